@@ -1,0 +1,89 @@
+//! Why there is no answer: the small errors of a reading.
+
+use std::time::Duration;
+
+/// Why [`SureClock::now`](crate::SureClock::now) has no interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NowError {
+    /// No agreement since the start. Wait ([`wait_synchronized`](crate::SureClock::wait_synchronized)), or look at the
+    /// sources in the status.
+    #[error("not synchronized yet: too few sources have answered")]
+    NotSynchronized,
+    /// The newest news that f+1 failure domains confirm is older than `max_age`. The next answer of the sources mends it.
+    #[error("the last news of enough sources is {age:?} old, more than {limit:?}")]
+    Stale {
+        /// How old the news is, by the local counter, rounded down.
+        age: Duration,
+        /// The limit `max_age`.
+        limit: Duration,
+    },
+    /// True time is certain to within `uncertainty` only, more than `max_uncertainty` allows.
+    #[error("the uncertainty is {uncertainty:?}, more than {limit:?}")]
+    TooUncertain {
+        /// Half the width of the interval, rounded up.
+        uncertainty: Duration,
+        /// The limit `max_uncertainty`.
+        limit: Duration,
+    },
+    /// An assumption was seen to be broken. Timestamps and waits of before mean *outcome unknown*.
+    #[error("disrupted: {reason}")]
+    Disrupted {
+        /// What was seen.
+        reason: DisruptionReason,
+    },
+    /// The counter showed a reading before one that was published. The sync thread will find the cause.
+    #[error("the counter went back by {by_ticks} ticks")]
+    CounterWentBack {
+        /// How far, in ticks of the counter, beyond its margin.
+        by_ticks: u64,
+    },
+    /// The sync thread ended by a panic: nothing will renew the bound. Build a new clock.
+    #[error("the sync thread died")]
+    SyncThreadDied,
+    /// This process is a fork of the one that built the clock. Build a new clock in it.
+    #[error("this process was forked from the one that built the clock")]
+    Forked,
+    /// A bound left the representable range.
+    #[error("a bound is outside the years 1677 to 2262")]
+    OutOfRange,
+}
+
+/// Why [`SureClock::at`](crate::SureClock::at) has no interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AtError {
+    /// The clock has no bound at all, or the interval is beyond a limit.
+    #[error(transparent)]
+    Now(#[from] NowError),
+    /// The reading belongs to another counter.
+    #[error("the reading belongs to another counter")]
+    ForeignCounter,
+    /// The reading is from before the start or before the last disruption: nothing that holds now reaches back to it.
+    #[error("the reading is from before the last disruption or the start")]
+    BeforeEpoch,
+}
+
+/// What broke an assumption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisruptionReason {
+    /// More than f failure domains were wrong, or the rate bound was broken: no point is covered by n'-f domains.
+    #[error("the sources contradict each other: more than f are wrong, or the rate bound is broken")]
+    SourcesDisagree,
+    /// The agreement of the sources excludes what was published: it was wrong before, or is now, or the rate bound broke.
+    #[error("the sources contradict what was published: they were wrong, or the rate bound is broken")]
+    ContradictsPublished,
+    /// The counter went back.
+    #[error("the counter went back")]
+    CounterWentBack,
+    /// The machine was suspended: the counter stood still for a time.
+    #[error("the machine was suspended")]
+    Suspended,
+    /// A leap second is due: the timescale's readings are ambiguous until it is over.
+    #[error("a leap second is due")]
+    LeapSecond,
+    /// The test in charge of a manual clock said so.
+    #[error("disrupted by hand")]
+    ByHand,
+}

@@ -1,0 +1,212 @@
+//! Published parameters: two lines with anchors of their own, and the interval they give at a reading.
+//!
+//! Rules: within one life of the parameters (between two disruptions) the line of `earliest` is never replaced by a
+//! lower one, so `earliest` never goes back and `after` stays true; `latest` is replaced only by a lower one. Both lines
+//! stay true under (R) for as long as the agreement they came from was true.
+
+use super::lines::{Line, Slopes};
+use super::outcome::{DisruptionReason, NowError};
+use super::window::Ageing;
+
+/// All that a reader needs, as plain numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Params {
+    /// The reading at publication. A later reading that shows less than this, by more than the margin, went back.
+    pub(crate) published: u64,
+    /// Margin of the counter in ticks.
+    pub(crate) margin: u64,
+    pub(crate) earliest: Line,
+    pub(crate) latest: Line,
+    pub(crate) slopes: Slopes,
+    /// No reading before this may be asked about: the start, or the last disruption.
+    pub(crate) since: u64,
+    /// The reading at which f+1 failure domains had been heard; for `max_age`.
+    pub(crate) heard: u64,
+    /// No line may be evaluated beyond this reading (a leap second is due); `u64::MAX` otherwise.
+    pub(crate) horizon: u64,
+    /// At most 2f domains had a bound.
+    pub(crate) degraded: bool,
+}
+
+/// An agreement at one reading, ready to be published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    /// The reading at which the agreement was computed.
+    pub(crate) at: u64,
+    pub(crate) earliest_ns: i64,
+    pub(crate) latest_ns: i64,
+    pub(crate) heard: u64,
+    pub(crate) horizon: u64,
+    pub(crate) degraded: bool,
+}
+
+impl Params {
+    /// The parameters of a first agreement. `None` for a counter within a margin of its origin.
+    pub(crate) fn first(news: &News, ageing: Ageing, since: u64) -> Option<Params> {
+        let Ageing { slopes, margin } = ageing;
+        Some(Params {
+            published: news.at,
+            margin,
+            earliest: Line::lower(news.at, margin, news.earliest_ns),
+            latest: Line::upper(news.at, margin, news.latest_ns)?,
+            slopes,
+            since,
+            heard: news.heard,
+            horizon: news.horizon,
+            degraded: news.degraded,
+        })
+    }
+
+    /// These parameters intersected with a later agreement: each line is replaced where the new one is strictly better.
+    ///
+    /// Strictly, because two lines of one slope but different phase may differ by a nanosecond either way after
+    /// rounding: `old(c) <= old(a) + new(c) - new(a) + 1`, so a line that is better by one at its anchor is nowhere worse.
+    ///
+    /// # Errors
+    ///
+    /// [`DisruptionReason::ContradictsPublished`] if the two exclude each other; [`DisruptionReason::CounterWentBack`]
+    /// if the agreement was read before these parameters.
+    pub(crate) fn refine(&self, news: &News, ageing: Ageing) -> Result<Params, DisruptionReason> {
+        if news.at.saturating_add(self.margin) < self.published {
+            return Err(DisruptionReason::CounterWentBack);
+        }
+        let new = Params::first(news, ageing, self.since).ok_or(DisruptionReason::CounterWentBack)?;
+        let mut refined = *self;
+        // Compared where the new line of `earliest` begins to rise, the first reading at which the two may part.
+        let (old, at) = (self.earliest, new.earliest.anchor);
+        let old_earliest = old.lower_after(at, self.slopes).ok_or(DisruptionReason::ContradictsPublished)?;
+        if news.earliest_ns > old_earliest {
+            refined.earliest = new.earliest;
+        }
+        // Where the line of `latest` overflows, any new one is better.
+        let old_latest = self.latest.upper_at(news.at, self.slopes);
+        let new_latest = new.latest.upper_at(news.at, self.slopes);
+        if old_latest.is_none_or(|old| new_latest.is_some_and(|new| new < old)) {
+            refined.latest = new.latest;
+        }
+        let now_earliest = self.earliest.lower_after(news.at, self.slopes);
+        if old_latest.is_some_and(|old| news.earliest_ns > old) || now_earliest.is_none_or(|old| old > news.latest_ns) {
+            return Err(DisruptionReason::ContradictsPublished);
+        }
+        refined.published = news.at.max(self.published);
+        refined.heard = news.heard.max(self.heard);
+        refined.horizon = news.horizon.min(self.horizon);
+        refined.degraded = news.degraded;
+        Ok(refined)
+    }
+
+    /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in nanoseconds.
+    pub(crate) fn now(&self, c: u64) -> Result<(i64, i64), NowError> {
+        self.check(c)?;
+        let earliest = self.earliest.lower_after(c, self.slopes).ok_or(NowError::OutOfRange)?;
+        let latest = self.latest.upper_at(c, self.slopes).ok_or(NowError::OutOfRange)?;
+        Ok((earliest, latest))
+    }
+
+    /// The bound at an earlier reading, aged backward where it is before a line's anchor.
+    pub(crate) fn at(&self, c: u64) -> Result<(i64, i64), NowError> {
+        if c > self.horizon {
+            return Err(NowError::Disrupted { reason: DisruptionReason::LeapSecond });
+        }
+        let earliest = self.earliest.lower_at(c, self.slopes).ok_or(NowError::OutOfRange)?;
+        let latest = self.latest.upper_at(c, self.slopes).ok_or(NowError::OutOfRange)?;
+        Ok((earliest, latest))
+    }
+
+    /// `earliest` alone, which is all that `after` and a wait need.
+    pub(crate) fn earliest_now(&self, c: u64) -> Result<i64, NowError> {
+        self.check(c)?;
+        self.earliest.lower_after(c, self.slopes).ok_or(NowError::OutOfRange)
+    }
+
+    fn check(&self, c: u64) -> Result<(), NowError> {
+        if c.saturating_add(self.margin) < self.published {
+            return Err(NowError::CounterWentBack { by_ticks: self.published - c - self.margin });
+        }
+        if c > self.horizon {
+            return Err(NowError::Disrupted { reason: DisruptionReason::LeapSecond });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{TickScale, compose};
+    use proptest::prelude::*;
+
+    fn ageing(k_ppb: u32, margin: u64) -> Ageing {
+        Ageing { slopes: Slopes::new(TickScale::NANOSECOND, compose(&[k_ppb]).unwrap()).unwrap(), margin }
+    }
+
+    fn news(at: u64, earliest_ns: i64, latest_ns: i64) -> News {
+        News { at, earliest_ns, latest_ns, heard: at, horizon: u64::MAX, degraded: false }
+    }
+
+    #[test]
+    fn a_wider_later_agreement_changes_nothing_but_freshness() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(200_000, 1), 0).unwrap();
+        let refined = first.refine(&news(2_000, 1_900, 2_100), ageing(200_000, 1)).unwrap();
+        assert_eq!((refined.earliest, refined.latest), (first.earliest, first.latest));
+        assert_eq!(refined.heard, 2_000);
+    }
+
+    #[test]
+    fn agreements_that_exclude_each_other_are_a_disruption() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(200_000, 1), 0).unwrap();
+        for (earliest, latest) in [(3_000, 3_010), (1_900, 1_980)] {
+            let result = first.refine(&news(2_000, earliest, latest), ageing(200_000, 1));
+            assert_eq!(result, Err(DisruptionReason::ContradictsPublished));
+        }
+    }
+
+    #[test]
+    fn a_reading_behind_the_publication_by_more_than_the_margin_is_an_error() {
+        let params = Params::first(&news(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
+        assert_eq!(params.now(995).unwrap().0, 990, "within the margin: no time has passed");
+        assert_eq!(params.now(994), Err(NowError::CounterWentBack { by_ticks: 1 }));
+    }
+
+    #[test]
+    fn nothing_is_answered_beyond_the_horizon() {
+        let news = News { horizon: 1_500, ..news(1_000, 990, 1_010) };
+        let params = Params::first(&news, ageing(0, 1), 0).unwrap();
+        assert!(params.now(1_500).is_ok());
+        let leap = NowError::Disrupted { reason: DisruptionReason::LeapSecond };
+        assert_eq!(
+            (params.now(1_501), params.earliest_now(1_501), params.at(1_501)),
+            (Err(leap), Err(leap), Err(leap))
+        );
+    }
+
+    proptest! {
+        /// Whatever sound agreements come: truth is inside at every reading, and `earliest` never goes back.
+        #[test]
+        fn truth_is_inside_and_earliest_never_goes_back(
+            steps in prop::collection::vec((1u64..1 << 32, 0i64..5_000_000, 0i64..5_000_000, 0u64..1000), 2..20),
+            rate in -200_000i128..=200_000,
+        ) {
+            let ageing = ageing(200_000, 1);
+            let scaled = |c: u64| i128::from(c) * (1_000_000_000 + rate);
+            let (down, up) = (|c| scaled(c).div_euclid(1_000_000_000) as i64, |c| -(-scaled(c)).div_euclid(1_000_000_000) as i64);
+            let mut c = 1_000_000u64;
+            let mut params: Option<Params> = None;
+            let mut last = i64::MIN;
+            for (step, below, above, between) in steps {
+                c += step;
+                let n = news(c, down(c) - below, up(c) + above);
+                params = Some(match params { None => Params::first(&n, ageing, 0).unwrap(), Some(p) => p.refine(&n, ageing).unwrap() });
+                for c in [c, c + between] {
+                    let (earliest, latest) = params.unwrap().now(c).unwrap();
+                    prop_assert!(earliest <= down(c) && up(c) <= latest);
+                    prop_assert!(earliest >= last);
+                    let back = params.unwrap().at(c - 900_000).unwrap();
+                    prop_assert!(back.0 <= down(c - 900_000) && up(c - 900_000) <= back.1);
+                    last = earliest;
+                }
+                c += between;
+            }
+        }
+    }
+}

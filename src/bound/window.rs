@@ -1,0 +1,123 @@
+//! The facts of one source over the last window, and the bound they make together.
+//!
+//! Every fact is true (if the source is right), so the best lower and the best upper one may come from two exchanges.
+//! Facts that contradict each other prove the source wrong or (R) broken; they are never clamped into an interval.
+
+use super::Facts;
+use super::lines::{Line, Slopes};
+use std::collections::VecDeque;
+
+/// What one source, or one failure domain, says of true time at one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// No fact within the window: says nothing.
+    Silent,
+    /// Its facts contradict each other: it is wrong, whatever true time is.
+    Empty,
+    /// True time is between the two, in nanoseconds, if the source is right.
+    Within { earliest_ns: i64, latest_ns: i64 },
+}
+
+/// How a counter's readings are turned into time: its slopes and its margin in ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ageing {
+    pub(crate) slopes: Slopes,
+    pub(crate) margin: u64,
+}
+
+/// The facts of one source that are not older than the window.
+#[derive(Debug)]
+pub(crate) struct Window {
+    ageing: Ageing,
+    length: u64,
+    entries: VecDeque<Entry>,
+    /// Until this reading some fact contradicts another that is still in the window.
+    contradicted_until: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    oldest: u64,
+    upper_tick: u64,
+    upper: Line,
+    lower_tick: u64,
+    lower: Line,
+}
+
+impl Window {
+    /// A window that keeps facts for `length` ticks.
+    pub(crate) fn new(ageing: Ageing, length: u64) -> Window {
+        Window { ageing, length, entries: VecDeque::new(), contradicted_until: None }
+    }
+
+    /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to its origin) are dropped.
+    pub(crate) fn add(&mut self, facts: &Facts) {
+        let Ageing { margin, .. } = self.ageing;
+        let (upper_tick, lower_tick) = (facts.before().ticks(), facts.after().ticks());
+        let Some(upper) = Line::upper(upper_tick, margin, facts.no_later_than().as_unix_nanos()) else { return };
+        let lower = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos());
+        let entry = Entry { oldest: upper_tick, upper_tick, upper, lower_tick, lower };
+        for old in self.entries.iter().chain([&entry]) {
+            if self.contradict(&entry, old) || self.contradict(old, &entry) {
+                let until = old.oldest.min(entry.oldest).saturating_add(self.length);
+                self.contradicted_until = Some(self.contradicted_until.map_or(until, |u| u.max(until)));
+            }
+        }
+        self.entries.push_back(entry);
+        if self.entries.len() > CAPACITY {
+            self.entries.pop_front();
+        }
+    }
+
+    /// Forgets every fact.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.contradicted_until = None;
+    }
+
+    /// What the facts within the window say of true time at reading `now`.
+    pub(crate) fn bound(&mut self, now: u64) -> Bound {
+        let (length, Ageing { slopes, .. }) = (self.length, self.ageing);
+        self.entries.retain(|entry| now.saturating_sub(entry.oldest) <= length);
+        if self.entries.is_empty() {
+            return Bound::Silent;
+        }
+        if self.contradicted_until.is_some_and(|until| now <= until) {
+            return Bound::Empty;
+        }
+        // A fact that cannot be aged to `now` bounds nothing; the others still do.
+        let earliest = self.entries.iter().filter_map(|entry| entry.lower.lower_at(now, slopes)).max();
+        let latest = self.entries.iter().filter_map(|entry| entry.upper.upper_at(now, slopes)).min();
+        match (earliest, latest) {
+            (Some(earliest_ns), Some(latest_ns)) if earliest_ns <= latest_ns => {
+                Bound::Within { earliest_ns, latest_ns }
+            }
+            (Some(_), Some(_)) => Bound::Empty,
+            _ => Bound::Silent,
+        }
+    }
+
+    /// The reading after the newest reply, if a fact is in the window.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.entries.iter().map(|entry| entry.lower_tick).max()
+    }
+
+    /// Whether the lower fact of one and the upper fact of the other exclude each other at the later of their readings.
+    /// Later than that the gap only closes, so this is where a contradiction shows.
+    fn contradict(&self, lower: &Entry, upper: &Entry) -> bool {
+        let at = lower.lower_tick.max(upper.upper_tick);
+        let Ageing { slopes, .. } = self.ageing;
+        match (lower.lower.lower_at(at, slopes), upper.upper.upper_at(at, slopes)) {
+            (Some(earliest), Some(latest)) => earliest > latest,
+            _ => false,
+        }
+    }
+}
+
+/// At most this many exchanges are kept of a source; beyond it the oldest goes, which only widens. At the default poll
+/// interval of 16 s a window of 1024 s holds 64. Smaller: loses good facts of a source polled often; larger: each poll
+/// costs more time, all of it in the sync thread.
+const CAPACITY: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Laws of the window, beside its ten-line definition.
+
+use super::*;
+use crate::time::{CounterId, MonotonicTime, TickScale, Timestamp, compose};
+use proptest::prelude::*;
+
+const K_PPB: u32 = 300_000;
+
+fn ageing() -> Ageing {
+    let slopes = Slopes::new(TickScale::NANOSECOND, compose(&[K_PPB]).unwrap()).unwrap();
+    Ageing { slopes, margin: 1 }
+}
+
+fn facts(c1: u64, upper: i64, c4: u64, lower: i64) -> Facts {
+    let at = |ticks| MonotonicTime::new(CounterId::new(1), ticks);
+    let ns = Timestamp::from_unix_nanos;
+    Facts::new(at(c1), ns(upper), at(c4), ns(lower)).unwrap()
+}
+
+/// The definition: every fact aged by the real number it stands for, rounded outward at the end.
+fn naive(all: &[(u64, i64, u64, i64)], now: u64) -> (i64, i64) {
+    let age = |from: u64, add_ppb: i128| {
+        let n = i128::from(now) - i128::from(from);
+        n * (1_000_000_000 + add_ppb)
+    };
+    let k = i128::from(K_PPB);
+    let lower = |&(_, _, c4, l): &(u64, i64, u64, i64)| l + (age(c4 + 1, -k).div_euclid(1_000_000_000)) as i64;
+    let upper = |&(c1, u, _, _): &(u64, i64, u64, i64)| u - (-age(c1 - 1, k)).div_euclid(1_000_000_000) as i64;
+    (all.iter().map(lower).max().unwrap(), all.iter().map(upper).min().unwrap())
+}
+
+#[test]
+fn best_lower_and_best_upper_fact_come_from_different_exchanges() {
+    let mut window = Window::new(ageing(), u64::MAX);
+    // One way slow out, the other slow back; truth is c.
+    window.add(&facts(1_000, 1_000 + 10, 6_000, 6_000 - 4_990));
+    window.add(&facts(7_000, 7_000 + 4_990, 12_000, 12_000 - 10));
+    let Bound::Within { earliest_ns, latest_ns } = window.bound(13_000) else { panic!() };
+    assert!(earliest_ns >= 13_000 - 15 && latest_ns <= 13_000 + 20, "{earliest_ns} {latest_ns}");
+}
+
+#[test]
+fn facts_older_than_the_window_are_dropped_and_then_it_is_silent() {
+    let mut window = Window::new(ageing(), 1_000);
+    window.add(&facts(100, 200, 150, 100));
+    assert!(matches!(window.bound(1_100), Bound::Within { .. }));
+    assert_eq!(window.bound(1_101), Bound::Silent);
+    assert_eq!(window.newest(), None);
+}
+
+#[test]
+fn a_contradiction_is_empty_until_the_older_fact_has_left() {
+    let mut window = Window::new(ageing(), 1_000_000);
+    window.add(&facts(1_000, 1_100, 1_200, 1_150)); // truth = c
+    window.add(&facts(2_000, 62_000, 2_100, 62_000)); // a step of 60 000
+    // Ageing would let the two meet again at some later reading; the contradiction stays.
+    assert_eq!(window.bound(2_200), Bound::Empty);
+    assert_eq!(window.bound(900_000), Bound::Empty);
+    assert!(matches!(window.bound(1_001_001), Bound::Within { .. }), "what remains is of the new time alone");
+    window.clear();
+    assert_eq!(window.bound(1_001_001), Bound::Silent);
+}
+
+#[test]
+fn one_exchange_that_contradicts_itself_is_empty() {
+    let mut window = Window::new(ageing(), 1_000_000);
+    window.add(&facts(1_000, 1_000, 1_100, 5_000));
+    assert_eq!(window.bound(1_200), Bound::Empty);
+}
+
+proptest! {
+    #[test]
+    fn the_bound_is_its_definition_and_holds_truth(
+        exchanges in prop::collection::vec((1u64..1 << 30, 0u64..1 << 24, 0u64..1 << 24, 0i64..1000, 0i64..1000), 1..12),
+        later in 0u64..1 << 30, rate in -300_000i128..=300_000,
+    ) {
+        // truth(c) = c * (1 + rate) exactly, floor for a lower and ceil for an upper fact.
+        let scaled = |c: u64| i128::from(c) * (1_000_000_000 + rate);
+        let (down, up) = (|c| scaled(c).div_euclid(1_000_000_000) as i64, |c| -(-scaled(c)).div_euclid(1_000_000_000) as i64);
+        let mut window = Window::new(ageing(), u64::MAX);
+        let mut all = Vec::new();
+        for (c1, out, back, slack_up, slack_down) in exchanges {
+            let c4 = c1 + out + back;
+            let row = (c1, up(c1) + out as i64 + slack_up, c4, down(c4) - back as i64 - slack_down);
+            window.add(&facts(row.0, row.1, row.2, row.3));
+            all.push(row);
+        }
+        let now = (1 << 31) + later;
+        let Bound::Within { earliest_ns, latest_ns } = window.bound(now) else { panic!("honest facts agree") };
+        prop_assert!(earliest_ns <= down(now) && up(now) <= latest_ns);
+        let (earliest, latest) = naive(&all, now);
+        // The slopes round by less than 2^-40 per tick: under a nanosecond and rounding here.
+        prop_assert!((earliest - earliest_ns).abs() <= 1 && (latest - latest_ns).abs() <= 1);
+        prop_assert!(earliest_ns <= earliest && latest <= latest_ns, "outward of the definition");
+    }
+}

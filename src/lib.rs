@@ -1,0 +1,5 @@
+//! sureclock
+mod bound;
+mod time;
+pub use bound::*;
+pub use time::*;

@@ -1,0 +1,1 @@
+//! The one way from the sync thread to every reader.
