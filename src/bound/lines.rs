@@ -74,6 +74,20 @@ impl Line {
         }
     }
 
+    /// The last reading at which this upper line is below `ns`; 0 if it is not below even at its anchor.
+    pub(crate) fn upper_stays_below_until(self, ns: i64, slopes: Slopes) -> u64 {
+        let gap = i128::from(ns) - i128::from(self.ns) - 1;
+        if gap < 0 {
+            return 0;
+        }
+        if slopes.fast == 0 {
+            return u64::MAX;
+        }
+        // ceil(n * fast / 2^40) <= gap  iff  n * fast <= gap * 2^40. gap < 2^65: the product fits in 128 bits.
+        let ticks = (gap.unsigned_abs() << FRACTION_BITS) / u128::from(slopes.fast);
+        u64::try_from(ticks).map_or(u64::MAX, |ticks| self.anchor.saturating_add(ticks))
+    }
+
     /// The least reading at which this lower line is above `ns`, or `None` if there is none.
     pub(crate) fn lower_exceeds_at(self, ns: i64, slopes: Slopes) -> Option<u64> {
         let gap = i128::from(ns) - i128::from(self.ns) + 1;
@@ -151,6 +165,16 @@ mod tests {
             let c = line.lower_exceeds_at(ns, slopes).unwrap();
             prop_assert!(line.lower_after(c, slopes).unwrap() > ns);
             prop_assert!(c <= 77 || line.lower_after(c - 1, slopes).unwrap() <= ns);
+        }
+
+        #[test]
+        fn the_last_tick_at_which_a_line_stays_below_a_point_is_the_last(ns in 6i64..1 << 50, fast in (1u64 << 38)..1 << 44) {
+            let slopes = Slopes { slow: fast, fast };
+            let line = Line { anchor: 77, ns: 5 };
+            let c = line.upper_stays_below_until(ns, slopes);
+            prop_assert!(line.upper_at(c, slopes).unwrap() < ns);
+            prop_assert!(line.upper_at(c + 1, slopes).unwrap() >= ns);
+            prop_assert_eq!(line.upper_stays_below_until(5, slopes), 0);
         }
 
         #[test]

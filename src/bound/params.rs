@@ -36,7 +36,6 @@ pub(crate) struct News {
     pub(crate) earliest_ns: i64,
     pub(crate) latest_ns: i64,
     pub(crate) heard: u64,
-    pub(crate) horizon: u64,
     pub(crate) degraded: bool,
 }
 
@@ -52,7 +51,7 @@ impl Params {
             slopes,
             since,
             heard: news.heard,
-            horizon: news.horizon,
+            horizon: u64::MAX,
             degraded: news.degraded,
         })
     }
@@ -90,9 +89,14 @@ impl Params {
         }
         refined.published = news.at.max(self.published);
         refined.heard = news.heard.max(self.heard);
-        refined.horizon = news.horizon.min(self.horizon);
         refined.degraded = news.degraded;
         Ok(refined)
+    }
+
+    /// The same parameters, not to be evaluated where true time may have reached `ns`.
+    pub(crate) fn until(&self, ns: Option<i64>) -> Params {
+        let horizon = ns.map_or(u64::MAX, |ns| self.latest.upper_stays_below_until(ns, self.slopes));
+        Params { horizon, ..*self }
     }
 
     /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in nanoseconds.
@@ -141,7 +145,7 @@ mod tests {
     }
 
     fn news(at: u64, earliest_ns: i64, latest_ns: i64) -> News {
-        News { at, earliest_ns, latest_ns, heard: at, horizon: u64::MAX, degraded: false }
+        News { at, earliest_ns, latest_ns, heard: at, degraded: false }
     }
 
     #[test]
@@ -170,8 +174,8 @@ mod tests {
 
     #[test]
     fn nothing_is_answered_beyond_the_horizon() {
-        let news = News { horizon: 1_500, ..news(1_000, 990, 1_010) };
-        let params = Params::first(&news, ageing(0, 1), 0).unwrap();
+        // `latest` is 1_010 at 1_000 - 1 and rises by one a tick: it reaches 1_512 at 1_501.
+        let params = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap().until(Some(1_512));
         assert!(params.now(1_500).is_ok());
         let leap = NowError::Disrupted { reason: DisruptionReason::LeapSecond };
         assert_eq!(

@@ -1,1 +1,16 @@
-//! The one way from the sync thread to every reader.
+//! Publication, floor 2: the one way from the sync thread to every reader. *A reader never sees torn parameters and
+//! never waits for the writer* lives here, and so do the atomics.
+//!
+//! `cell` is the lock-free latch, `codec` turns parameters into its words, `high_water` holds the highest timestamp given
+//! out, `waiters` wakes those who want to know of a publication.
+
+mod atomics;
+mod cell;
+mod codec;
+mod high_water;
+mod waiters;
+
+pub(crate) use cell::{Cell, Publisher, channel};
+pub(crate) use codec::{Content, Publication, WORDS};
+pub(crate) use high_water::HighWater;
+pub(crate) use waiters::{Waiters, WakerKey};

@@ -13,6 +13,9 @@ use std::time::{Duration, SystemTime};
 pub struct WallTime(Timestamp);
 
 impl WallTime {
+    /// Shown for a wall clock that is set outside the representable range.
+    pub(crate) const FAR_FUTURE: WallTime = WallTime(Timestamp::MAX);
+
     /// The wall time that `time` shows. Exact on Unix; on Windows the system's clock counts in steps of 100 ns.
     ///
     /// # Errors

@@ -1,0 +1,28 @@
+//! A reference NTP server on loopback for the examples: it takes this machine's OS clock for true time, ± 100 µs.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+use sureclock::ntp::{ServerIdentity, respond};
+use sureclock::{SureClock, TimeInterval, Timescale};
+
+/// Starts a server in this process; it runs until the process ends.
+pub(crate) fn start_reference_server() -> std::io::Result<SocketAddr> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let address = socket.local_addr()?;
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+            let (Some(received), Some(transmitted)) = (os_time(), os_time()) else { continue };
+            if let Ok(reply) = respond(&buffer[..length], &received, &transmitted, &ServerIdentity::default()) {
+                let _ = socket.send_to(&reply, client);
+            }
+        }
+    });
+    Ok(address)
+}
+
+fn os_time() -> Option<TimeInterval> {
+    let half = Duration::from_micros(100);
+    let now = SureClock::wall_time().assume_true();
+    TimeInterval::new(now.checked_sub(half)?, now.checked_add(half)?, Timescale::Utc).ok()
+}

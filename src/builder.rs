@@ -1,0 +1,526 @@
+//! `Builder`: sources, assumptions and limits of a clock, and the one table of defaults.
+
+use crate::bound::lines::Slopes;
+use crate::bound::window::Ageing;
+use crate::clock::{Limits, Shared, SureClock};
+use crate::counter::{Counter, CounterChoice};
+use crate::publish::{Publication, Waiters, channel};
+use crate::source::Source;
+use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SourcePlan, SourceSetup};
+use crate::time::{Drift, Timescale, compose};
+use parking_lot::Mutex;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Collects sources and settings, and starts a clock.
+///
+/// # Defaults
+///
+/// | setting | default | reason | smaller | larger |
+/// |---|---|---|---|---|
+/// | [`max_faulty`](Builder::max_faulty) | floor((N-1)/2) of N domains | the most that can be wrong without moving the bound; 0 must be written | a liar wins sooner | refused: N < 2f+1 |
+/// | [`drift`](Builder::drift) | 200 ppm | Spanner's bound; ten times a usual crystal | wrong on a bad oscillator | grows faster between polls |
+/// | [`poll_interval`](Builder::poll_interval) | 16 s | RFC 5905 MINPOLL, what public servers tolerate | impolite; refused below 1 s off loopback | grows wider between polls |
+/// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
+/// | [`window`](Builder::window) | 1024 s | the span in which at most f domains may supply a wrong fact | forgets the best exchanges | a server that was wrong once stays out longer |
+/// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
+/// | [`max_uncertainty`](Builder::max_uncertainty) | 500 ms | beyond it no one can wait; CockroachDB's largest offset | errors sooner | commits may wait a second and more |
+/// | [`max_floor_lead`](Builder::max_floor_lead) | 500 ms | a floor further ahead is a broken clock elsewhere | refuses honest floors | commits wait that long |
+/// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |
+/// | [`check_interval`](Builder::check_interval) | 100 ms | how late a suspend may be noticed | more wakes | suspends are noticed later |
+pub struct Builder {
+    sources: Vec<Configured>,
+    trusted: Vec<String>,
+    faulty: Option<usize>,
+    drift: Drift,
+    timescale: Timescale,
+    counter: CounterChoice,
+    unaged: bool,
+    poll: Duration,
+    timeout: Duration,
+    window: Duration,
+    max_age: Duration,
+    max_uncertainty: Duration,
+    max_floor_lead: Duration,
+    max_recovery: Duration,
+    check_interval: Duration,
+}
+
+struct Configured {
+    name: String,
+    domain: Option<String>,
+    kind: Kind,
+}
+
+/// Why no clock was built. Nothing has been started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No source was named.
+    #[error("no source was named")]
+    NoSources,
+    /// N failure domains cannot stand f wrong ones: N must be at least 2f+1.
+    #[error("{faulty} wrong failure domains need {} of them, not {domains}", 2 * .faulty + 1)]
+    TooFewDomains {
+        /// N.
+        domains: usize,
+        /// f.
+        faulty: usize,
+    },
+    /// So few domains that none may be wrong. Whoever wants that writes `.max_faulty(0)`.
+    #[error("with {domains} failure domain(s) none may be wrong: write max_faulty(0) to accept that, or name three")]
+    NoFaultTolerance {
+        /// N.
+        domains: usize,
+    },
+    /// Not a `host` or `host:port`.
+    #[error("{name:?} is no host or host:port")]
+    BadServerName {
+        /// What was given.
+        name: String,
+    },
+    /// The host is known to serve another timescale than the clock's.
+    #[error("{name} serves {serves}, the clock follows {clock}: the two must not meet in one clock")]
+    MixedTimescales {
+        /// The host.
+        name: String,
+        /// What it serves.
+        serves: Timescale,
+        /// What the clock follows.
+        clock: Timescale,
+    },
+    /// A setting is zero or absurd.
+    #[error("{setting} must be {range}")]
+    SettingOutOfRange {
+        /// Its name.
+        setting: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// This platform has no such counter.
+    #[error("this platform has no such counter")]
+    CounterUnavailable,
+    /// `domain` was called before any source, or a domain was trusted that no source is in.
+    #[error("no source is in the domain {domain:?}")]
+    EmptyDomain {
+        /// Its name.
+        domain: String,
+    },
+    /// The system refused a thread or a socket.
+    #[error("the system refused a thread or a socket: {0}")]
+    System(std::io::ErrorKind),
+    /// [`Builder::machine`] drives NTP and other sources from your loop; sources with an `exchange` of their own need
+    /// [`Builder::start`].
+    #[error("the source {name:?} needs a thread: use start(), or ask it in your own loop")]
+    NeedsThread {
+        /// The source.
+        name: String,
+    },
+}
+
+impl Builder {
+    pub(crate) fn new() -> Builder {
+        Builder {
+            sources: Vec::new(),
+            trusted: Vec::new(),
+            faulty: None,
+            drift: Drift::default(),
+            timescale: Timescale::Utc,
+            counter: CounterChoice::Auto,
+            unaged: false,
+            poll: Duration::from_secs(16),
+            timeout: Duration::from_secs(2),
+            window: Duration::from_secs(1024),
+            max_age: Duration::from_secs(1024),
+            max_uncertainty: Duration::from_millis(500),
+            max_floor_lead: Duration::from_millis(500),
+            max_recovery: Duration::from_secs(2),
+            check_interval: Duration::from_millis(100),
+        }
+    }
+
+    /// Adds an NTP server: `host`, `host:port`, an address, or `[v6]:port`; port 123 by default. A failure domain of its
+    /// own unless [`domain`](Builder::domain) follows. Several addresses of one name are one source, asked one at a time.
+    #[must_use]
+    pub fn ntp(mut self, server: impl Into<String>) -> Builder {
+        let server = server.into();
+        self.sources.push(Configured { name: server.clone(), domain: None, kind: Kind::Ntp { server } });
+        self
+    }
+
+    /// Adds a source of your own, on a thread of its own.
+    #[must_use]
+    pub fn source(mut self, name: impl Into<String>, source: impl Source + 'static) -> Builder {
+        self.sources.push(Configured { name: name.into(), domain: None, kind: Kind::Custom(Box::new(source)) });
+        self
+    }
+
+    /// Adds an NTP server asked through the rsntp crate, **assuming that the OS clock is neither stepped nor slewed by
+    /// more than 1000 ppm during each exchange**: rsntp measures against the OS clock and hands over neither the stamps nor
+    /// the root delay and dispersion. So `root_bound`, by how much that server may be wrong at most, is yours to state.
+    ///
+    /// A clock with such a source is not protected against steps of the OS clock. Prefer [`ntp`](Builder::ntp).
+    #[cfg(feature = "rsntp")]
+    #[must_use]
+    pub fn rsntp_assuming_steady_os_clock(self, host: impl Into<String>, root_bound: Duration) -> Builder {
+        let host = host.into();
+        let source = crate::source::RsntpSource::new(host.clone(), root_bound);
+        self.source(host, source)
+    }
+
+    /// Puts the source added last into the failure domain `name`: what can be wrong together counts once. Servers of one
+    /// operator, one reference or one site belong into one domain; strictly, so do all plain NTP servers behind one
+    /// unauthenticated path.
+    #[must_use]
+    pub fn domain(mut self, name: impl Into<String>) -> Builder {
+        match self.sources.last_mut() {
+            Some(source) => source.domain = Some(name.into()),
+            None => self.trusted.push(name.into()),
+        }
+        self
+    }
+
+    /// Trusts the domain `name` whole: its bound is the intersection of its members instead of their hull.
+    #[must_use]
+    pub fn trust_whole_domain(mut self, name: impl Into<String>) -> Builder {
+        self.trusted.push(name.into());
+        self
+    }
+
+    /// f: how many failure domains may be wrong at once, within one window. Fixed for the life of the clock.
+    #[must_use]
+    pub fn max_faulty(mut self, faulty: usize) -> Builder {
+        self.faulty = Some(faulty);
+        self
+    }
+
+    /// The drift bound of this machine's oscillator, assumption (R).
+    #[must_use]
+    pub fn drift(mut self, drift: Drift) -> Builder {
+        self.drift = drift;
+        self
+    }
+
+    /// The timescale of all sources and of every answer.
+    #[must_use]
+    pub fn timescale(mut self, timescale: Timescale) -> Builder {
+        self.timescale = timescale;
+        self
+    }
+
+    /// Which local counter is read.
+    #[must_use]
+    pub fn counter(mut self, choice: CounterChoice) -> Builder {
+        self.counter = choice;
+        self
+    }
+
+    /// Charges 15 ppm of the age of each server's reference timestamp, for servers that do not age their root dispersion.
+    #[must_use]
+    pub fn assume_unaged_root_dispersion(mut self) -> Builder {
+        self.unaged = true;
+        self
+    }
+
+    /// How long between two questions to a source that answers: 1 s to 1 h; from 10 ms where every server is a loopback
+    /// address.
+    #[must_use]
+    pub fn poll_interval(mut self, interval: Duration) -> Builder {
+        self.poll = interval;
+        self
+    }
+
+    /// How long an answer may take: 1 ms to 1 min.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Builder {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long a fact is used, and the span of assumption (S): 1 s to 1 day.
+    #[must_use]
+    pub fn window(mut self, window: Duration) -> Builder {
+        self.window = window;
+        self
+    }
+
+    /// Readings are an error when the news of f+1 domains is older; waits are not.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Builder {
+        self.max_age = age;
+        self
+    }
+
+    /// Readings are an error when the uncertainty is larger; waits are not.
+    #[must_use]
+    pub fn max_uncertainty(mut self, uncertainty: Duration) -> Builder {
+        self.max_uncertainty = uncertainty;
+        self
+    }
+
+    /// How far a floor given to [`commit_timestamp_above`](SureClock::commit_timestamp_above) may be beyond `latest`.
+    #[must_use]
+    pub fn max_floor_lead(mut self, lead: Duration) -> Builder {
+        self.max_floor_lead = lead;
+        self
+    }
+
+    /// How far a recovery may lie below what was published before the status asks for the caller's decision.
+    #[must_use]
+    pub fn max_recovery(mut self, recovery: Duration) -> Builder {
+        self.max_recovery = recovery;
+        self
+    }
+
+    /// How often the sync thread looks for a suspend: 1 ms to 1 min of running time.
+    #[must_use]
+    pub fn check_interval(mut self, interval: Duration) -> Builder {
+        self.check_interval = interval;
+        self
+    }
+
+    /// Starts the clock and its sync thread. All sources are asked at once; the clock has no answer until enough of them
+    /// agree: [`wait_synchronized`](SureClock::wait_synchronized).
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], before anything is sent.
+    pub fn start(self) -> Result<SureClock, BuildError> {
+        let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
+        let (check_interval, unaged) = (self.check_interval, self.unaged);
+        let (shared, machine, plans) = self.assemble(counter)?;
+        let machine = Arc::new(Mutex::new(machine));
+        let counter = shared.counter.clone();
+        let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval, unaged)
+            .map_err(|error| BuildError::System(error.kind()))?;
+        Ok(SureClock::synced(shared, machine, Some(driver)))
+    }
+
+    /// The clock and its machine, for a loop of your own: no thread is started and nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]; [`BuildError::NeedsThread`] if a [`source`](Builder::source) was added.
+    pub fn machine(self) -> Result<(SureClock, Arc<Mutex<Machine>>), BuildError> {
+        if let Some(source) = self.sources.iter().find(|source| matches!(source.kind, Kind::Custom(_))) {
+            return Err(BuildError::NeedsThread { name: source.name.clone() });
+        }
+        let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
+        self.machine_over(counter)
+    }
+
+    /// As [`machine`](Builder::machine), over a given counter.
+    pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<Mutex<Machine>>), BuildError> {
+        let (shared, machine, _) = self.assemble(counter)?;
+        let machine = Arc::new(Mutex::new(machine));
+        Ok((SureClock::synced(shared, Arc::clone(&machine), None), machine))
+    }
+
+    fn assemble(mut self, counter: Counter) -> Result<(Shared, Machine, Vec<SourcePlan>), BuildError> {
+        self.check_settings()?;
+        for source in &mut self.sources {
+            if let Kind::Ntp { server } = &mut source.kind {
+                let (host, with_port) =
+                    parse_server(server).ok_or(BuildError::BadServerName { name: server.clone() })?;
+                if let Some(serves) = Timescale::known_for(&host).filter(|serves| *serves != self.timescale) {
+                    return Err(BuildError::MixedTimescales { name: host, serves, clock: self.timescale });
+                }
+                *server = with_port;
+            }
+        }
+        let mut domains: Vec<DomainSetup> = Vec::new();
+        let mut sources = Vec::new();
+        for source in &self.sources {
+            let name = source.domain.as_ref().unwrap_or(&source.name);
+            let at = domains.iter().position(|domain| domain.name == *name).unwrap_or_else(|| {
+                domains.push(DomainSetup { name: name.clone(), trusted_whole: self.trusted.contains(name) });
+                domains.len() - 1
+            });
+            sources.push(SourceSetup { name: source.name.clone(), domain: at });
+        }
+        if let Some(domain) = self.trusted.iter().find(|name| !domains.iter().any(|domain| domain.name == **name)) {
+            return Err(BuildError::EmptyDomain { domain: domain.clone() });
+        }
+        let faulty = check_faulty(domains.len(), self.faulty)?;
+
+        let errors = [self.drift.bound_ppb(), counter.rate_error_ppb(), self.timescale.rate_ppb()];
+        let out_of_range = BuildError::SettingOutOfRange { setting: "drift", range: "at most 100 000 ppm" };
+        let rate = compose(&errors).ok_or(out_of_range.clone())?;
+        let slopes = Slopes::new(counter.scale(), rate).ok_or(out_of_range)?;
+        let ageing = Ageing { slopes, margin: counter.margin() };
+
+        let (publisher, cell) = channel(Publication::START.encode());
+        let waiters = Arc::new(Waiters::default());
+        let now = counter.read();
+        let config = MachineConfig {
+            sources,
+            domains,
+            faulty,
+            ageing,
+            scale: counter.scale(),
+            counter: counter.id(),
+            counter_description: counter.describe(),
+            rate_bound_ppb: rate.faster_ppb.max(rate.slower_ppb),
+            timescale: self.timescale,
+            window: self.window,
+            poll: self.poll,
+            timeout: self.timeout,
+            max_recovery: self.max_recovery,
+        };
+        let machine = Machine::new(config, publisher, Arc::clone(&waiters), now);
+        let limits = Limits {
+            max_age: self.max_age,
+            max_uncertainty: self.max_uncertainty,
+            max_floor_lead: self.max_floor_lead,
+        };
+        let plans = self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
+        Ok((Shared::new(counter, cell, waiters, limits, self.timescale, slopes), machine, plans))
+    }
+
+    fn check_settings(&self) -> Result<(), BuildError> {
+        let out = |setting, range| Err(BuildError::SettingOutOfRange { setting, range });
+        let within = |value: Duration, least: Duration, most: Duration| least <= value && value <= most;
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        if self.sources.is_empty() {
+            return Err(BuildError::NoSources);
+        }
+        if self.drift.bound_ppb() > MAX_DRIFT_PPB {
+            return out("drift", "at most 100 000 ppm");
+        }
+        let local = self.sources.iter().all(|source| match &source.kind {
+            Kind::Ntp { server } => parse_server(server).is_some_and(|(host, _)| is_loopback(&host)),
+            Kind::Custom(_) => true,
+        });
+        if !within(self.poll, if local { ms(10) } else { s(1) }, s(3600)) {
+            return out("poll_interval", "1 s to 1 h, or from 10 ms where every server is a loopback address");
+        }
+        if !within(self.timeout, ms(1), s(60)) {
+            return out("timeout", "1 ms to 1 min");
+        }
+        if !within(self.window, s(1), s(86_400)) {
+            return out("window", "1 s to 1 day");
+        }
+        if !within(self.max_age, ms(1), s(86_400 * 365)) {
+            return out("max_age", "1 ms to 1 year");
+        }
+        if !within(self.max_uncertainty, Duration::from_nanos(1), s(86_400 * 365)) {
+            return out("max_uncertainty", "1 ns to 1 year");
+        }
+        if !within(self.max_floor_lead, Duration::ZERO, s(86_400)) {
+            return out("max_floor_lead", "at most 1 day");
+        }
+        if !within(self.max_recovery, Duration::ZERO, s(86_400)) {
+            return out("max_recovery", "at most 1 day");
+        }
+        if !within(self.check_interval, ms(1), s(60)) {
+            return out("check_interval", "1 ms to 1 min");
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sources: Vec<&str> = self.sources.iter().map(|source| source.name.as_str()).collect();
+        f.debug_struct("Builder").field("sources", &sources).field("max_faulty", &self.faulty).finish_non_exhaustive()
+    }
+}
+
+fn check_faulty(domains: usize, faulty: Option<usize>) -> Result<usize, BuildError> {
+    match faulty {
+        None if domains < 3 => Err(BuildError::NoFaultTolerance { domains }),
+        None => Ok((domains - 1) / 2),
+        Some(faulty) if faulty > (domains - 1) / 2 => Err(BuildError::TooFewDomains { domains, faulty }),
+        Some(faulty) => Ok(faulty),
+    }
+}
+
+/// The host, and `host:port` for the resolver; port 123 where none is given.
+fn parse_server(server: &str) -> Option<(String, String)> {
+    if let Ok(address) = server.parse::<SocketAddr>() {
+        return (address.port() != 0).then(|| (address.ip().to_string(), server.to_owned()));
+    }
+    if let Ok(ip) = server.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return Some((ip.to_string(), SocketAddr::new(ip, NTP_PORT).to_string()));
+    }
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse::<u16>().ok().filter(|port| *port != 0)?),
+        None => (server, NTP_PORT),
+    };
+    let fits = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    (name.len() <= 253 && name.split('.').all(fits)).then(|| (host.to_owned(), format!("{host}:{port}")))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+const NTP_PORT: u16 = 123;
+const MAX_DRIFT_PPB: u32 = 100_000_000;
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests {
+    use super::*;
+
+    fn three() -> Builder {
+        Builder::new().ntp("127.0.0.1:11").ntp("127.0.0.1:12").ntp("127.0.0.1:13")
+    }
+
+    #[test]
+    fn f_needs_2f_plus_1_domains_and_zero_must_be_written() {
+        assert_eq!(check_faulty(1, None), Err(BuildError::NoFaultTolerance { domains: 1 }));
+        assert_eq!(check_faulty(2, None), Err(BuildError::NoFaultTolerance { domains: 2 }));
+        assert_eq!([3, 4, 5].map(|n| check_faulty(n, None)), [Ok(1), Ok(1), Ok(2)]);
+        assert_eq!(check_faulty(1, Some(0)), Ok(0));
+        assert_eq!(check_faulty(2, Some(1)), Err(BuildError::TooFewDomains { domains: 2, faulty: 1 }));
+        assert_eq!(
+            check_faulty(3, Some(usize::MAX)),
+            Err(BuildError::TooFewDomains { domains: 3, faulty: usize::MAX })
+        );
+        let one_domain = three().domain("a").machine().map(|_| ());
+        assert!(one_domain.is_ok(), "one in a domain of another name");
+        let same = Builder::new().ntp("127.0.0.1:1").domain("x").ntp("127.0.0.1:2").domain("x").machine();
+        assert_eq!(same.map(|_| ()), Err(BuildError::NoFaultTolerance { domains: 1 }));
+    }
+
+    #[test]
+    fn bad_settings_are_typed_errors() {
+        let fails = |builder: Builder| builder.machine().map(|_| ()).unwrap_err();
+        let setting = |builder| match fails(builder) {
+            BuildError::SettingOutOfRange { setting, .. } => setting,
+            other => panic!("{other}"),
+        };
+        assert_eq!(fails(Builder::new()), BuildError::NoSources);
+        assert_eq!(setting(three().drift(Drift::fixed_ppm(100_001))), "drift");
+        assert_eq!(setting(three().drift(Drift::fixed_ppm(u32::MAX))), "drift");
+        assert_eq!(setting(three().poll_interval(Duration::ZERO)), "poll_interval");
+        assert_eq!(setting(three().ntp("192.0.2.1").poll_interval(Duration::from_millis(999))), "poll_interval");
+        assert_eq!(setting(three().timeout(Duration::ZERO)), "timeout");
+        assert_eq!(setting(three().window(Duration::MAX)), "window");
+        assert_eq!(setting(three().max_age(Duration::ZERO)), "max_age");
+        assert_eq!(setting(three().max_uncertainty(Duration::ZERO)), "max_uncertainty");
+        assert_eq!(setting(three().max_floor_lead(Duration::MAX)), "max_floor_lead");
+        assert_eq!(setting(three().max_recovery(Duration::MAX)), "max_recovery");
+        assert_eq!(setting(three().check_interval(Duration::ZERO)), "check_interval");
+        for name in ["", "a b", "host:0", "host:99999", "host:", "a..b", "http://x"] {
+            assert!(matches!(fails(three().ntp(name)), BuildError::BadServerName { .. }), "{name:?}");
+        }
+        let mixed = fails(three().ntp("time.google.com"));
+        assert!(matches!(mixed, BuildError::MixedTimescales { serves: Timescale::Smear24h, .. }));
+        assert!(matches!(fails(three().trust_whole_domain("x")), BuildError::EmptyDomain { .. }));
+    }
+
+    #[test]
+    fn server_names_get_their_port() {
+        let parsed = |s: &str| parse_server(s).unwrap().1;
+        assert_eq!(parsed("ntp.example.org"), "ntp.example.org:123");
+        assert_eq!(parsed("ntp.example.org:11123"), "ntp.example.org:11123");
+        assert_eq!(parsed("::1"), "[::1]:123");
+        assert_eq!(parsed("[::1]:5"), "[::1]:5");
+        assert_eq!(parsed("192.0.2.1"), "192.0.2.1:123");
+    }
+}

@@ -1,0 +1,356 @@
+//! `SureClock`: what users hold.
+
+use crate::bound::lines::Slopes;
+use crate::bound::params::Params;
+use crate::bound::{AtError, NowError};
+use crate::builder::Builder;
+use crate::commit::{CommitWait, Timer};
+use crate::counter::{self, Counter, ProcessMark};
+use crate::manual::{self, ManualTime};
+use crate::publish::{Cell, Content, HighWater, Publication, WORDS, Waiters};
+use crate::sync::{Driver, Machine, State, Status};
+use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timescale, Timestamp, WallTime};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A clock that knows its error: intervals that contain true time, or an error.
+///
+/// Cheap to clone; all clones are one clock, usable from any thread by `&self`. When the last one is dropped its thread
+/// ends, without blocking. There is no global clock; to have one for a whole process, keep it in a static:
+///
+/// ```no_run
+/// use std::sync::OnceLock;
+/// use sureclock::SureClock;
+///
+/// static CLOCK: OnceLock<SureClock> = OnceLock::new();
+/// # fn main() -> Result<(), sureclock::BuildError> {
+/// let clock = SureClock::builder().ntp("a.example").ntp("b.example").ntp("c.example").start()?;
+/// let _ = CLOCK.set(clock);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SureClock {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    source: Source,
+    /// Dropped with the last clock; ends the thread.
+    _driver: Option<Driver>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Synced(Arc<Mutex<Machine>>),
+    Manual,
+}
+
+/// What readers and waiters need.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) counter: Counter,
+    cell: Arc<Cell<WORDS>>,
+    process: ProcessMark,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) timer: Arc<Timer>,
+    pub(crate) limits: Limits,
+    max_age_ticks: u64,
+    timescale: Timescale,
+    slopes: Slopes,
+    pub(crate) given_out: HighWater,
+}
+
+/// Limits that end readings, never waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_age: Duration,
+    pub(crate) max_uncertainty: Duration,
+    pub(crate) max_floor_lead: Duration,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        counter: Counter,
+        cell: Arc<Cell<WORDS>>,
+        waiters: Arc<Waiters>,
+        limits: Limits,
+        timescale: Timescale,
+        slopes: Slopes,
+    ) -> Shared {
+        Shared {
+            max_age_ticks: counter.scale().ticks(limits.max_age),
+            counter,
+            cell,
+            process: ProcessMark::take(),
+            waiters,
+            timer: Arc::new(Timer::default()),
+            limits,
+            timescale,
+            slopes,
+            given_out: HighWater::new(),
+        }
+    }
+
+    /// The publication in force, and a reading of the counter taken while it was.
+    #[inline]
+    pub(crate) fn load(&self) -> Result<(Publication, u64), NowError> {
+        if !self.process.holds() {
+            return Err(NowError::Forked);
+        }
+        let (words, ticks) = self.cell.load_with(|| self.counter.ticks());
+        Ok((Publication::decode(&words), ticks))
+    }
+
+    /// The parameters in force with a reading, or why there are none.
+    #[inline]
+    pub(crate) fn running(&self) -> Result<(Params, u32, u64), NowError> {
+        let (publication, ticks) = self.load()?;
+        match publication.content {
+            Content::Running(params) => Ok((params, publication.incarnation, ticks)),
+            Content::NotSynchronized => Err(NowError::NotSynchronized),
+            Content::Disrupted(reason) => Err(NowError::Disrupted { reason }),
+            Content::ThreadDied => Err(NowError::SyncThreadDied),
+        }
+    }
+
+    #[inline]
+    fn now(&self) -> Result<TimeInterval, NowError> {
+        let (params, _, ticks) = self.running()?;
+        let (earliest_ns, latest_ns) = params.now(ticks)?;
+        let age = ticks.saturating_sub(params.heard);
+        if age > self.max_age_ticks {
+            let age = self.counter.scale().duration(age);
+            return Err(NowError::Stale { age, limit: self.limits.max_age });
+        }
+        self.certain(earliest_ns, latest_ns)
+    }
+
+    /// The interval, if it is within the limit of uncertainty.
+    #[inline]
+    fn certain(&self, earliest_ns: i64, latest_ns: i64) -> Result<TimeInterval, NowError> {
+        let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
+        // Lines that have crossed contradict each other: (R) is broken, and the next agreement will say so.
+        let interval = TimeInterval::new(earliest, latest, self.timescale)
+            .map_err(|_| NowError::Disrupted { reason: crate::DisruptionReason::ContradictsPublished })?;
+        let uncertainty = interval.uncertainty();
+        if uncertainty > self.limits.max_uncertainty {
+            return Err(NowError::TooUncertain { uncertainty, limit: self.limits.max_uncertainty });
+        }
+        Ok(interval)
+    }
+}
+
+impl SureClock {
+    /// Collects sources and settings.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A clock for a unit test: true time is in `interval`, and stands still until the test moves it.
+    ///
+    /// ```
+    /// use sureclock::{SureClock, TimeInterval};
+    /// use std::time::Duration;
+    ///
+    /// let interval: TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
+    /// let (clock, time) = SureClock::manual(interval);
+    /// assert_eq!(clock.now()?, interval);
+    /// let s = clock.commit_timestamp()?;
+    /// assert!(!clock.after(s)?);
+    /// time.advance(Duration::from_millis(3));
+    /// assert!(clock.after(s)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn manual(interval: TimeInterval) -> (SureClock, ManualTime) {
+        let (shared, time) = manual::start(interval);
+        (SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source: Source::Manual, _driver: None }) }, time)
+    }
+
+    pub(crate) fn synced(shared: Shared, machine: Arc<Mutex<Machine>>, driver: Option<Driver>) -> SureClock {
+        let source = Source::Synced(machine);
+        SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source, _driver: driver }) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// An interval that contains true time at some moment between the call and its return.
+    ///
+    /// Lock-free, without allocation and (where the vDSO serves the counter) without a system call.
+    ///
+    /// # Errors
+    ///
+    /// [`NowError`]: there is no certain interval, or it is older or wider than the limits allow.
+    ///
+    /// # Source
+    ///
+    /// Spanner's `TT.now()`; the bound is in `bound::params`.
+    #[inline]
+    pub fn now(&self) -> Result<TimeInterval, NowError> {
+        self.inner.shared.now()
+    }
+
+    /// A reading of the local counter. Always there, synchronized or not.
+    #[inline]
+    #[must_use]
+    pub fn monotonic(&self) -> MonotonicTime {
+        self.inner.shared.counter.read()
+    }
+
+    /// The interval that contained true time at an earlier reading. The error grows backward by the drift bound.
+    ///
+    /// # Errors
+    ///
+    /// [`AtError`]: as [`now`](SureClock::now), and for readings of another counter or from before the last disruption.
+    pub fn at(&self, reading: MonotonicTime) -> Result<TimeInterval, AtError> {
+        let shared = &self.inner.shared;
+        if reading.counter() != shared.counter.id() {
+            return Err(AtError::ForeignCounter);
+        }
+        let (params, _, ticks) = shared.running()?;
+        params.now(ticks)?;
+        if reading.ticks() < params.since {
+            return Err(AtError::BeforeEpoch);
+        }
+        let (earliest_ns, latest_ns) = params.at(reading.ticks())?;
+        Ok(shared.certain(earliest_ns, latest_ns)?)
+    }
+
+    /// How much true time passed between two readings of this clock's counter, under the drift bound. Needs no
+    /// synchronization.
+    ///
+    /// `None` if a reading belongs to another counter, or `later` is before `earlier`.
+    #[must_use]
+    pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
+        use crate::bound::lines::Line;
+        let shared = &self.inner.shared;
+        let same = |reading: MonotonicTime| reading.counter() == shared.counter.id();
+        if !same(earlier) || !same(later) || later.ticks() < earlier.ticks() {
+            return None;
+        }
+        let (n, margin) = (later.ticks() - earlier.ticks(), shared.counter.margin());
+        // Lines through zero: counted from the margin, so that the anchor of the upper one does not go below zero.
+        let at_least = Line::lower(margin, margin, 0).lower_after(n.checked_add(margin)?, shared.slopes)?;
+        let at_most = Line::upper(margin, margin, 0)?.upper_at(n.checked_add(margin)?, shared.slopes)?;
+        let length = |ns: i64| u64::try_from(ns).ok().map(Duration::from_nanos);
+        Some(Elapsed { at_least: length(at_least)?, at_most: length(at_most)? })
+    }
+
+    /// Whether `t` is certainly in the past: once true, true for the epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`NowError`], but neither [`Stale`](NowError::Stale) nor [`TooUncertain`](NowError::TooUncertain): `after` needs
+    /// the lower bound only.
+    ///
+    /// # Source
+    ///
+    /// Spanner's `TT.after(t)`.
+    #[inline]
+    pub fn after(&self, t: Timestamp) -> Result<bool, NowError> {
+        let (params, _, ticks) = self.inner.shared.running()?;
+        Ok(t.as_unix_nanos() < params.earliest_now(ticks)?)
+    }
+
+    /// Whether `t` is certainly in the future. True only at the reading: it expires.
+    ///
+    /// # Errors
+    ///
+    /// As [`after`](SureClock::after).
+    ///
+    /// # Source
+    ///
+    /// Spanner's `TT.before(t)`.
+    #[inline]
+    pub fn before(&self, t: Timestamp) -> Result<bool, NowError> {
+        let (params, _, ticks) = self.inner.shared.running()?;
+        Ok(t.as_unix_nanos() > params.now(ticks)?.1)
+    }
+
+    /// Waits until `s` is certainly in the past. See [`CommitWait`].
+    pub fn commit_wait(&self, s: Timestamp) -> CommitWait {
+        CommitWait::new(self.clone(), s)
+    }
+
+    /// Blocks until the clock has an interval, or `timeout` is over.
+    ///
+    /// # Errors
+    ///
+    /// What [`now`](SureClock::now) says when the time is over; the sources' reasons are in the [`status`](SureClock::status).
+    pub fn wait_synchronized(&self, timeout: Duration) -> Result<TimeInterval, NowError> {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let waiters = &self.inner.shared.waiters;
+            let seen = waiters.changes();
+            match self.now() {
+                Ok(interval) => return Ok(interval),
+                Err(error @ (NowError::Forked | NowError::SyncThreadDied)) => return Err(error),
+                Err(error) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Err(error),
+                Err(_) => waiters.wait(seen, deadline),
+            }
+        }
+    }
+
+    /// Waits for the clock's first interval as a future, on any runtime and without a limit: combine it with your
+    /// runtime's timeout.
+    pub async fn synchronized(&self) -> Result<TimeInterval, NowError> {
+        crate::commit::synchronized(self).await
+    }
+
+    /// Blocks until the state of the clock is another than `known`, or `timeout` is over; gives the state then.
+    ///
+    /// A change to [`State::Holdover`] is a matter of time, not of a publication, and is seen at the next one.
+    #[must_use]
+    pub fn wait_state_change(&self, known: State, timeout: Duration) -> State {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let seen = self.inner.shared.waiters.changes();
+            let state = self.status().state;
+            if state != known || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return state;
+            }
+            self.inner.shared.waiters.wait(seen, deadline);
+        }
+    }
+
+    /// Everything there is to see. Takes a lock and allocates: for metrics and for people, not for a hot path.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &self.inner.source {
+            Source::Synced(machine) => machine.lock().status(self.monotonic()),
+            Source::Manual => manual::status(self),
+        }
+    }
+
+    /// Accepts, after a disruption, that time may be seen to go back: the next agreement counts, whatever was published
+    /// before, and commit timestamps begin afresh. `after` answers and timestamps of before belong to the epoch of before.
+    ///
+    /// For the case that the status shows `needs_new_epoch`: what was published before lies further ahead of the sources
+    /// than a wait can mend. False, and nothing done, unless the clock is disrupted.
+    pub fn start_new_epoch(&self) -> bool {
+        let Source::Synced(machine) = &self.inner.source else { return false };
+        let begun = machine.lock().start_new_epoch();
+        if begun {
+            self.inner.shared.given_out.reset();
+        }
+        begun
+    }
+
+    /// The operating system's guess, for showing beside a bound.
+    #[must_use]
+    pub fn wall_time() -> WallTime {
+        counter::read_wall()
+    }
+
+    /// The identity of this clock's counter.
+    #[must_use]
+    pub fn counter(&self) -> CounterId {
+        self.inner.shared.counter.id()
+    }
+}

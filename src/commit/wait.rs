@@ -1,0 +1,303 @@
+//! The commit wait: until a timestamp is certainly in the past, blocking, as a future, or step by step.
+
+use super::timer::TimerKey;
+use crate::bound::NowError;
+use crate::clock::{Shared, SureClock};
+use crate::publish::WakerKey;
+use crate::time::{TimeInterval, Timestamp};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// A wait until a timestamp is certainly in the past.
+///
+/// A `Future` on any runtime; [`wait`](CommitWait::wait) blocks; [`check`](CommitWait::check) looks once, for event loops.
+/// The clock is looked at after every wake, so early and late wakes do no harm, and a better bound that is published
+/// meanwhile ends the wait sooner.
+///
+/// **A wait that failed or was dropped means that the outcome is unknown**, never success and never failure: the commit
+/// may or may not come before others in true time.
+///
+/// ```
+/// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
+/// # let (clock, time) = sureclock::SureClock::manual(interval);
+/// let s = clock.commit_timestamp()?;
+/// // apply the transaction at s, then:
+/// # time.advance(std::time::Duration::from_millis(3));
+/// let reply = clock.commit_wait(s).guard("committed").wait()?;
+/// assert_eq!(*reply.get(), "committed");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a commit wait that is not waited for keeps no promise"]
+pub struct CommitWait {
+    clock: SureClock,
+    timestamp: Timestamp,
+    /// The incarnation at the start, or why there was none.
+    began: Result<u32, NowError>,
+    waker: Option<WakerKey>,
+    timer: Option<TimerKey>,
+}
+
+/// Why a wait did not end well. The outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The clock has no certain lower bound (any more).
+    #[error("the outcome is unknown: {0}")]
+    Now(#[from] NowError),
+    /// The clock was disrupted and has recovered since the wait began: the timestamp was made under a broken assumption.
+    #[error("the outcome is unknown: the clock was disrupted during the wait")]
+    DisruptedMeanwhile,
+    /// The time given to [`wait_timeout`](CommitWait::wait_timeout) is over.
+    #[error("the outcome is unknown yet: the timestamp is not certainly in the past after {waited:?}")]
+    Timeout {
+        /// The time given.
+        waited: Duration,
+    },
+    /// The system refused the thread that wakes futures.
+    #[error("the outcome is unknown: the system refused a thread")]
+    NoTimer,
+}
+
+impl CommitWait {
+    pub(crate) fn new(clock: SureClock, timestamp: Timestamp) -> CommitWait {
+        let began = clock.shared().running().map(|(_, incarnation, _)| incarnation);
+        CommitWait { clock, timestamp, began, waker: None, timer: None }
+    }
+
+    /// The timestamp that is waited for.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// Looks once: `Ok(true)` when the timestamp is certainly in the past.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`]: the outcome is unknown.
+    pub fn check(&self) -> Result<bool, WaitError> {
+        self.remaining().map(|remaining| remaining.is_none())
+    }
+
+    /// Blocks until the timestamp is certainly in the past.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`]: the outcome is unknown.
+    pub fn wait(&self) -> Result<(), WaitError> {
+        self.block(None)
+    }
+
+    /// As [`wait`](CommitWait::wait), for `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Timeout`] when the time is over; the wait can be taken up again.
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
+        self.block(Some(timeout))
+    }
+
+    /// Ties `value`, the reply that may leave only after the wait, to it: only a finished wait gives it out as [`Past`].
+    pub fn guard<T>(self, value: T) -> GuardedWait<T> {
+        GuardedWait { wait: self, value: Some(value) }
+    }
+
+    /// How long until the timestamp is in the past by the bound in force; `None` if it is.
+    fn remaining(&self) -> Result<Option<Remaining>, WaitError> {
+        let began = self.began?;
+        let shared = self.clock.shared();
+        let (params, incarnation, ticks) = shared.running()?;
+        if incarnation != began {
+            return Err(WaitError::DisruptedMeanwhile);
+        }
+        let s = self.timestamp.as_unix_nanos();
+        if s < params.earliest_now(ticks)? {
+            return Ok(None);
+        }
+        if !shared.counter.runs_by_itself() {
+            return Ok(Some(Remaining::Unknown));
+        }
+        let at = params.earliest.lower_exceeds_at(s, params.slopes);
+        let length = at.map(|at| shared.counter.scale().duration(at.saturating_sub(ticks)));
+        // One nanosecond more than rounded down; and a look now and then, whatever the counter does meanwhile.
+        let length = length.map_or(LONGEST_SLEEP, |l| l.saturating_add(Duration::from_nanos(1)).min(LONGEST_SLEEP));
+        Ok(Some(Remaining::AtLeast(length)))
+    }
+
+    fn block(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
+        let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let waiters = &self.clock.shared().waiters;
+        loop {
+            let seen = waiters.changes();
+            let Some(remaining) = self.remaining()? else { return Ok(()) };
+            let now = Instant::now();
+            if give_up.is_some_and(|at| now >= at) {
+                return Err(WaitError::Timeout { waited: timeout.unwrap_or_default() });
+            }
+            let due = match remaining {
+                Remaining::AtLeast(length) => now.checked_add(length),
+                Remaining::Unknown => None,
+            };
+            waiters.wait(seen, [due, give_up].into_iter().flatten().min());
+        }
+    }
+
+    fn forget(&mut self) {
+        let shared = self.clock.shared();
+        if let Some(key) = self.waker.take() {
+            shared.waiters.deregister(&key);
+        }
+        if let Some(key) = self.timer.take() {
+            shared.timer.deregister(&key);
+        }
+    }
+}
+
+enum Remaining {
+    AtLeast(Duration),
+    /// The counter moves only by hand, which notifies.
+    Unknown,
+}
+
+impl Future for CommitWait {
+    type Output = Result<(), WaitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let shared = std::sync::Arc::clone(this.clock.shared());
+        // Registered before the look: a publication in between wakes us.
+        this.waker = Some(shared.waiters.register(this.waker.take(), context.waker().clone()));
+        if let Some(key) = this.timer.take() {
+            shared.timer.deregister(&key);
+        }
+        let result = match this.remaining() {
+            Err(error) => Err(error),
+            Ok(None) => Ok(()),
+            Ok(Some(Remaining::Unknown)) => return Poll::Pending,
+            Ok(Some(Remaining::AtLeast(length))) => {
+                match shared.timer.register(Instant::now() + length, context.waker().clone()) {
+                    Ok(key) => {
+                        this.timer = Some(key);
+                        return Poll::Pending;
+                    }
+                    Err(_) => Err(WaitError::NoTimer),
+                }
+            }
+        };
+        this.forget();
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for CommitWait {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// A commit wait with the value that may leave after it. A `Future`, or blocking by [`wait`](GuardedWait::wait).
+#[derive(Debug)]
+#[must_use = "the value is given out only by a finished wait"]
+pub struct GuardedWait<T> {
+    wait: CommitWait,
+    value: Option<T>,
+}
+
+/// A value whose commit timestamp is certainly in the past. Only a finished wait makes one, so a function that takes it
+/// cannot be called by someone who forgot to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Past<T> {
+    timestamp: Timestamp,
+    value: T,
+}
+
+impl<T> Past<T> {
+    /// The commit timestamp.
+    pub fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.value
+    }
+
+    /// The value, on its way out.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+/// A guarded wait that failed: the error, and the value, whose outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Unconfirmed<T> {
+    /// Why.
+    pub error: WaitError,
+    /// The value given to [`guard`](CommitWait::guard). It must not be reported as committed.
+    pub value: T,
+}
+
+impl<T> GuardedWait<T> {
+    /// Blocks until the value may leave.
+    ///
+    /// # Errors
+    ///
+    /// [`Unconfirmed`]: the outcome is unknown; the value comes back.
+    pub fn wait(mut self) -> Result<Past<T>, Unconfirmed<T>> {
+        let result = self.wait.wait();
+        self.finish(result)
+    }
+
+    fn finish(&mut self, result: Result<(), WaitError>) -> Result<Past<T>, Unconfirmed<T>> {
+        let value = self.value.take().expect("a guarded wait is finished once");
+        match result {
+            Ok(()) => Ok(Past { timestamp: self.wait.timestamp, value }),
+            Err(error) => Err(Unconfirmed { error, value }),
+        }
+    }
+}
+
+// The value is moved out as a whole, never pinned.
+impl<T> Unpin for GuardedWait<T> {}
+
+impl<T> Future for GuardedWait<T> {
+    type Output = Result<Past<T>, Unconfirmed<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.wait).poll(context).map(|result| self.finish(result))
+    }
+}
+
+/// Resolves with the clock's first interval.
+pub(crate) async fn synchronized(clock: &SureClock) -> Result<TimeInterval, NowError> {
+    struct Registered<'a>(&'a Shared, Option<WakerKey>);
+    impl Drop for Registered<'_> {
+        fn drop(&mut self) {
+            if let Some(key) = self.1.take() {
+                self.0.waiters.deregister(&key);
+            }
+        }
+    }
+    let mut registered = Registered(clock.shared(), None);
+    std::future::poll_fn(|context| {
+        let key = registered.1.take();
+        registered.1 = Some(registered.0.waiters.register(key, context.waker().clone()));
+        match clock.now() {
+            Ok(interval) => Poll::Ready(Ok(interval)),
+            Err(error @ (NowError::Forked | NowError::SyncThreadDied)) => Poll::Ready(Err(error)),
+            Err(_) => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// However far the deadline: a look at the clock now and then.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests;

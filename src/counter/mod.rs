@@ -1,0 +1,227 @@
+//! The local counter: floor 1, the only place that reads a clock of this machine.
+//!
+//! A counter gives ticks, the frozen length of a tick with a certified error, a margin and an identity. A clock keeps
+//! one counter for its life.
+//!
+//! | counter | where | error of the nominal rate | margin |
+//! |---|---|---|---|
+//! | [`CounterChoice::Raw`] | Linux: CLOCK_MONOTONIC_RAW | 100 ppm: the kernel's own calibration | measured granularity, at least 300 ns |
+//! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 000 ppm: a sync daemon may slew it | the same |
+//! | manual | tests | 0 | 1 tick of 1 ns |
+
+mod continuity;
+mod fork;
+mod manual;
+
+pub(crate) use continuity::Continuity;
+pub(crate) use fork::ProcessMark;
+pub(crate) use manual::ManualCounter;
+
+use crate::time::{CounterId, MonotonicTime, TickScale, WallTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Which counter a clock reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CounterChoice {
+    /// The best one of this platform: CLOCK_MONOTONIC_RAW on Linux, the OS's monotonic clock elsewhere.
+    #[default]
+    Auto,
+    /// CLOCK_MONOTONIC_RAW: never stepped, never slewed. Linux only.
+    Raw,
+    /// The OS's monotonic clock through [`std::time::Instant`]. Never stepped, but a sync daemon may slew it, so its rate
+    /// is trusted to 10 % only and the interval grows by 100 ms for each second without an answer.
+    OsMonotonic,
+}
+
+/// A local counter. One type in production and in tests.
+#[derive(Clone, Debug)]
+pub(crate) struct Counter {
+    kind: Kind,
+    id: CounterId,
+    scale: TickScale,
+    rate_error_ppb: u32,
+    margin: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    #[cfg(target_os = "linux")]
+    Raw,
+    OsMonotonic(Instant),
+    Manual(Arc<ManualCounter>),
+}
+
+impl Counter {
+    /// The counter of `choice`, or `None` if this platform has none such.
+    pub(crate) fn choose(choice: CounterChoice) -> Option<Counter> {
+        match choice {
+            CounterChoice::Auto => Counter::raw().or_else(|| Some(Counter::os_monotonic())),
+            CounterChoice::Raw => Counter::raw(),
+            CounterChoice::OsMonotonic => Some(Counter::os_monotonic()),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn raw() -> Option<Counter> {
+        Some(Counter::measured(Kind::Raw, RAW_ID, RAW_RATE_ERROR_PPB))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn raw() -> Option<Counter> {
+        None
+    }
+
+    fn os_monotonic() -> Counter {
+        Counter::measured(Kind::OsMonotonic(*PROCESS_ORIGIN), OS_MONOTONIC_ID, OS_MONOTONIC_RATE_ERROR_PPB)
+    }
+
+    fn measured(kind: Kind, id: CounterId, rate_error_ppb: u32) -> Counter {
+        let counter = Counter { kind, id, scale: TickScale::NANOSECOND, rate_error_ppb, margin: 0 };
+        Counter { margin: counter.granularity().max(LEAST_MARGIN_NS), ..counter }
+    }
+
+    /// A counter that stands still until a test moves it, one nanosecond a tick.
+    pub(crate) fn manual(counter: Arc<ManualCounter>) -> Counter {
+        let id = counter.id();
+        Counter { kind: Kind::Manual(counter), id, scale: TickScale::NANOSECOND, rate_error_ppb: 0, margin: 1 }
+    }
+
+    /// One reading, in ticks. On Linux through the vDSO, which orders it after every earlier load.
+    #[inline]
+    pub(crate) fn ticks(&self) -> u64 {
+        match &self.kind {
+            #[cfg(target_os = "linux")]
+            Kind::Raw => os_ns(rustix::time::ClockId::MonotonicRaw),
+            // 584 years of nanoseconds fit.
+            Kind::OsMonotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Kind::Manual(counter) => counter.ticks(),
+        }
+    }
+
+    /// One reading with the counter's identity.
+    pub(crate) fn read(&self) -> MonotonicTime {
+        MonotonicTime::new(self.id, self.ticks())
+    }
+
+    pub(crate) fn id(&self) -> CounterId {
+        self.id
+    }
+
+    pub(crate) fn scale(&self) -> TickScale {
+        self.scale
+    }
+
+    /// By how much a nominal tick may be wrong beside the oscillator's own drift, in parts per billion.
+    pub(crate) fn rate_error_ppb(&self) -> u32 {
+        self.rate_error_ppb
+    }
+
+    /// A difference of n ticks says that more than n - margin and less than n + margin of them passed.
+    pub(crate) fn margin(&self) -> u64 {
+        self.margin
+    }
+
+    /// Whether the counter moves by itself, so that a wait may sleep.
+    pub(crate) fn runs_by_itself(&self) -> bool {
+        !matches!(self.kind, Kind::Manual(_))
+    }
+
+    /// The name and the reason, for the status.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self.kind {
+            #[cfg(target_os = "linux")]
+            Kind::Raw => "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm",
+            Kind::OsMonotonic(_) => {
+                "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10 % only"
+            }
+            Kind::Manual(_) => "a manual counter, moved by a test",
+        }
+    }
+
+    /// The least step between two different readings in a row, rounded up: what one reading cannot tell apart.
+    ///
+    /// An upper bound of the true step, since a step cannot be seen smaller than it is but for the rounding of a reading
+    /// to a nanosecond, which the added one covers.
+    fn granularity(&self) -> u64 {
+        let (mut least, mut seen, mut previous) = (u64::MAX, 0, self.ticks());
+        let started = Instant::now();
+        while seen < STEPS_TO_SEE && started.elapsed() < LONGEST_LOOK {
+            let ticks = self.ticks();
+            if ticks > previous {
+                least = least.min(ticks - previous);
+                seen += 1;
+            }
+            previous = ticks;
+        }
+        // No step at all within the look: a counter coarser than that is taken to step by the whole look.
+        if seen == 0 { 2 * NS_PER_S / 10 } else { least.saturating_add(1) }
+    }
+}
+
+/// The operating system's wall clock, now.
+pub(crate) fn read_wall() -> WallTime {
+    // A clock set outside the years 1677 to 2262 is shown as the end of them: it is wrong either way.
+    WallTime::from_system_time(SystemTime::now()).unwrap_or(WallTime::FAR_FUTURE)
+}
+
+/// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.
+#[cfg(target_os = "linux")]
+#[inline]
+fn os_ns(clock: rustix::time::ClockId) -> u64 {
+    let t = rustix::time::clock_gettime(clock);
+    u64::try_from(t.tv_sec)
+        .ok()
+        .and_then(|s| s.checked_mul(NS_PER_S)?.checked_add(u64::try_from(t.tv_nsec).ok()?))
+        .unwrap_or(u64::MAX)
+}
+
+/// Where the readings of the OS's monotonic clock count from: one point for the whole process.
+static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
+    std::sync::LazyLock::new(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now));
+
+#[cfg(target_os = "linux")]
+const RAW_ID: CounterId = CounterId::new(1);
+const OS_MONOTONIC_ID: CounterId = CounterId::new(2);
+
+/// What the kernel's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm (DESIGN section 2).
+/// Smaller: wrong bounds where the kernel calibrated badly at boot. Larger: wider intervals for everyone.
+#[cfg(target_os = "linux")]
+const RAW_RATE_ERROR_PPB: u32 = 100_000;
+
+/// A slewed clock: adjtimex lets a daemon change the rate by 10 %. Smaller: wrong bounds while a daemon slews.
+const OS_MONOTONIC_RATE_ERROR_PPB: u32 = 100_000_000;
+
+/// No margin is below 300 ns: the ACPI PM timer, the coarsest of the fine clock sources the kernel may switch to while we
+/// run, steps by 279 ns. Smaller: wrong by a step after such a switch. Larger: that much more width on each side.
+const LEAST_MARGIN_NS: u64 = 300;
+
+const STEPS_TO_SEE: u32 = 64;
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
+const NS_PER_S: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_go_forward_and_carry_their_counter() {
+        for choice in [CounterChoice::Auto, CounterChoice::OsMonotonic] {
+            let counter = Counter::choose(choice).unwrap();
+            let (a, b) = (counter.read(), counter.read());
+            assert!(a.ticks() <= b.ticks() && a.counter() == b.counter());
+            assert!(counter.margin() >= 300);
+            assert!(counter.ticks() > counter.margin(), "no reading is within a margin of the origin");
+        }
+        let (a, b) = (Counter::choose(CounterChoice::Auto).unwrap(), Counter::choose(CounterChoice::Auto).unwrap());
+        assert_eq!(a.id(), b.id(), "two clocks over one counter share its readings");
+    }
+
+    #[test]
+    fn two_manual_counters_are_two() {
+        let (a, b) = (Counter::manual(ManualCounter::new(5)), Counter::manual(ManualCounter::new(5)));
+        assert_ne!(a.id(), b.id());
+        assert_eq!(a.ticks(), 5);
+    }
+}

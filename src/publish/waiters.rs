@@ -1,0 +1,76 @@
+//! Who wants to know of a publication: threads on a condition variable, tasks by their wakers. A cold path.
+//!
+//! Rule against the lost wake: look at [`Waiters::changes`] (or register a waker) first, then at the clock, then wait. A
+//! publication between the look and the wait has raised the count, so the wait returns at once.
+
+use parking_lot::{Condvar, Mutex};
+use std::task::Waker;
+use std::time::Instant;
+
+/// The waiters of one clock.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    changes: u64,
+    next_key: u64,
+    wakers: Vec<(u64, Waker)>,
+}
+
+/// A registered waker, to be given back.
+#[derive(Debug)]
+pub(crate) struct WakerKey(u64);
+
+impl Waiters {
+    /// Wakes everyone: something was published.
+    pub(crate) fn notify(&self) {
+        let wakers = {
+            let mut state = self.state.lock();
+            state.changes += 1;
+            self.changed.notify_all();
+            std::mem::take(&mut state.wakers)
+        };
+        // Outside the lock: a waker may run the task, and the task may register again.
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// How many publications there have been.
+    pub(crate) fn changes(&self) -> u64 {
+        self.state.lock().changes
+    }
+
+    /// Sleeps until there has been a publication after the `seen`th, or until `deadline`. May wake early.
+    pub(crate) fn wait(&self, seen: u64, deadline: Option<Instant>) {
+        let mut state = self.state.lock();
+        if state.changes != seen {
+            return;
+        }
+        match deadline {
+            Some(deadline) => {
+                self.changed.wait_until(&mut state, deadline);
+            }
+            None => self.changed.wait(&mut state),
+        }
+    }
+
+    /// Wakes `waker` at the next publication. Replaces the one registered under `key`.
+    pub(crate) fn register(&self, key: Option<WakerKey>, waker: Waker) -> WakerKey {
+        let mut state = self.state.lock();
+        let key = key.unwrap_or_else(|| {
+            state.next_key += 1;
+            WakerKey(state.next_key)
+        });
+        state.wakers.retain(|(k, _)| *k != key.0);
+        state.wakers.push((key.0, waker));
+        key
+    }
+
+    /// Forgets a waker.
+    pub(crate) fn deregister(&self, key: &WakerKey) {
+        self.state.lock().wakers.retain(|(k, _)| *k != key.0);
+    }
+}

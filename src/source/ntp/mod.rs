@@ -1,0 +1,12 @@
+//! NTP version 4, sans-IO down to the datagram: our own codec, since a bound needs every field.
+//!
+//! [`Exchange`] is the client's side of one question and answer, [`respond`] a reference server's, [`Packet`] the 48
+//! bytes. No socket and no clock is touched here: the caller passes datagrams and readings.
+
+mod client;
+mod packet;
+mod server;
+
+pub use client::{Exchange, ExchangeSettings, KissCode, NonceError, Rejected};
+pub use packet::{NtpTime, Packet, PacketError};
+pub use server::{RequestRejected, ServerIdentity, respond};

@@ -1,0 +1,491 @@
+//! The machine: events in, publications out, and what to ask next. Sans-IO, so that the same code runs under the thread,
+//! by hand and under a simulator.
+//!
+//! Rules:
+//! - every call carries a fresh reading of the clock's counter, taken before the call;
+//! - facts count only for the question they answer, and only if they were read after it was put;
+//! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
+//! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
+
+mod leap;
+mod report;
+
+use super::schedule::{Pace, Schedule};
+use super::status::{Counts, Problem};
+use crate::bound::agree::{Agreement, agree, domain_bound};
+use crate::bound::params::{News, Params};
+use crate::bound::window::{Ageing, Bound, Window};
+use crate::bound::{DisruptionReason, Facts};
+use crate::publish::{Content, Publication, Publisher, WORDS, Waiters};
+use crate::source::SourceError;
+use crate::source::ntp::Rejected;
+use crate::time::{CounterId, MonotonicTime, TickScale, Timescale, Timestamp};
+use leap::LeapGuard;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Decides when to ask which source, and publishes what their facts agree on.
+///
+/// A clock started by [`Builder::start`](crate::Builder::start) runs one in its thread. With
+/// [`Builder::machine`](crate::Builder::machine) you drive it from a loop of your own: ask what [`next_ask`] says, report
+/// [`answered`] or [`failed`], and come back after [`wake_after`]. Every call takes a reading of the clock made just before.
+///
+/// [`next_ask`]: Machine::next_ask
+/// [`answered`]: Machine::answered
+/// [`failed`]: Machine::failed
+/// [`wake_after`]: Machine::wake_after
+#[derive(Debug)]
+pub struct Machine {
+    config: MachineConfig,
+    sources: Vec<SourceState>,
+    publisher: Publisher<WORDS>,
+    waiters: Arc<Waiters>,
+    phase: Phase,
+    incarnation: u32,
+    epoch: u32,
+    next_ask_id: u64,
+    last_now: u64,
+    last_earliest_ns: Option<i64>,
+    leap: LeapGuard,
+    counts: Counts,
+}
+
+/// What a machine is built from. Lengths in ticks of the counter where they have no unit.
+#[derive(Debug)]
+pub(crate) struct MachineConfig {
+    pub(crate) sources: Vec<SourceSetup>,
+    pub(crate) domains: Vec<DomainSetup>,
+    pub(crate) faulty: usize,
+    pub(crate) ageing: Ageing,
+    pub(crate) scale: TickScale,
+    pub(crate) counter: CounterId,
+    pub(crate) counter_description: &'static str,
+    pub(crate) rate_bound_ppb: u64,
+    pub(crate) timescale: Timescale,
+    pub(crate) window: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) max_recovery: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SourceSetup {
+    pub(crate) name: String,
+    pub(crate) domain: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct DomainSetup {
+    pub(crate) name: String,
+    pub(crate) trusted_whole: bool,
+}
+
+#[derive(Debug)]
+struct SourceState {
+    window: Window,
+    schedule: Schedule,
+    in_flight: Option<InFlight>,
+    address: Option<SocketAddr>,
+    last: Option<Facts>,
+    problem: Option<Problem>,
+    stopped: bool,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    id: AskId,
+    asked: u64,
+    deadline: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Starting,
+    Running(Params),
+    Disrupted { reason: DisruptionReason, floor: Floor, behind_by: Option<Duration> },
+    Dead,
+}
+
+/// What a recovery must not fall below.
+#[derive(Clone, Copy, Debug)]
+enum Floor {
+    /// Nothing had been published.
+    None,
+    /// What readers may have been told by these parameters, up to the first reading after the disruption was published.
+    Pending(Params),
+    /// The same as a number.
+    Fixed(i64),
+    /// The old parameters cannot be evaluated any more; the first later agreement's `latest` is above all they said.
+    FirstLatest,
+}
+
+/// The number of one question, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AskId(u64);
+
+/// A question to be put to a source now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ask {
+    /// Names the question in [`Machine::answered`] and [`Machine::failed`].
+    pub id: AskId,
+    /// The source, in the order in which sources were given to the builder.
+    pub source: usize,
+    /// After this long the machine counts the question as failed by itself.
+    pub timeout: Duration,
+    /// The pivot for the era of NTP stamps: the later of the build constant and the last agreed time.
+    pub era_pivot: Timestamp,
+}
+
+impl Machine {
+    pub(crate) fn new(
+        config: MachineConfig,
+        publisher: Publisher<WORDS>,
+        waiters: Arc<Waiters>,
+        now: MonotonicTime,
+    ) -> Machine {
+        let scale = config.scale;
+        let pace = Pace {
+            poll: scale.ticks(config.poll),
+            retry: scale.ticks(RETRY.min(config.poll)),
+            slowest: scale.ticks(SLOWEST_POLL),
+        };
+        let sources = config.sources.iter().map(|_| SourceState {
+            window: Window::new(config.ageing, scale.ticks(config.window)),
+            schedule: Schedule::new(pace),
+            in_flight: None,
+            address: None,
+            last: None,
+            problem: None,
+            stopped: false,
+            counts: Counts::default(),
+        });
+        Machine {
+            sources: sources.collect(),
+            config,
+            publisher,
+            waiters,
+            phase: Phase::Starting,
+            incarnation: 0,
+            epoch: 0,
+            next_ask_id: 0,
+            last_now: now.ticks(),
+            last_earliest_ns: None,
+            leap: LeapGuard::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The next question that is due at reading `now`, if any. Call until `None`.
+    pub fn next_ask(&mut self, now: MonotonicTime) -> Option<Ask> {
+        let now = self.advance(now)?;
+        let index = self.sources.iter().position(|source| {
+            !source.stopped && source.in_flight.is_none() && source.schedule.next().is_some_and(|at| at <= now)
+        })?;
+        self.next_ask_id += 1;
+        let id = AskId(self.next_ask_id);
+        let deadline = now.saturating_add(self.config.scale.ticks(self.config.timeout));
+        let source = &mut self.sources[index];
+        source.in_flight = Some(InFlight { id, asked: now, deadline });
+        source.schedule.asked(now);
+        source.counts.asked += 1;
+        self.counts.asked += 1;
+        Some(Ask { id, source: index, timeout: self.config.timeout, era_pivot: self.era_pivot() })
+    }
+
+    /// How long after reading `now` to call [`next_ask`](Machine::next_ask) again, at the latest.
+    #[must_use]
+    pub fn wake_after(&self, now: MonotonicTime) -> Duration {
+        let due = |source: &SourceState| match source.in_flight {
+            Some(flight) => Some(flight.deadline),
+            None if source.stopped => None,
+            None => source.schedule.next(),
+        };
+        let horizon = match &self.phase {
+            Phase::Running(params) => Some(params.horizon),
+            _ => None,
+        };
+        let next = self.sources.iter().filter_map(due).chain(horizon).min().unwrap_or(u64::MAX);
+        // One tick more: a length is rounded down, and a wake before the time would only come again.
+        let length = self.config.scale.duration(next.saturating_sub(now.ticks()).saturating_add(1));
+        length.min(LONGEST_SLEEP)
+    }
+
+    /// Whether the question still waits for its answer.
+    #[must_use]
+    pub fn awaits(&self, id: AskId) -> bool {
+        self.sources.iter().any(|source| source.in_flight.is_some_and(|flight| flight.id == id))
+    }
+
+    /// The question was answered with `facts`. An answer to a question no longer awaited is passed over.
+    pub fn answered(&mut self, now: MonotonicTime, id: AskId, facts: Facts) {
+        let Some(now) = self.advance(now) else { return };
+        let Some((index, flight)) = self.take_flight(id) else { return };
+        let in_place = facts.before().counter() == self.config.counter
+            && facts.before().ticks() >= flight.asked
+            && facts.after().ticks() <= now.saturating_add(self.config.ageing.margin);
+        if !in_place {
+            return self.note_failure(index, Problem::OutOfPlace);
+        }
+        if self.config.timescale == Timescale::Utc {
+            if self.leap.forbids(&facts) {
+                return self.note_failure(index, Problem::LeapSecond);
+            }
+            self.leap.heard(index, &facts);
+        }
+        let source = &mut self.sources[index];
+        source.window.add(&facts);
+        source.last = Some(facts);
+        source.problem = None;
+        source.counts.answered += 1;
+        self.counts.answered += 1;
+        source.schedule.answered();
+        self.conclude(now);
+    }
+
+    /// The question was not answered. One no longer awaited is passed over.
+    pub fn failed(&mut self, now: MonotonicTime, id: AskId, problem: Problem) {
+        if self.advance(now).is_none() {
+            return;
+        }
+        if let Some((index, _)) = self.take_flight(id) {
+            self.note_failure(index, problem);
+        }
+    }
+
+    /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the
+    /// facts of another address are another source's: they are dropped.
+    pub fn located(&mut self, source: usize, address: SocketAddr) {
+        let Some(source) = self.sources.get_mut(source) else { return };
+        if source.address.is_some_and(|old| old != address) {
+            source.window.clear();
+        }
+        source.address = Some(address);
+    }
+
+    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
+    pub fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
+        if let Some(now) = self.advance(now) {
+            self.enter_disruption(now, reason);
+        }
+    }
+
+    /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
+    ///
+    /// Returns false, and does nothing, while the clock is not disrupted.
+    pub fn start_new_epoch(&mut self) -> bool {
+        let Phase::Disrupted { floor, behind_by, .. } = &mut self.phase else { return false };
+        (*floor, *behind_by) = (Floor::None, None);
+        self.epoch = self.epoch.wrapping_add(1);
+        self.leap.clear();
+        self.sources.iter_mut().for_each(|source| source.schedule.hurry());
+        true
+    }
+
+    /// Whoever drives the machine will not do so any more: every later reading is an error.
+    pub(crate) fn die(&mut self) {
+        self.phase = Phase::Dead;
+        self.publish(Content::ThreadDied);
+    }
+
+    /// Takes note of the time: sees the counter go back, questions time out, a leap second come; fixes the floor of a
+    /// recovery. `None` if the reading is of no use.
+    fn advance(&mut self, now: MonotonicTime) -> Option<u64> {
+        if now.counter() != self.config.counter || matches!(self.phase, Phase::Dead) {
+            return None;
+        }
+        let ticks = now.ticks();
+        if ticks.saturating_add(self.config.ageing.margin) < self.last_now {
+            self.last_now = ticks;
+            self.enter_disruption(ticks, DisruptionReason::CounterWentBack);
+            return Some(ticks);
+        }
+        self.last_now = ticks.max(self.last_now);
+        if let Phase::Disrupted { floor, .. } = &mut self.phase {
+            if let Floor::Pending(params) = *floor {
+                // This reading was taken after the disruption was published: no reader can answer from the old
+                // parameters at a later one. The allowance covers a reading that overlapped the publication.
+                let allowance = self.config.scale.ticks(OVERLAP);
+                let told = params.until(None).earliest_now(ticks.saturating_add(allowance));
+                *floor = told.map_or(Floor::FirstLatest, Floor::Fixed);
+            }
+        }
+        if matches!(&self.phase, Phase::Running(params) if ticks > params.horizon) {
+            self.leap.begin();
+            self.enter_disruption(ticks, DisruptionReason::LeapSecond);
+        }
+        for index in 0..self.sources.len() {
+            if self.sources[index].in_flight.is_some_and(|flight| flight.deadline < ticks) {
+                self.sources[index].in_flight = None;
+                self.note_failure(index, Problem::Timeout);
+            }
+        }
+        Some(ticks)
+    }
+
+    fn take_flight(&mut self, id: AskId) -> Option<(usize, InFlight)> {
+        let index = self.sources.iter().position(|s| s.in_flight.is_some_and(|flight| flight.id == id))?;
+        Some((index, self.sources[index].in_flight.take()?))
+    }
+
+    fn note_failure(&mut self, index: usize, problem: Problem) {
+        let source = &mut self.sources[index];
+        source.problem = Some(problem);
+        source.counts.failed += 1;
+        self.counts.failed += 1;
+        match problem {
+            Problem::Rejected(Rejected::KissOfDeath { code }) if !code.forbids() => source.schedule.slow_down(),
+            Problem::Source(SourceError::TooOften) => source.schedule.slow_down(),
+            Problem::Rejected(Rejected::KissOfDeath { .. }) | Problem::Source(SourceError::Denied) => {
+                source.stopped = true;
+                source.schedule.stop();
+            }
+            _ => source.schedule.failed(),
+        }
+    }
+
+    /// What the sources agree on at reading `now`, and what follows from it.
+    fn conclude(&mut self, now: u64) {
+        match agree(&self.domain_bounds(now), self.config.faulty) {
+            Agreement::NoNews => {}
+            Agreement::Contradiction => self.enter_disruption(now, DisruptionReason::SourcesDisagree),
+            Agreement::Within { earliest_ns, latest_ns, degraded } => {
+                let news = News { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
+                self.accept(now, &news);
+            }
+        }
+    }
+
+    fn accept(&mut self, now: u64, news: &News) {
+        let ageing = self.config.ageing;
+        let accepted = match &mut self.phase {
+            Phase::Dead => return,
+            Phase::Starting => Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack),
+            Phase::Running(params) => params.refine(news, ageing),
+            Phase::Disrupted { floor, behind_by, .. } => {
+                let least = match *floor {
+                    Floor::None => i64::MIN,
+                    Floor::Fixed(ns) => ns,
+                    Floor::FirstLatest => {
+                        *floor = Floor::Fixed(news.latest_ns);
+                        news.latest_ns
+                    }
+                    Floor::Pending(_) => i64::MAX,
+                };
+                if news.earliest_ns < least {
+                    let gap = least.abs_diff(news.earliest_ns);
+                    *behind_by = Some(Duration::from_nanos(gap));
+                    return;
+                }
+                Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack)
+            }
+        };
+        match accepted {
+            Err(reason) => self.enter_disruption(now, reason),
+            Ok(params) => {
+                let params = params.until(self.leap.guard_ns(news));
+                self.last_earliest_ns = Some(news.earliest_ns);
+                self.phase = Phase::Running(params);
+                self.counts.published += 1;
+                self.publish(Content::Running(params));
+            }
+        }
+    }
+
+    fn enter_disruption(&mut self, _now: u64, reason: DisruptionReason) {
+        let floor = match &self.phase {
+            Phase::Dead => return,
+            Phase::Starting => Floor::None,
+            Phase::Running(params) => Floor::Pending(*params),
+            // Disrupted again before a recovery: nothing was published since.
+            Phase::Disrupted { floor, .. } => *floor,
+        };
+        self.incarnation = self.incarnation.wrapping_add(1);
+        self.counts.disruptions += 1;
+        self.phase = Phase::Disrupted { reason, floor, behind_by: None };
+        self.publish(Content::Disrupted(reason));
+        for source in &mut self.sources {
+            source.window.clear();
+            source.in_flight = None;
+            source.schedule.hurry();
+        }
+    }
+
+    fn publish(&mut self, content: Content) {
+        let publication = Publication { incarnation: self.incarnation, epoch: self.epoch, content };
+        self.publisher.publish(publication.encode());
+        self.waiters.notify();
+    }
+
+    /// The bound of each failure domain at reading `now`; domains that share an address are one.
+    fn domain_bounds(&mut self, now: u64) -> Vec<Bound> {
+        let merged = self.merged_domains();
+        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound(now)).collect();
+        let members = |domain: usize| {
+            let of = merged[..].iter().zip(&bounds).filter(move |(d, _)| **d == domain);
+            of.map(|(_, bound)| *bound)
+        };
+        (0..self.config.domains.len())
+            // Trusted whole only while it is the domain that the user meant.
+            .map(|d| domain_bound(members(d), self.config.domains[d].trusted_whole && self.is_unmerged(d, &merged)))
+            .collect()
+    }
+
+    fn is_unmerged(&self, domain: usize, merged: &[usize]) -> bool {
+        self.config.sources.iter().zip(merged).all(|(setup, m)| (*m == domain) == (setup.domain == domain))
+    }
+
+    /// The domain of each source, after those that share a host have been merged into the lowest of them.
+    fn merged_domains(&self) -> Vec<usize> {
+        let mut domain_of: Vec<usize> = self.config.sources.iter().map(|setup| setup.domain).collect();
+        for a in 0..self.sources.len() {
+            for b in a + 1..self.sources.len() {
+                let (Some(x), Some(y)) = (self.sources[a].address, self.sources[b].address) else { continue };
+                if same_host(x, y) && domain_of[a] != domain_of[b] {
+                    let (keep, drop) = (domain_of[a].min(domain_of[b]), domain_of[a].max(domain_of[b]));
+                    domain_of.iter_mut().filter(|d| **d == drop).for_each(|d| *d = keep);
+                }
+            }
+        }
+        domain_of
+    }
+
+    /// The reading since which f+1 failure domains have been heard, so at least one that is right.
+    fn heard(&self) -> u64 {
+        let merged = self.merged_domains();
+        let newest = |domain: usize| {
+            let of = merged.iter().zip(&self.sources).filter(|(d, _)| **d == domain);
+            of.filter_map(|(_, source)| source.window.newest()).max()
+        };
+        let mut heard: Vec<u64> = (0..self.config.domains.len()).filter_map(newest).collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        heard.get(self.config.faulty).copied().unwrap_or(0)
+    }
+
+    fn era_pivot(&self) -> Timestamp {
+        let built = crate::source::ntp::ExchangeSettings::default().era_pivot;
+        self.last_earliest_ns.map_or(built, |ns| built.max(Timestamp::from_unix_nanos(ns)))
+    }
+}
+
+/// One address is one host. On loopback, where tests and relays live, the port counts too.
+fn same_host(a: SocketAddr, b: SocketAddr) -> bool {
+    let (x, y) = (a.ip().to_canonical(), b.ip().to_canonical());
+    x == y && (!x.is_loopback() || a.port() == b.port())
+}
+
+/// After a first failure. Smaller: impolite to a server in trouble. Larger: a lost first packet costs that much.
+const RETRY: Duration = Duration::from_secs(2);
+/// The longest interval that kiss-o'-death RATE leads to: 2^10 s, the largest usual poll interval of NTP.
+const SLOWEST_POLL: Duration = Duration::from_secs(1024);
+/// No driver sleeps longer, so that a schedule is looked at even if a wake was lost.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How much later than the publication of a disruption a reader's counter reading may lie that was still checked against
+/// the old stamp: the processor may load the stamp before it has read the counter, by less than a microsecond. A
+/// thousand times that costs a recovery a millisecond.
+const OVERLAP: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests;

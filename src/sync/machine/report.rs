@@ -1,0 +1,91 @@
+//! The machine's state as a [`Status`]. Reads only.
+
+use super::super::status::{SourceStatus, State, Status, Verdict};
+use super::{Machine, Phase};
+use crate::bound::window::Bound;
+use crate::time::{MonotonicTime, TimeInterval, Timestamp};
+use std::time::Duration;
+
+impl Machine {
+    /// What the machine knows at reading `now`.
+    #[must_use]
+    pub fn status(&mut self, now: MonotonicTime) -> Status {
+        let ticks = now.ticks();
+        let scale = self.config.scale;
+        let agreed = match &self.phase {
+            Phase::Running(params) => params.now(ticks).ok(),
+            _ => None,
+        };
+        let heard = match &self.phase {
+            Phase::Running(params) => Some(params.heard),
+            _ => None,
+        };
+        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound(ticks)).collect();
+        let sources = self.sources.iter().zip(&self.config.sources).zip(bounds);
+        let sources = sources.map(|((source, setup), bound)| SourceStatus {
+            name: setup.name.clone(),
+            domain: self.config.domains[setup.domain].name.clone(),
+            address: source.address,
+            verdict: match (bound, agreed) {
+                _ if source.stopped => Verdict::Stopped,
+                (Bound::Silent, _) => Verdict::Silent,
+                (Bound::Empty, _) => Verdict::Contradictory,
+                (Bound::Within { .. }, None) => Verdict::NoAgreement,
+                (Bound::Within { earliest_ns, latest_ns }, Some((from, to))) => {
+                    if earliest_ns <= to && from <= latest_ns { Verdict::Agrees } else { Verdict::Falseticker }
+                }
+            },
+            interval: match bound {
+                Bound::Within { earliest_ns, latest_ns } => self.interval(earliest_ns, latest_ns),
+                _ => None,
+            },
+            delay: source.last.map(|f| scale.duration(f.after().ticks().saturating_sub(f.before().ticks()))),
+            root_distance: source.last.and_then(|f| f.stratum.map(|_| f.root_bound)),
+            stratum: source.last.and_then(|f| f.stratum),
+            last_heard: source.last.map(|f| scale.duration(ticks.saturating_sub(f.after().ticks()))),
+            problem: source.problem,
+            counts: source.counts,
+        });
+        let sources = sources.collect();
+        Status {
+            state: self.state(ticks),
+            epoch: self.epoch,
+            interval: agreed.and_then(|(earliest, latest)| self.interval(earliest, latest)),
+            news_age: heard.map(|heard| scale.duration(ticks.saturating_sub(heard))),
+            domains: self.config.domains.len(),
+            max_faulty: self.config.faulty,
+            counter: self.config.counter_description,
+            rate_bound_ppb: self.config.rate_bound_ppb,
+            counter_margin: scale.duration(self.config.ageing.margin),
+            counts: self.counts,
+            sources,
+        }
+    }
+
+    fn state(&self, ticks: u64) -> State {
+        match &self.phase {
+            Phase::Starting => State::Starting,
+            Phase::Dead => State::Dead,
+            Phase::Disrupted { reason, behind_by, .. } => State::Disrupted {
+                reason: *reason,
+                behind_by: *behind_by,
+                needs_new_epoch: behind_by.is_some_and(|by| by > self.config.max_recovery),
+            },
+            Phase::Running(params) => {
+                let news_age: Duration = self.config.scale.duration(ticks.saturating_sub(params.heard));
+                if news_age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout) {
+                    State::Holdover
+                } else if params.degraded {
+                    State::Degraded
+                } else {
+                    State::Synchronized
+                }
+            }
+        }
+    }
+
+    fn interval(&self, earliest_ns: i64, latest_ns: i64) -> Option<TimeInterval> {
+        let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
+        TimeInterval::new(earliest, latest, self.config.timescale).ok()
+    }
+}

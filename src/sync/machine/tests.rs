@@ -1,0 +1,348 @@
+//! The machine by hand, over a manual counter: states, disruptions, recovery, liars, kisses, leap seconds.
+#![cfg(not(sureclock_loom))]
+
+use super::*;
+use crate::SureClock;
+use crate::counter::{Counter, ManualCounter};
+use crate::source::ntp::{KissCode, Rejected};
+use crate::sync::{State, Verdict};
+use crate::{LeapAnnouncement, NowError};
+use parking_lot::Mutex;
+
+const S: u64 = 1_000_000_000;
+/// True time at tick 0, far from a midnight.
+const TRUTH: i64 = 1_795_431_780_000_000_000;
+
+/// A world of three servers and one client whose counter is exact.
+struct World {
+    counter: Arc<ManualCounter>,
+    clock: SureClock,
+    machine: Arc<Mutex<Machine>>,
+    truth: i64,
+}
+
+impl World {
+    fn new() -> World {
+        let counter = ManualCounter::new(100 * S);
+        let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
+        let (clock, machine) = builder.machine_over(Counter::manual(Arc::clone(&counter))).unwrap();
+        World { counter, clock, machine, truth: TRUTH }
+    }
+
+    fn pass(&self, ns: u64) {
+        self.counter.advance(ns);
+    }
+
+    /// True time now.
+    fn now_ns(&self) -> i64 {
+        self.truth + self.counter.ticks() as i64
+    }
+
+    /// Asks everyone who is due; source i answers with an error of `wrong[i]`, or not at all.
+    fn round(&self, wrong: [Option<i64>; 3]) {
+        self.round_with(wrong, LeapAnnouncement::None);
+    }
+
+    fn round_with(&self, wrong: [Option<i64>; 3], leap: LeapAnnouncement) {
+        let mut asks = Vec::new();
+        while let Some(ask) = self.machine.lock().next_ask(self.clock.monotonic()) {
+            asks.push((ask, self.clock.monotonic()));
+        }
+        self.pass(1_000_000);
+        let server = self.now_ns();
+        self.pass(1_000_000);
+        for (ask, before) in asks {
+            let now = self.clock.monotonic();
+            match wrong[ask.source] {
+                Some(wrong) => {
+                    let point = Timestamp::from_unix_nanos(server + wrong);
+                    let facts = Facts::new(before, point, now, point).unwrap().with_leap(leap);
+                    self.machine.lock().answered(now, ask.id, facts);
+                }
+                None => self.machine.lock().failed(now, ask.id, Problem::Timeout),
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        self.clock.status().state
+    }
+
+    fn inside(&self) -> bool {
+        self.clock.now().is_ok_and(|i| i.contains(Timestamp::from_unix_nanos(self.now_ns())))
+    }
+}
+
+const HONEST: [Option<i64>; 3] = [Some(0); 3];
+
+#[test]
+fn three_honest_sources_synchronize_in_one_round() {
+    let world = World::new();
+    assert_eq!((world.state(), world.clock.now()), (State::Starting, Err(NowError::NotSynchronized)));
+    world.round(HONEST);
+    assert_eq!(world.state(), State::Synchronized);
+    assert!(world.inside());
+    assert!(world.clock.now().unwrap().uncertainty() <= Duration::from_micros(1_100), "half the round trip");
+    assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_none(), "nobody is due");
+}
+
+#[test]
+fn one_liar_is_a_falseticker_and_moves_nothing() {
+    for lie in [500_000_000, -15_000_000, i64::from(i32::MIN), 12 * 365 * 86_400 * 1_000_000_000] {
+        let world = World::new();
+        for _ in 0..10 {
+            world.round([Some(0), Some(lie), Some(0)]);
+            assert!(world.inside());
+            world.pass(16 * S);
+        }
+        assert_eq!(world.clock.status().sources[1].verdict, Verdict::Falseticker);
+        assert_eq!(world.state(), State::Synchronized);
+    }
+}
+
+#[test]
+fn two_liars_of_three_do_move_it_as_the_docs_say() {
+    let world = World::new();
+    world.round([Some(0), Some(500_000_000), Some(500_000_000)]);
+    assert!(!world.inside(), "beyond f nothing is promised");
+}
+
+#[test]
+fn two_of_three_are_degraded_and_certain_and_one_is_holdover() {
+    let world = World::new();
+    world.round([Some(0), Some(0), None]);
+    assert_eq!(world.state(), State::Degraded);
+    assert!(world.inside());
+    for _ in 0..8 {
+        world.pass(16 * S);
+        world.round([Some(0), None, None]);
+    }
+    assert!(world.inside());
+    assert_eq!(world.state(), State::Holdover);
+    let growing = world.clock.now().unwrap().uncertainty();
+    world.pass(60 * S);
+    assert!(world.clock.now().unwrap().uncertainty() > growing);
+    world.pass(1024 * S);
+    assert!(matches!(world.clock.now(), Err(NowError::Stale { .. } | NowError::TooUncertain { .. })));
+    assert!(world.clock.after(Timestamp::from_unix_nanos(TRUTH)).unwrap(), "age ends readings, not the lower bound");
+    world.round(HONEST);
+    assert!(world.inside());
+}
+
+#[test]
+fn one_alone_of_three_is_no_news() {
+    let world = World::new();
+    world.round([Some(0), None, None]);
+    assert_eq!(world.clock.now(), Err(NowError::NotSynchronized));
+}
+
+#[test]
+fn sources_that_all_disagree_disrupt_and_agreement_of_later_facts_recovers() {
+    let world = World::new();
+    world.round(HONEST);
+    let before = world.clock.now().unwrap();
+    world.pass(16 * S);
+    world.round([Some(0), Some(90_000_000), Some(-90_000_000)]);
+    let reason = DisruptionReason::SourcesDisagree;
+    assert_eq!(world.clock.now(), Err(NowError::Disrupted { reason }));
+    assert!(matches!(world.state(), State::Disrupted { needs_new_epoch: false, .. }));
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert!(world.inside());
+    assert!(world.clock.now().unwrap().earliest() > before.earliest());
+    assert_eq!(world.clock.status().counts.disruptions, 1);
+}
+
+#[test]
+fn facts_asked_for_before_a_disruption_count_no_more() {
+    let world = World::new();
+    world.round(HONEST);
+    world.pass(16 * S);
+    let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
+    let before = world.clock.monotonic();
+    world.pass(1_000);
+    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+    let point = Timestamp::from_unix_nanos(world.now_ns());
+    let facts = Facts::new(before, point, world.clock.monotonic(), point).unwrap();
+    world.machine.lock().answered(world.clock.monotonic(), ask.id, facts);
+    assert!(world.clock.now().is_err());
+    assert!(world.clock.status().sources.iter().all(|source| source.verdict == Verdict::Silent));
+}
+
+#[test]
+fn a_recovery_waits_until_it_is_above_what_was_published_and_never_clamps() {
+    let mut world = World::new();
+    world.round(HONEST);
+    let told = world.clock.now().unwrap().earliest();
+    // Two of three were lying by a second all along, as far as anyone will ever know: time was 1 s less.
+    world.truth -= 1_000_000_000;
+    world.pass(16 * S / 1000);
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert!(matches!(world.clock.now(), Err(NowError::Disrupted { .. })));
+    for _ in 0..200 {
+        world.pass(S / 10);
+        world.round(HONEST);
+        match world.clock.now() {
+            Ok(now) => {
+                assert!(now.earliest() >= told && world.inside());
+                return;
+            }
+            Err(error) => assert!(matches!(error, NowError::Disrupted { .. })),
+        }
+    }
+    panic!("a second later it is above what was published");
+}
+
+#[test]
+fn a_step_back_of_years_needs_the_callers_new_epoch() {
+    let mut world = World::new();
+    world.round(HONEST);
+    let s = world.clock.commit_timestamp().unwrap();
+    world.truth -= 12 * 365 * 86_400 * 1_000_000_000;
+    for _ in 0..4 {
+        world.pass(16 * S);
+        world.round(HONEST);
+    }
+    assert!(matches!(world.state(), State::Disrupted { needs_new_epoch: true, behind_by: Some(_), .. }));
+    assert!(world.clock.start_new_epoch());
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert!(world.inside());
+    assert_eq!(world.clock.status().epoch, 1);
+    assert!(world.clock.commit_timestamp().unwrap() < s, "a new epoch gives timestamps of its own");
+    assert!(!world.clock.start_new_epoch(), "only while disrupted");
+}
+
+#[test]
+fn a_counter_that_goes_back_is_an_error_at_once_and_a_disruption_at_the_next_wake() {
+    let world = World::new();
+    world.round(HONEST);
+    world.counter.set(50 * S);
+    assert!(matches!(world.clock.now(), Err(NowError::CounterWentBack { .. })));
+    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    let reason = DisruptionReason::CounterWentBack;
+    assert_eq!(world.clock.now(), Err(NowError::Disrupted { reason }));
+}
+
+#[test]
+fn a_reading_of_before_a_disruption_has_no_interval_and_one_of_after_has() {
+    let world = World::new();
+    world.round(HONEST);
+    let (old, old_truth) = (world.clock.monotonic(), world.now_ns());
+    world.pass(S);
+    assert!(world.clock.at(old).unwrap().contains(Timestamp::from_unix_nanos(old_truth)));
+    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert_eq!(world.clock.at(old), Err(crate::AtError::BeforeEpoch));
+    assert!(world.clock.at(world.clock.monotonic()).is_ok());
+    let other = World::new();
+    assert_eq!(world.clock.at(other.clock.monotonic()), Err(crate::AtError::ForeignCounter));
+}
+
+#[test]
+fn two_names_for_one_host_are_one_domain() {
+    let world = World::new();
+    for source in [0, 1] {
+        world.machine.lock().located(source, "192.0.2.7:123".parse().unwrap());
+    }
+    world.machine.lock().located(2, "192.0.2.8:123".parse().unwrap());
+    world.round([Some(500_000_000), Some(500_000_000), Some(0)]);
+    // Three names, two domains: one liar can only widen the answer, while counted as two sources it would have won.
+    assert_eq!(world.state(), State::Degraded);
+    assert!(world.inside());
+}
+
+#[test]
+fn kisses_stop_or_slow_a_source() {
+    let world = World::new();
+    let mut asks = Vec::new();
+    while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
+        asks.push(ask);
+    }
+    for (ask, code) in asks.iter().zip([*b"DENY", *b"RATE", *b"RSTR"]) {
+        let problem = Problem::Rejected(Rejected::KissOfDeath { code: KissCode(code) });
+        world.machine.lock().failed(world.clock.monotonic(), ask.id, problem);
+    }
+    let verdicts = world.clock.status().sources.iter().map(|s| s.verdict).collect::<Vec<_>>();
+    assert_eq!(verdicts, [Verdict::Stopped, Verdict::Silent, Verdict::Stopped]);
+    world.pass(31 * S);
+    assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_none());
+    world.pass(2 * S);
+    assert_eq!(world.machine.lock().next_ask(world.clock.monotonic()).map(|ask| ask.source), Some(1));
+    world.pass(4000 * S);
+    let again = world.machine.lock().next_ask(world.clock.monotonic());
+    assert_eq!(again.map(|ask| ask.source), Some(1), "the others are left alone for good");
+}
+
+#[test]
+fn an_unanswered_question_times_out_by_itself() {
+    let world = World::new();
+    let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
+    assert!(world.machine.lock().awaits(ask.id));
+    world.pass(3 * S);
+    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    assert!(!world.machine.lock().awaits(ask.id));
+    assert_eq!(world.clock.status().sources[ask.source].problem, Some(Problem::Timeout));
+}
+
+#[test]
+fn an_announced_leap_second_is_passed_without_an_answer_and_without_a_wrong_one() {
+    // 30 s before a midnight.
+    let mut world = World::new();
+    let midnight = (TRUTH / 86_400_000_000_000 + 1) * 86_400_000_000_000;
+    world.truth = midnight - 30_000_000_000 - world.counter.ticks() as i64;
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    assert!(world.inside());
+    let mut silent = 0;
+    for step in 0..600 {
+        world.pass(S / 10);
+        // The insertion: the last second of the day is counted twice.
+        if step == 300 {
+            world.truth -= 1_000_000_000;
+        }
+        let leap = if step < 300 { LeapAnnouncement::Insert } else { LeapAnnouncement::None };
+        world.round_with(HONEST, leap);
+        match world.clock.now() {
+            Ok(_) => assert!(world.inside(), "at step {step}"),
+            Err(error) => {
+                assert!(matches!(error, NowError::Disrupted { .. }), "{error}");
+                silent += 1;
+            }
+        }
+    }
+    assert!(world.inside(), "back after the leap");
+    assert!((10..250).contains(&silent), "silent for {silent} tenths");
+}
+
+#[test]
+fn an_unannounced_leap_second_is_a_disruption() {
+    let mut world = World::new();
+    world.round(HONEST);
+    world.truth -= 1_000_000_000;
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert!(matches!(world.clock.now(), Err(NowError::Disrupted { .. })));
+}
+
+#[test]
+fn facts_read_outside_their_question_are_refused() {
+    let world = World::new();
+    let early = world.clock.monotonic();
+    world.pass(1_000);
+    let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
+    let point = Timestamp::from_unix_nanos(world.now_ns());
+    let facts = Facts::new(early, point, world.clock.monotonic(), point).unwrap();
+    world.machine.lock().answered(world.clock.monotonic(), ask.id, facts);
+    assert_eq!(world.clock.status().sources[ask.source].problem, Some(Problem::OutOfPlace));
+}
+
+#[test]
+fn a_dead_machine_is_an_error_of_every_reading() {
+    let world = World::new();
+    world.round(HONEST);
+    world.machine.lock().die();
+    assert_eq!(world.clock.now(), Err(NowError::SyncThreadDied));
+    assert_eq!(world.state(), State::Dead);
+}

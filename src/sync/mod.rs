@@ -1,0 +1,18 @@
+//! Synchronization, floor 4: when to ask whom, and what to publish.
+//!
+//! `machine` decides and is sans-IO; `schedule` is one source's calendar; `status` is what the outside may see; `thread`
+//! drives the machine with sockets (`net`), names (`resolver`) and other sources (`worker`).
+
+mod machine;
+mod net;
+mod resolver;
+mod schedule;
+mod status;
+mod thread;
+mod worker;
+
+pub use machine::{Ask, AskId, Machine};
+pub use status::{Counts, Problem, SourceStatus, State, Status, Verdict};
+
+pub(crate) use machine::{DomainSetup, MachineConfig, SourceSetup};
+pub(crate) use thread::{Driver, Kind, SourcePlan, start};

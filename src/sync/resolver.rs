@@ -1,0 +1,34 @@
+//! Names to addresses, beside the sync thread: a resolver may block for half a minute.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+/// What a look-up found: the source it was for, and its addresses or why there are none.
+pub(super) type Resolved = (usize, Result<Vec<SocketAddr>, std::io::ErrorKind>);
+
+/// Looks up `server` (`host:port`) on a thread of its own, sends the result and calls `wake`. The thread is never joined.
+///
+/// # Errors
+///
+/// Where no thread can be started.
+pub(super) fn resolve(
+    source: usize,
+    server: String,
+    results: Sender<Resolved>,
+    wake: impl FnOnce() + Send + 'static,
+) -> std::io::Result<()> {
+    thread::Builder::new().name("sureclock-resolve".into()).spawn(move || {
+        let found = server.to_socket_addrs().map(|addresses| addresses.collect::<Vec<_>>());
+        let found = match found {
+            Ok(addresses) if addresses.is_empty() => Err(std::io::ErrorKind::NotFound),
+            Ok(addresses) => Ok(addresses),
+            Err(error) => Err(error.kind()),
+        };
+        // Nobody listens any more once the clock is dropped.
+        if results.send((source, found)).is_ok() {
+            wake();
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What the outside may see of a clock: a plain struct, enough for any metrics crate.
+
+use crate::bound::DisruptionReason;
+use crate::source::SourceError;
+use crate::source::ntp::Rejected;
+use crate::time::TimeInterval;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The state of a clock at one moment. Numbers are for showing: decide by [`now`](crate::SureClock::now) and its errors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// What the clock can say now.
+    pub state: State,
+    /// Counts the epochs begun by [`start_new_epoch`](crate::SureClock::start_new_epoch).
+    pub epoch: u32,
+    /// The published interval now, whatever its age and width; `None` without one.
+    pub interval: Option<TimeInterval>,
+    /// How long ago f+1 failure domains had been heard; rounded down.
+    pub news_age: Option<Duration>,
+    /// N: the failure domains configured.
+    pub domains: usize,
+    /// f: how many of them may be wrong.
+    pub max_faulty: usize,
+    /// The counter in use and what that means.
+    pub counter: &'static str,
+    /// k: by how much the local rate may be off in all (oscillator, calibration, smear), in parts per billion.
+    pub rate_bound_ppb: u64,
+    /// The margin of the counter: granularity and skew between cores; charged on each side at each use.
+    pub counter_margin: Duration,
+    /// What has happened so far.
+    pub counts: Counts,
+    /// A row a source.
+    pub sources: Vec<SourceStatus>,
+}
+
+/// What a clock can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// No agreement since the start.
+    Starting,
+    /// More than 2f domains have a bound: liars can neither move nor widen the interval.
+    Synchronized,
+    /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it.
+    Degraded,
+    /// Nothing new from enough domains for three poll intervals: the last interval ages on, certain and growing.
+    Holdover,
+    /// An assumption was seen to be broken; there is no answer until later facts alone agree.
+    Disrupted {
+        /// What was seen.
+        reason: DisruptionReason,
+        /// The new agreement is this far below what had been published. Beyond `max_recovery` it needs the caller's
+        /// decision: [`start_new_epoch`](crate::SureClock::start_new_epoch).
+        behind_by: Option<Duration>,
+        /// `behind_by` is beyond `max_recovery`.
+        needs_new_epoch: bool,
+    },
+    /// The sync thread died.
+    Dead,
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Exchanges begun.
+    pub asked: u64,
+    /// Exchanges that gave facts.
+    pub answered: u64,
+    /// Exchanges that gave none.
+    pub failed: u64,
+    /// Agreements published.
+    pub published: u64,
+    /// Disruptions.
+    pub disruptions: u64,
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceStatus {
+    /// The name under which it was configured.
+    pub name: String,
+    /// Its failure domain.
+    pub domain: String,
+    /// The address in use, where it has one.
+    pub address: Option<SocketAddr>,
+    /// How it stands to the agreement.
+    pub verdict: Verdict,
+    /// What its facts say of now, if it is right.
+    pub interval: Option<TimeInterval>,
+    /// The round trip of its last exchange by the local counter, with the server's own time in it; rounded down.
+    pub delay: Option<Duration>,
+    /// B: how wrong it says it may be, at its last exchange; rounded up.
+    pub root_distance: Option<Duration>,
+    /// Its stratum, where it has one.
+    pub stratum: Option<u8>,
+    /// How long ago its last answer came; rounded down.
+    pub last_heard: Option<Duration>,
+    /// What went wrong last, if anything has since the last answer.
+    pub problem: Option<Problem>,
+    /// What has happened with it.
+    pub counts: Counts,
+}
+
+/// How a source stands to the agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It has no fact within the window.
+    Silent,
+    /// Its interval meets the agreement.
+    Agrees,
+    /// Its interval is apart from the agreement: a falseticker.
+    Falseticker,
+    /// Its own facts contradict each other: it, or the rate bound, is wrong.
+    Contradictory,
+    /// It has facts, and there is no agreement to compare them with.
+    NoAgreement,
+    /// It asked to be left alone (kiss-o'-death), and is.
+    Stopped,
+}
+
+/// Why an exchange gave no facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The name has no address now.
+    #[error("the name does not resolve: {0}")]
+    Unresolved(std::io::ErrorKind),
+    /// The system refused to send or to receive.
+    #[error("the network refused: {0}")]
+    Network(std::io::ErrorKind),
+    /// The answer was refused.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The source's own error.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The facts were read outside the exchange or on another counter.
+    #[error("the facts were not read during the exchange, on this clock's counter")]
+    OutOfPlace,
+    /// The facts fall within two seconds of an announced leap second, where readings are ambiguous.
+    #[error("too close to a leap second")]
+    LeapSecond,
+    /// The system has no random numbers.
+    #[error("the system has no random numbers")]
+    NoNonce,
+}

@@ -1,0 +1,43 @@
+//! A thread for each source that is not NTP: it may block, and is abandoned, never joined, when the clock is dropped.
+
+use super::machine::AskId;
+use crate::bound::Facts;
+use crate::counter::Counter;
+use crate::source::{ExchangeContext, Source, SourceError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a worker reports.
+pub(super) type Report = (AskId, Result<Facts, SourceError>);
+
+/// Where the sync thread puts its questions.
+pub(super) type Questions = Sender<(AskId, Duration)>;
+
+/// Starts the thread of one source.
+///
+/// # Errors
+///
+/// Where no thread can be started.
+pub(super) fn spawn(
+    mut source: Box<dyn Source>,
+    counter: Counter,
+    reports: Sender<Report>,
+    wake: impl Fn() + Send + 'static,
+) -> std::io::Result<Questions> {
+    let (questions, inbox): (Questions, Receiver<_>) = channel();
+    thread::Builder::new().name("sureclock-source".into()).spawn(move || {
+        while let Ok((id, timeout)) = inbox.recv() {
+            let context = ExchangeContext::new(counter.clone(), Instant::now() + timeout);
+            // A source that panics is a source that fails; the clock goes on with the others.
+            let result = catch_unwind(AssertUnwindSafe(|| source.exchange(&context)));
+            let result = result.unwrap_or(Err(SourceError::Unusable));
+            if reports.send((id, result)).is_err() {
+                return;
+            }
+            wake();
+        }
+    })?;
+    Ok(questions)
+}
