@@ -199,9 +199,9 @@ fn a_rewrite_sees_the_direction_and_changes_the_datagram() {
 fn every_client_gets_its_own_answer_and_many_clients_do_no_harm() {
     let server = socket();
     let relay = Relay::start(addr(&server), Path::clear()).expect("starts");
-    // More than the relay's table holds.
-    for _ in 0..3 {
-        let clients: Vec<UdpSocket> = (0..100).map(|_| socket()).collect();
+    // Together more than the relay's table holds.
+    for _ in 0..4 {
+        let clients: Vec<UdpSocket> = (0..40).map(|_| socket()).collect();
         for (client, number) in clients.iter().zip(0_u8..) {
             client.send_to(&[number], relay.addr()).expect("sends");
             let (question, from) = receive(&server);
@@ -288,9 +288,11 @@ fn best_of_ten(server: SocketAddr) -> Answer {
         .expect("one of ten is answered")
 }
 
+/// The tolerance is for the server; what the path can add, half its round trip, is granted besides.
 fn assert_ahead_by(answer: &Answer, asked_ns: i64, tolerance_ns: i64) {
-    let off = (answer.offset_ns() - asked_ns).abs();
-    assert!(off <= tolerance_ns, "ahead by {} ns instead of {asked_ns} ns: {answer:?}", answer.offset_ns());
+    let off = u128::from((answer.offset_ns() - asked_ns).unsigned_abs());
+    let granted = u128::from(tolerance_ns.unsigned_abs()) + answer.round_trip().as_nanos() / 2;
+    assert!(off <= granted, "ahead by {} ns instead of {asked_ns} ns: {answer:?}", answer.offset_ns());
 }
 
 #[test]
@@ -321,7 +323,7 @@ fn liars_serve_a_time_off_by_what_they_were_told() {
         let answer = best_of_ten(liar.addr());
         println!("told {offset_ns} ns, serves {} ns, header {:?}", answer.offset_ns(), answer.header);
         assert_ahead_by(&answer, offset_ns, offset_ns.abs() * 2 / 5);
-        assert!(answer.header.root_dispersion() < 400 * MS, "the lie is not admitted: {:?}", answer.header);
+        assert!(answer.header.root_dispersion() < 15 * MS, "it seems unsure: {:?}", answer.header);
     }
 }
 

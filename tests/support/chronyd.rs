@@ -6,6 +6,11 @@
 //! How a liar is made: with `-x` chronyd keeps its correction of the clock to itself, and serves the corrected time.
 //! The `offset` of a `server` line is added to what is measured there, so the served time is that much ahead of the
 //! upstream's. Seen with chronyd 4.3, and held by `tests/support_works.rs`.
+//!
+//! A follower is synchronized after three samples, but then its root dispersion may be a second, growing by a second
+//! each second, and a liar with such a dispersion tells no lie. So [`Chronyd::wait_until_serving`] waits until it has
+//! settled: sooner on loopback, later behind a path that takes 10 ms or more there and back, since chronyd then asks no
+//! more than once a second.
 
 use std::env;
 use std::ffi::OsStr;
@@ -18,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ntp_probe::{self, Answer};
+use super::ntp_probe::{self, Answer, Header};
 
 /// The daemon, or None after saying on stderr that the test is skipped. Where skipping is not allowed, it panics.
 ///
@@ -55,6 +60,7 @@ pub(crate) fn found_or_skipped(found: Result<PathBuf, String>, ci: bool) -> Opti
 pub(crate) struct Config {
     follows: Option<Follows>,
     lines: Vec<String>,
+    settled_below: Duration,
     lifetime: Duration,
 }
 
@@ -68,7 +74,7 @@ struct Follows {
 impl Config {
     /// Serves the host's clock as stratum 1, with root delay and root dispersion zero.
     pub(crate) fn honest() -> Self {
-        Self { follows: None, lines: Vec::new(), lifetime: LIFETIME }
+        Self { follows: None, lines: Vec::new(), settled_below: SETTLED_BELOW, lifetime: LIFETIME }
     }
 
     /// Follows `upstream` and serves its time, one stratum higher.
@@ -95,7 +101,12 @@ impl Config {
         self
     }
 
-    /// The daemon ends itself after so long, whole seconds rounded up, in case nobody is left to stop it.
+    /// The root dispersion below which a follower counts as settled; a path with much jitter needs more than 5 ms.
+    pub(crate) fn settled_below(self, settled_below: Duration) -> Self {
+        Self { settled_below, ..self }
+    }
+
+    /// The daemon ends itself after so many whole seconds, in case nobody is left to stop it.
     pub(crate) fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
     }
@@ -131,7 +142,8 @@ impl Config {
 pub(crate) struct Chronyd {
     addr: SocketAddr,
     child: Child,
-    follows: bool,
+    /// For followers only.
+    settled_below: Option<Duration>,
     started: Instant,
     // Last, so that they outlive the child.
     dir: TempDir,
@@ -151,6 +163,9 @@ impl Chronyd {
             let mut daemon = Self::spawn(&program, &config)?;
             if daemon.comes_up(deadline)? {
                 return Ok(daemon);
+            }
+            if Instant::now() >= deadline {
+                return Err(daemon.error(io::ErrorKind::AddrInUse, "found its port in use, as did all before it"));
             }
         }
     }
@@ -174,17 +189,24 @@ impl Chronyd {
         fs::read_to_string(self.dir.0.join("log")).unwrap_or_else(|error| format!("(no log: {error})"))
     }
 
-    /// Waits for the first answer from a synchronized clock; of a follower, for one with a measured root delay.
+    /// Waits for an answer from a synchronized clock; of a follower, for one with a measured root delay and a root
+    /// dispersion that is small and has been for a while.
     ///
     /// # Errors
     /// If none came in time or the daemon ended; then with its log and the last answer.
     pub(crate) fn wait_until_serving(&mut self, timeout: Duration) -> io::Result<Answer> {
         let deadline = Instant::now() + timeout;
         let mut last = None;
+        let mut good_since = None;
         loop {
             if let Ok(answer) = ntp_probe::ask(self.addr, ONE_QUESTION) {
-                if answer.synchronized() && (!self.follows || answer.header.root_delay > 0) {
-                    return Ok(answer);
+                if !self.good(&answer.header) {
+                    good_since = None;
+                } else {
+                    let since: Instant = *good_since.get_or_insert_with(Instant::now);
+                    if self.settled_below.is_none() || since.elapsed() >= SETTLED_FOR {
+                        return Ok(answer);
+                    }
                 }
                 last = Some(answer.header);
             }
@@ -199,6 +221,11 @@ impl Chronyd {
         }
     }
 
+    fn good(&self, header: &Header) -> bool {
+        header.synchronized()
+            && self.settled_below.is_none_or(|below| header.root_delay > 0 && header.root_dispersion() < below)
+    }
+
     fn spawn(program: &Path, config: &Config) -> io::Result<Self> {
         let dir = TempDir::new()?;
         let (reserved, addr) = reserve_port()?;
@@ -208,10 +235,17 @@ impl Chronyd {
         let mut command = out_of_reach_of_the_clock(program)?;
         // -U with `-u root`: no change of user, whoever we are; root would become `_chrony`, who cannot read `dir`.
         command.args(["-x", "-d", "-U", "-u", "root", "-L", "0", "-t"]);
-        command.arg(config.lifetime.as_secs().saturating_add(1).to_string()).arg("-f").arg(&config_path);
+        command.arg(config.lifetime.as_secs().max(1).to_string()).arg("-f").arg(&config_path);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn()?;
-        Ok(Self { addr, child, follows: config.follows.is_some(), started: Instant::now(), dir, _reserved: reserved })
+        Ok(Self {
+            addr,
+            child,
+            settled_below: config.follows.map(|_| config.settled_below),
+            started: Instant::now(),
+            dir,
+            _reserved: reserved,
+        })
     }
 
     /// True once it answers; false if somebody else holds its port. Then chronyd 4.3 runs on without serving.
@@ -335,14 +369,21 @@ impl Drop for TempDir {
     }
 }
 
-/// Log2 of the seconds between a follower's questions. Smaller: serves sooner, but estimates frequency from samples so
-/// close together that it wanders; larger: serves later.
-const POLL: i8 = 0;
+/// Log2 of the seconds between a follower's questions. Smaller: more load for a start that is sooner by 0.1 s at most;
+/// larger: settles later, with 0 after 1 to 3 s. Behind 10 ms and more of round trip chronyd makes it 0 anyway.
+const POLL: i8 = -2;
+
+/// Larger: the smallest liars, 15 ms, are admitted to be unsure; smaller: a busy machine needs longer to get there.
+const SETTLED_BELOW: Duration = Duration::from_millis(5);
+
+/// An unsettled dispersion is small for a moment after each sample and then grows by a second each second. Shorter: such
+/// a moment passes for settled; longer: every follower starts later.
+const SETTLED_FOR: Duration = Duration::from_millis(100);
 
 /// When a daemon ends itself. Shorter than a test: it fails; longer: daemons of killed tests stay around.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// From the start of the process to its first answer. Usual are 20 to 50 ms; the rest is for machines under load.
+/// From the start of the process to its first answer. Usual are 5 to 30 ms; the rest is for machines under load.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// An answer on loopback takes below 1 ms; a question lost at start-up costs this much.

@@ -1,7 +1,11 @@
 //! What integration tests stand on: a network that misbehaves on request, real NTP daemons, and a raw NTP question.
 //!
 //! Nothing here uses the library, so a test of the library and its surroundings cannot share a mistake.
-#![allow(dead_code, reason = "every test file compiles its own copy of this module and uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test file compiles its own copy of this module and uses a part of it"
+)]
 
 pub(crate) mod chronyd;
 pub(crate) mod ntp_probe;

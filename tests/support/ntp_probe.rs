@@ -8,14 +8,14 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Asks `server` once and waits for the answer to this very question; others are passed over.
+/// Asks `server`, on loopback, once and waits for the answer to this very question; others are passed over.
 ///
 /// # Errors
 /// `TimedOut` if none came in time, else what the socket says (`ConnectionRefused`: nobody listens).
 pub(crate) fn ask(server: SocketAddr, timeout: Duration) -> io::Result<Answer> {
     let socket = match server {
-        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
-        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
+        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?,
+        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?,
     };
     socket.connect(server)?;
     let nonce = RandomState::new().build_hasher().finish();
@@ -73,11 +73,6 @@ impl Answer {
     pub(crate) fn round_trip(&self) -> Duration {
         self.received.duration_since(self.sent).unwrap_or(Duration::ZERO)
     }
-
-    /// The server says that its clock is synchronized: a leap field other than 3, and a stratum of 1 to 15.
-    pub(crate) fn synchronized(&self) -> bool {
-        self.header.leap != 3 && (1..16).contains(&self.header.stratum)
-    }
 }
 
 /// The fields of an NTP header as they stand in the packet. Source: RFC 5905, figure 8.
@@ -124,6 +119,11 @@ impl Header {
             receive: long(32),
             transmit: long(40),
         })
+    }
+
+    /// The server says that its clock is synchronized: a leap field other than 3, and a stratum of 1 to 15.
+    pub(crate) fn synchronized(&self) -> bool {
+        self.leap != 3 && (1..16).contains(&self.stratum)
     }
 
     pub(crate) fn root_delay(&self) -> Duration {

@@ -298,8 +298,8 @@ const HEARTBEAT: Duration = Duration::from_millis(50);
 const FORGET_AFTER: Duration = Duration::from_secs(3);
 
 /// Clients served at once; the one silent longest gives way. A client with fresh sockets at 20 questions a second
-/// holds 60. Fewer: busy clients push each other out; more: as many threads.
-const MOST_FLOWS: usize = 128;
+/// holds about 60. Fewer: busy clients push each other out; more: as many threads.
+const MOST_FLOWS: usize = 64;
 
 /// Bytes of a datagram that pass whole; an NTP reply has 48, with extensions some hundred. Longer ones are cut off.
 const LARGEST_DATAGRAM: usize = 2048;
