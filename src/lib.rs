@@ -1,5 +1,76 @@
-//! sureclock
-#[macro_use]
+//! What time is it, *with certainty*: an interval that contains true time, or an error.
+//!
+//! A clock asks NTP servers, some of which may lie, and answers [`now`](SureClock::now) with a [`TimeInterval`]. On it
+//! stand [commit timestamps](SureClock::commit_timestamp), a [commit wait](CommitWait) and an [order](TimeInterval::order)
+//! of timestamps that says *cannot know* where it cannot. No daemon, no root, no clock is set; the operating system's clock
+//! may be stepped by anyone at any time.
+//!
+//! # Guarantees
+//!
+//! Under the assumptions below:
+//!
+//! - true time was inside every interval at some moment between call and return (`now`), or at the reading (`at`);
+//! - within an epoch `earliest` never goes back, so [`after`](SureClock::after) once true stays true;
+//! - if a transaction began after another was seen committed, on any two machines, its timestamp is the larger one, given
+//!   that both took [`commit_timestamp`](SureClock::commit_timestamp) after the request arrived and waited;
+//! - every arithmetic step is in integers and rounded outward; a bound that does not fit is an error.
+//!
+//! Each assumption has a default:
+//!
+//! - **(R) rate**: the local oscillator is within 200 ppm ([`Builder::drift`]); for what the nominal rate of the counter may
+//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, 10 % for other monotonic clocks).
+//! - **(C) continuity**: the counter ran on through everything since the last exchange.
+//! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f = floor((N-1)/2) of N.
+//!
+//! # Not guaranteed
+//!
+//! 1. Plain NTP can be forged by anyone on the path to the servers. Strictly, all servers behind one unauthenticated path are
+//!    one failure domain.
+//! 2. A suspended machine is noticed up to `check_interval` (100 ms of running time) late; a suspend shorter than the platform
+//!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
+//!    Until then an interval may be behind true time. Only a fence at the resource makes that harmless.
+//! 3. Beyond f liars, or with an oscillator beyond (R), nothing is promised. What contradicts itself is an error.
+//! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table
+//!    ([`Timescale::known_for`]). An announced leap second is passed without an answer for some seconds; an unannounced one
+//!    is a disruption.
+//! 5. A pause between an answer and its use cannot be detected by anyone. What `now` said was true when it was said.
+//! 6. A raw `clone` system call that goes past the C library's `fork` makes a child that does not know it has no clock.
+//!
+//! # Five lines
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sureclock::SureClock;
+//!
+//! let clock = SureClock::builder().ntp("a.example").ntp("b.example").ntp("c.example").start()?;
+//! clock.wait_synchronized(Duration::from_secs(10))?;
+//! println!("{}", clock.now()?); // 2026-11-23T11:03:00.123456789Z ± 1.204 ms
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Commit
+//!
+//! ```
+//! # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
+//! # let (clock, time) = sureclock::SureClock::manual(interval);
+//! use sureclock::Past;
+//!
+//! fn reply(answer: Past<&str>) {
+//!     println!("{} at {}", answer.get(), answer.timestamp());
+//! }
+//!
+//! let s = clock.commit_timestamp()?; // after the request has arrived
+//! // .. write at s ..
+//! # time.advance(std::time::Duration::from_millis(3));
+//! reply(clock.commit_wait(s).guard("done").wait()?); // forgetting the wait does not compile
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default, and none changes a result: `cli` (the command), `serde`, `jiff`, `rsntp` (a source through that
+//! crate, under a further assumption).
+
 mod bound;
 mod builder;
 mod clock;
@@ -19,4 +90,7 @@ pub use counter::CounterChoice;
 pub use manual::{ManualTime, SetTimeError};
 pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, Machine, Problem, SourceStatus, State, Status, Verdict};
-pub use time::*;
+pub use time::{
+    ConvertError, CounterId, Drift, Elapsed, InvertedInterval, MonotonicTime, Order, ParseTimeError, TimeInterval,
+    Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,
+};

@@ -96,7 +96,7 @@ impl<const N: usize> Cell<N> {
     }
 
     /// The number of the last publication. A load after this on the same thread is not older.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn stamp(&self) -> u64 {
         // Acquire, pairs with the Release store of the stamp in `publish`: who sees m sees what the writer did before
         // publishing it, as with `load_with`. Weaker: a number that promises something not yet visible.

@@ -7,6 +7,7 @@
 //! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
 
+mod events;
 mod leap;
 mod report;
 
@@ -267,8 +268,8 @@ impl Machine {
 
     /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
     pub fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
-        if let Some(now) = self.advance(now) {
-            self.enter_disruption(now, reason);
+        if self.advance(now).is_some() {
+            self.enter_disruption(reason);
         }
     }
 
@@ -299,7 +300,7 @@ impl Machine {
         let ticks = now.ticks();
         if ticks.saturating_add(self.config.ageing.margin) < self.last_now {
             self.last_now = ticks;
-            self.enter_disruption(ticks, DisruptionReason::CounterWentBack);
+            self.enter_disruption(DisruptionReason::CounterWentBack);
             return Some(ticks);
         }
         self.last_now = ticks.max(self.last_now);
@@ -314,7 +315,7 @@ impl Machine {
         }
         if matches!(&self.phase, Phase::Running(params) if ticks > params.horizon) {
             self.leap.begin();
-            self.enter_disruption(ticks, DisruptionReason::LeapSecond);
+            self.enter_disruption(DisruptionReason::LeapSecond);
         }
         for index in 0..self.sources.len() {
             if self.sources[index].in_flight.is_some_and(|flight| flight.deadline < ticks) {
@@ -331,6 +332,7 @@ impl Machine {
     }
 
     fn note_failure(&mut self, index: usize, problem: Problem) {
+        events::failed(&self.config.sources[index].name, &problem);
         let source = &mut self.sources[index];
         source.problem = Some(problem);
         source.counts.failed += 1;
@@ -350,7 +352,7 @@ impl Machine {
     fn conclude(&mut self, now: u64) {
         match agree(&self.domain_bounds(now), self.config.faulty) {
             Agreement::NoNews => {}
-            Agreement::Contradiction => self.enter_disruption(now, DisruptionReason::SourcesDisagree),
+            Agreement::Contradiction => self.enter_disruption(DisruptionReason::SourcesDisagree),
             Agreement::Within { earliest_ns, latest_ns, degraded } => {
                 let news = News { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
                 self.accept(now, &news);
@@ -383,10 +385,13 @@ impl Machine {
             }
         };
         match accepted {
-            Err(reason) => self.enter_disruption(now, reason),
+            Err(reason) => self.enter_disruption(reason),
             Ok(params) => {
                 let params = params.until(self.leap.guard_ns(news));
                 self.last_earliest_ns = Some(news.earliest_ns);
+                if !matches!(self.phase, Phase::Running(_)) {
+                    events::synchronized(news);
+                }
                 self.phase = Phase::Running(params);
                 self.counts.published += 1;
                 self.publish(Content::Running(params));
@@ -394,7 +399,7 @@ impl Machine {
         }
     }
 
-    fn enter_disruption(&mut self, _now: u64, reason: DisruptionReason) {
+    fn enter_disruption(&mut self, reason: DisruptionReason) {
         let floor = match &self.phase {
             Phase::Dead => return,
             Phase::Starting => Floor::None,
@@ -402,6 +407,7 @@ impl Machine {
             // Disrupted again before a recovery: nothing was published since.
             Phase::Disrupted { floor, .. } => *floor,
         };
+        events::disrupted(reason);
         self.incarnation = self.incarnation.wrapping_add(1);
         self.counts.disruptions += 1;
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };

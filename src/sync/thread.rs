@@ -9,8 +9,8 @@ use super::status::Problem;
 use super::worker::{self, Questions, Report};
 use crate::bound::DisruptionReason;
 use crate::counter::{Continuity, Counter};
-use crate::source::Source;
 use crate::source::ntp::ExchangeSettings;
+use crate::source::{Source, SourceError};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -174,7 +174,7 @@ impl SyncThread {
         };
         let failed = match &mut self.asked[ask.source] {
             Asked::Worker(questions) => {
-                questions.send((ask.id, ask.timeout)).err().map(|_| Problem::Source(crate::SourceError::Unusable))
+                questions.send((ask.id, ask.timeout)).err().map(|_| Problem::Source(SourceError::Unusable))
             }
             Asked::Ntp(address) => match address.choose() {
                 Some(to) => {

@@ -104,7 +104,7 @@ impl NtpTime {
     /// meant.
     #[must_use]
     pub fn to_timestamp_floor(self, pivot: Timestamp) -> Option<Timestamp> {
-        let ns = self.era_start_ns(pivot) + i128::from((self.0 & FRACTION) * NS_PER_S >> 32);
+        let ns = self.era_start_ns(pivot) + i128::from(((self.0 & FRACTION) * NS_PER_S) >> 32);
         i64::try_from(ns).ok().map(Timestamp::from_unix_nanos)
     }
 
@@ -112,7 +112,7 @@ impl NtpTime {
     #[must_use]
     pub fn to_timestamp_ceil(self, pivot: Timestamp) -> Option<Timestamp> {
         // Never overflows: 2^32 * 10^9 + 2^32 < 2^63.
-        let ns = self.era_start_ns(pivot) + i128::from((self.0 & FRACTION) * NS_PER_S + FRACTION >> 32);
+        let ns = self.era_start_ns(pivot) + i128::from(((self.0 & FRACTION) * NS_PER_S + FRACTION) >> 32);
         i64::try_from(ns).ok().map(Timestamp::from_unix_nanos)
     }
 
