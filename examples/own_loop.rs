@@ -12,23 +12,23 @@ mod support;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let servers: Vec<SocketAddr> = (0..3).map(|_| support::start_reference_server()).collect::<Result<_, _>>()?;
     let builder = servers.iter().fold(SureClock::builder(), |b, server| b.ntp(server.to_string()));
-    let (clock, machine) = builder.poll_interval(Duration::from_millis(100)).machine()?;
+    let (clock, own_loop) = builder.poll_interval(Duration::from_millis(100)).own_loop()?;
 
     let end = Instant::now() + Duration::from_secs(1);
     let mut asked = 0;
     while Instant::now() < end {
         // 1. What is due? A machine decides; it has no socket and no clock of its own.
-        while let Some(ask) = { machine.lock().next_ask(clock.monotonic()) } {
+        while let Some(ask) = own_loop.next_ask() {
             asked += 1;
             // 2. Ask, in whichever way your program does input and output. Here: blocking, one after the other.
-            machine.lock().located(ask.source, servers[ask.source]);
+            own_loop.located(ask.source, servers[ask.source]);
             match exchange(&clock, &ask, servers[ask.source]) {
-                Ok(facts) => machine.lock().answered(clock.monotonic(), ask.id, facts),
-                Err(problem) => machine.lock().failed(clock.monotonic(), ask.id, problem),
+                Ok(facts) => own_loop.answered(ask.id, facts),
+                Err(problem) => own_loop.failed(ask.id, problem),
             }
         }
         // 3. Come back when it says.
-        let sleep = machine.lock().wake_after(clock.monotonic());
+        let sleep = own_loop.wake_after();
         std::thread::sleep(sleep.min(end.saturating_duration_since(Instant::now())));
     }
     println!("{asked} exchanges in a second, in this program's own loop");

@@ -4,6 +4,7 @@ use crate::bound::lines::Slopes;
 use crate::bound::window::Ageing;
 use crate::clock::{Limits, Shared, SureClock};
 use crate::counter::{Counter, CounterChoice};
+use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
 use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SourcePlan, SourceSetup};
@@ -110,7 +111,7 @@ pub enum BuildError {
     /// The system refused a thread or a socket.
     #[error("the system refused a thread or a socket: {0}")]
     System(std::io::ErrorKind),
-    /// [`Builder::machine`] drives NTP and other sources from your loop; sources with an `exchange` of their own need
+    /// [`Builder::own_loop`] leaves the asking to you; sources with an `exchange` of their own need
     /// [`Builder::start`].
     #[error("the source {name:?} needs a thread: use start(), or ask it in your own loop")]
     NeedsThread {
@@ -297,20 +298,21 @@ impl Builder {
         Ok(SureClock::synced(shared, machine, Some(driver)))
     }
 
-    /// The clock and its machine, for a loop of your own: no thread is started and nothing is sent.
+    /// The clock and the machine behind it, for a loop of your own: no thread is started and nothing is sent.
     ///
     /// # Errors
     ///
     /// [`BuildError`]; [`BuildError::NeedsThread`] if a [`source`](Builder::source) was added.
-    pub fn machine(self) -> Result<(SureClock, Arc<Mutex<Machine>>), BuildError> {
+    pub fn own_loop(self) -> Result<(SureClock, OwnLoop), BuildError> {
         if let Some(source) = self.sources.iter().find(|source| matches!(source.kind, Kind::Custom(_))) {
             return Err(BuildError::NeedsThread { name: source.name.clone() });
         }
         let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
-        self.machine_over(counter)
+        let (clock, machine) = self.machine_over(counter.clone())?;
+        Ok((clock, OwnLoop::new(machine, counter)))
     }
 
-    /// As [`machine`](Builder::machine), over a given counter.
+    /// The clock and its machine over a given counter.
     pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<Mutex<Machine>>), BuildError> {
         let (shared, machine, _) = self.assemble(counter)?;
         let machine = Arc::new(Mutex::new(machine));
@@ -481,15 +483,15 @@ mod tests {
             check_faulty(3, Some(usize::MAX)),
             Err(BuildError::TooFewDomains { domains: 3, faulty: usize::MAX })
         );
-        let one_domain = three().domain("a").machine().map(|_| ());
+        let one_domain = three().domain("a").own_loop().map(|_| ());
         assert!(one_domain.is_ok(), "one in a domain of another name");
-        let same = Builder::new().ntp("127.0.0.1:1").domain("x").ntp("127.0.0.1:2").domain("x").machine();
+        let same = Builder::new().ntp("127.0.0.1:1").domain("x").ntp("127.0.0.1:2").domain("x").own_loop();
         assert_eq!(same.map(|_| ()), Err(BuildError::NoFaultTolerance { domains: 1 }));
     }
 
     #[test]
     fn bad_settings_are_typed_errors() {
-        let fails = |builder: Builder| builder.machine().map(|_| ()).unwrap_err();
+        let fails = |builder: Builder| builder.own_loop().map(|_| ()).unwrap_err();
         let setting = |builder| match fails(builder) {
             BuildError::SettingOutOfRange { setting, .. } => setting,
             other => panic!("{other}"),

@@ -77,6 +77,7 @@ mod clock;
 mod commit;
 mod counter;
 mod manual;
+mod own_loop;
 mod publish;
 mod source;
 mod sync;
@@ -88,8 +89,9 @@ pub use clock::SureClock;
 pub use commit::{CommitError, CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
 pub use counter::CounterChoice;
 pub use manual::{ManualTime, SetTimeError};
+pub use own_loop::OwnLoop;
 pub use source::{ExchangeContext, Source, SourceError, ntp};
-pub use sync::{Ask, AskId, Counts, Machine, Problem, SourceStatus, State, Status, Verdict};
+pub use sync::{Ask, AskId, Counts, Problem, SourceStatus, State, Status, Verdict};
 pub use time::{
     ConvertError, CounterId, Drift, Elapsed, InvertedInterval, MonotonicTime, Order, ParseTimeError, TimeInterval,
     Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 13] = [
+const FLOORS: [(&str, u32); 14] = [
     ("time", 0),
     ("counter", 1),
     ("bound", 1),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u32); 13] = [
     ("clock", 5),
     ("builder", 5),
     ("manual", 5),
+    ("own_loop", 5),
     ("commit", 5),
     ("bin", 6),
     ("lib", 6),

@@ -27,17 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Decides when to ask which source, and publishes what their facts agree on.
-///
-/// A clock started by [`Builder::start`](crate::Builder::start) runs one in its thread. With
-/// [`Builder::machine`](crate::Builder::machine) you drive it from a loop of your own: ask what [`next_ask`] says, report
-/// [`answered`] or [`failed`], and come back after [`wake_after`]. Every call takes a reading of the clock made just before.
-///
-/// [`next_ask`]: Machine::next_ask
-/// [`answered`]: Machine::answered
-/// [`failed`]: Machine::failed
-/// [`wake_after`]: Machine::wake_after
 #[derive(Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     config: MachineConfig,
     sources: Vec<SourceState>,
     publisher: Publisher<WORDS>,
@@ -130,7 +121,7 @@ pub struct AskId(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ask {
-    /// Names the question in [`Machine::answered`] and [`Machine::failed`].
+    /// Names the question in [`OwnLoop::answered`](crate::OwnLoop::answered) and [`failed`](crate::OwnLoop::failed).
     pub id: AskId,
     /// The source, in the order in which sources were given to the builder.
     pub source: usize,
@@ -180,7 +171,7 @@ impl Machine {
     }
 
     /// The next question that is due at reading `now`, if any. Call until `None`.
-    pub fn next_ask(&mut self, now: MonotonicTime) -> Option<Ask> {
+    pub(crate) fn next_ask(&mut self, now: MonotonicTime) -> Option<Ask> {
         let now = self.advance(now)?;
         let index = self.sources.iter().position(|source| {
             !source.stopped && source.in_flight.is_none() && source.schedule.next().is_some_and(|at| at <= now)
@@ -197,8 +188,7 @@ impl Machine {
     }
 
     /// How long after reading `now` to call [`next_ask`](Machine::next_ask) again, at the latest.
-    #[must_use]
-    pub fn wake_after(&self, now: MonotonicTime) -> Duration {
+    pub(crate) fn wake_after(&self, now: MonotonicTime) -> Duration {
         let due = |source: &SourceState| match source.in_flight {
             Some(flight) => Some(flight.deadline),
             None if source.stopped => None,
@@ -215,13 +205,12 @@ impl Machine {
     }
 
     /// Whether the question still waits for its answer.
-    #[must_use]
-    pub fn awaits(&self, id: AskId) -> bool {
+    pub(crate) fn awaits(&self, id: AskId) -> bool {
         self.sources.iter().any(|source| source.in_flight.is_some_and(|flight| flight.id == id))
     }
 
     /// The question was answered with `facts`. An answer to a question no longer awaited is passed over.
-    pub fn answered(&mut self, now: MonotonicTime, id: AskId, facts: Facts) {
+    pub(crate) fn answered(&mut self, now: MonotonicTime, id: AskId, facts: Facts) {
         let Some(now) = self.advance(now) else { return };
         let Some((index, flight)) = self.take_flight(id) else { return };
         let in_place = facts.before().counter() == self.config.counter
@@ -247,7 +236,7 @@ impl Machine {
     }
 
     /// The question was not answered. One no longer awaited is passed over.
-    pub fn failed(&mut self, now: MonotonicTime, id: AskId, problem: Problem) {
+    pub(crate) fn failed(&mut self, now: MonotonicTime, id: AskId, problem: Problem) {
         if self.advance(now).is_none() {
             return;
         }
@@ -258,7 +247,7 @@ impl Machine {
 
     /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the
     /// facts of another address are another source's: they are dropped.
-    pub fn located(&mut self, source: usize, address: SocketAddr) {
+    pub(crate) fn located(&mut self, source: usize, address: SocketAddr) {
         let Some(source) = self.sources.get_mut(source) else { return };
         if source.address.is_some_and(|old| old != address) {
             source.window.clear();
@@ -267,7 +256,7 @@ impl Machine {
     }
 
     /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
-    pub fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
+    pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
         if self.advance(now).is_some() {
             self.enter_disruption(reason);
         }
@@ -276,7 +265,7 @@ impl Machine {
     /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
     ///
     /// Returns false, and does nothing, while the clock is not disrupted.
-    pub fn start_new_epoch(&mut self) -> bool {
+    pub(crate) fn start_new_epoch(&mut self) -> bool {
         let Phase::Disrupted { floor, behind_by, .. } = &mut self.phase else { return false };
         (*floor, *behind_by) = (Floor::None, None);
         self.epoch = self.epoch.wrapping_add(1);

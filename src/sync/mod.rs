@@ -11,8 +11,8 @@ mod status;
 mod thread;
 mod worker;
 
-pub use machine::{Ask, AskId, Machine};
+pub use machine::{Ask, AskId};
 pub use status::{Counts, Problem, SourceStatus, State, Status, Verdict};
 
-pub(crate) use machine::{DomainSetup, MachineConfig, SourceSetup};
+pub(crate) use machine::{DomainSetup, Machine, MachineConfig, SourceSetup};
 pub(crate) use thread::{Driver, Kind, SourcePlan, start};

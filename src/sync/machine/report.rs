@@ -8,8 +8,7 @@ use std::time::Duration;
 
 impl Machine {
     /// What the machine knows at reading `now`.
-    #[must_use]
-    pub fn status(&mut self, now: MonotonicTime) -> Status {
+    pub(crate) fn status(&mut self, now: MonotonicTime) -> Status {
         let ticks = now.ticks();
         let scale = self.config.scale;
         let agreed = match &self.phase {

@@ -1,0 +1,79 @@
+//! `OwnLoop`: the machine for a program that does its own input and output.
+
+use crate::bound::{DisruptionReason, Facts};
+use crate::counter::Counter;
+use crate::sync::{Ask, AskId, Machine, Problem};
+use parking_lot::Mutex;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Decides when to ask which source, and publishes what their facts agree on; you do the asking.
+///
+/// A clock started by [`Builder::start`](crate::Builder::start) does this in a thread. With
+/// [`Builder::own_loop`](crate::Builder::own_loop) you do it: ask what [`next_ask`](OwnLoop::next_ask) says, report
+/// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
+/// Nothing here blocks. `examples/own_loop.rs` is a whole program.
+///
+/// A loop that stops asking lets the last answer age; one that sees a suspend or a restore of the machine must say so
+/// with [`disrupt`](OwnLoop::disrupt), which the thread does by itself. Dropping it makes every later reading an error.
+#[derive(Debug)]
+pub struct OwnLoop {
+    machine: Arc<Mutex<Machine>>,
+    counter: Counter,
+}
+
+impl OwnLoop {
+    pub(crate) fn new(machine: Arc<Mutex<Machine>>, counter: Counter) -> OwnLoop {
+        OwnLoop { machine, counter }
+    }
+
+    /// The next question that is due, if any. Call until `None`.
+    #[must_use]
+    pub fn next_ask(&self) -> Option<Ask> {
+        self.machine.lock().next_ask(self.counter.read())
+    }
+
+    /// How long until [`next_ask`](OwnLoop::next_ask) is to be called again, at the latest.
+    #[must_use]
+    pub fn wake_after(&self) -> Duration {
+        self.machine.lock().wake_after(self.counter.read())
+    }
+
+    /// Whether the question still waits for its answer. After its timeout or a disruption it does not.
+    #[must_use]
+    pub fn awaits(&self, id: AskId) -> bool {
+        self.machine.lock().awaits(id)
+    }
+
+    /// The question was answered with `facts`, whose first reading was taken after the question was put. An answer to a
+    /// question no longer awaited is passed over.
+    pub fn answered(&self, id: AskId, facts: Facts) {
+        let mut machine = self.machine.lock();
+        machine.answered(self.counter.read(), id, facts);
+    }
+
+    /// The question was not answered. One no longer awaited is passed over.
+    pub fn failed(&self, id: AskId, problem: Problem) {
+        let mut machine = self.machine.lock();
+        machine.failed(self.counter.read(), id, problem);
+    }
+
+    /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the facts
+    /// of another address are another source's: they are dropped.
+    pub fn located(&self, source: usize, address: SocketAddr) {
+        self.machine.lock().located(source, address);
+    }
+
+    /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count.
+    pub fn disrupt(&self, reason: DisruptionReason) {
+        let mut machine = self.machine.lock();
+        machine.disrupt(self.counter.read(), reason);
+    }
+}
+
+impl Drop for OwnLoop {
+    fn drop(&mut self) {
+        self.machine.lock().die();
+    }
+}
