@@ -314,6 +314,37 @@ fn a_daemon_cannot_set_the_clock() {
 }
 
 #[test]
+fn a_stopped_daemon_is_silent_and_a_restarted_one_serves_on_the_same_port() {
+    let Some(_) = require_chronyd() else { return };
+    let (truth, _) = start(Config::honest());
+    for config in [Config::honest(), Config::liar(truth.addr(), 500_000_000)] {
+        let (mut daemon, before) = start(config);
+        let (addr, pid) = (daemon.addr(), daemon.pid());
+        daemon.stop();
+        daemon.stop();
+        assert!(ntp_probe::ask(addr, SILENCE).is_err(), "nobody is left to answer");
+        assert!(daemon.wait_until_serving(PATIENCE).is_err(), "and waiting for it ends at once");
+        for _ in 0..2 {
+            // The second time it still runs.
+            daemon.restart().expect("chronyd starts again");
+            assert_eq!(daemon.addr(), addr);
+            assert_ne!(daemon.pid(), pid);
+            let after = daemon.wait_until_serving(PATIENCE).expect("chronyd serves again");
+            println!("stratum {}: serves {:?} after a restart", after.header.stratum, daemon.age());
+            assert_eq!(after.header.stratum, before.header.stratum);
+        }
+    }
+}
+
+#[test]
+fn nothing_talks_beyond_loopback() {
+    // A documentation address, RFC 5737.
+    let elsewhere = SocketAddr::from(([192, 0, 2, 1], 123));
+    assert_eq!(Chronyd::start(Config::follower(elsewhere)).map(|_| ()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(Relay::start(elsewhere, Path::clear()).map(|_| ()).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
 fn liars_serve_a_time_off_by_what_they_were_told() {
     let Some(_) = require_chronyd() else { return };
     let (truth, _) = start(Config::honest());

@@ -13,16 +13,16 @@
 //! more than once a second.
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use super::host::may_set_the_clock;
+use super::host::{self, TempDir};
 use super::ntp_probe::{self, Answer, Header};
 
 /// The daemon, or None after saying on stderr that the test is skipped. Where skipping is not allowed, it panics.
@@ -36,7 +36,7 @@ pub(crate) fn require_chronyd() -> Option<PathBuf> {
 
 /// Where chronyd is, or what to install. Looks in `PATH`, `/usr/sbin` and `/usr/local/sbin`.
 pub(crate) fn chronyd_available() -> Result<PathBuf, String> {
-    program("chronyd").ok_or_else(|| {
+    host::program("chronyd").ok_or_else(|| {
         "no chronyd in PATH, /usr/sbin or /usr/local/sbin; it is in the Debian package `chrony`".to_owned()
     })
 }
@@ -142,8 +142,8 @@ impl Config {
 pub(crate) struct Chronyd {
     addr: SocketAddr,
     child: Child,
-    /// For followers only.
-    settled_below: Option<Duration>,
+    program: PathBuf,
+    config: Config,
     started: Instant,
     // Last, so that they outlive the child.
     dir: TempDir,
@@ -154,9 +154,12 @@ impl Chronyd {
     /// Returns as soon as the daemon answers at all; it may not be synchronized yet.
     ///
     /// # Errors
-    /// If there is no chronyd, if the clock could not be put out of its reach, or if it does not come up; then with
+    /// If there is no chronyd, if the upstream is not on loopback, if the clock could not be put out of its reach, or if it does not come up; then with
     /// its log.
     pub(crate) fn start(config: Config) -> io::Result<Self> {
+        if config.follows.is_some_and(|follows| !follows.upstream.ip().is_loopback()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the daemon talks to loopback only"));
+        }
         let program = chronyd_available().map_err(|reason| io::Error::new(io::ErrorKind::NotFound, reason))?;
         let deadline = Instant::now() + COMES_UP_WITHIN;
         loop {
@@ -167,6 +170,37 @@ impl Chronyd {
             if Instant::now() >= deadline {
                 return Err(daemon.error(io::ErrorKind::AddrInUse, "found its port in use, as did all before it"));
             }
+        }
+    }
+
+    /// Kills the daemon, which then answers nothing; its port stays its own among daemons of tests.
+    pub(crate) fn stop(&mut self) {
+        // It may have ended by itself; `wait` collects it in either case.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Stops the daemon if it runs and starts it anew on the same port, with nothing learned before; returns as
+    /// [`start`](Self::start) does, and its log and age begin anew.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and if somebody else keeps the port meanwhile.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + COMES_UP_WITHIN;
+        loop {
+            self.stop();
+            // A killed daemon leaves it behind, and its successor would refuse to start if the id were in use again.
+            let _ = fs::remove_file(self.dir.path().join("pid"));
+            self.child = launch(&self.program, self.dir.path(), self.config.lifetime)?;
+            self.started = Instant::now();
+            if self.comes_up(deadline)? {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.error(io::ErrorKind::AddrInUse, "found its port in use after a restart"));
+            }
+            // A question of another test may have been given this port; it soon ends.
+            thread::sleep(BETWEEN_QUESTIONS);
         }
     }
 
@@ -186,7 +220,7 @@ impl Chronyd {
 
     /// What it wrote so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.dir.0.join("log")).unwrap_or_else(|error| format!("(no log: {error})"))
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_else(|error| format!("(no log: {error})"))
     }
 
     /// Waits for an answer from a synchronized clock; of a follower, for one with a measured root delay and a root
@@ -204,7 +238,7 @@ impl Chronyd {
                     good_since = None;
                 } else {
                     let since: Instant = *good_since.get_or_insert_with(Instant::now);
-                    if self.settled_below.is_none() || since.elapsed() >= SETTLED_FOR {
+                    if self.config.follows.is_none() || since.elapsed() >= SETTLED_FOR {
                         return Ok(answer);
                     }
                 }
@@ -223,29 +257,17 @@ impl Chronyd {
 
     fn good(&self, header: &Header) -> bool {
         header.synchronized()
-            && self.settled_below.is_none_or(|below| header.root_delay > 0 && header.root_dispersion() < below)
+            && (self.config.follows.is_none()
+                || (header.root_delay > 0 && header.root_dispersion() < self.config.settled_below))
     }
 
     fn spawn(program: &Path, config: &Config) -> io::Result<Self> {
         let dir = TempDir::new()?;
-        let (reserved, addr) = reserve_port()?;
-        let config_path = dir.0.join("chrony.conf");
-        fs::write(&config_path, config.file(addr.port(), &dir.0))?;
-        let log = File::create(dir.0.join("log"))?;
-        let mut command = out_of_reach_of_the_clock(program)?;
-        // -U with `-u root`: no change of user, whoever we are; root would become `_chrony`, who cannot read `dir`.
-        command.args(["-x", "-d", "-U", "-u", "root", "-L", "0", "-t"]);
-        command.arg(config.lifetime.as_secs().max(1).to_string()).arg("-f").arg(&config_path);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn()?;
-        Ok(Self {
-            addr,
-            child,
-            settled_below: config.follows.map(|_| config.settled_below),
-            started: Instant::now(),
-            dir,
-            _reserved: reserved,
-        })
+        let (reserved, addr) = host::reserve_port()?;
+        fs::write(dir.path().join("chrony.conf"), config.file(addr.port(), dir.path()))?;
+        let child = launch(program, dir.path(), config.lifetime)?;
+        let (program, config, started) = (program.to_owned(), config.clone(), Instant::now());
+        Ok(Self { addr, child, program, config, started, dir, _reserved: reserved })
     }
 
     /// True once it answers; false if somebody else holds its port. Then chronyd 4.3 runs on without serving.
@@ -272,7 +294,7 @@ impl Chronyd {
     }
 
     fn error(&self, kind: io::ErrorKind, what: &str) -> io::Error {
-        let config = fs::read_to_string(self.dir.0.join("chrony.conf")).unwrap_or_default();
+        let config = fs::read_to_string(self.dir.path().join("chrony.conf")).unwrap_or_default();
         io::Error::new(
             kind,
             format!("chronyd at {} {what}\n--- configuration\n{config}--- log\n{}", self.addr, self.log()),
@@ -282,91 +304,19 @@ impl Chronyd {
 
 impl Drop for Chronyd {
     fn drop(&mut self) {
-        // It may have ended by itself; `wait` collects it in either case.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 
-/// `program`, wrapped so that neither it nor its children can gain the capability to set the clock.
-fn out_of_reach_of_the_clock(program: &Path) -> io::Result<Command> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if !may_set_the_clock(&status) {
-        return Ok(Command::new(program));
-    }
-    let setpriv = self::program("setpriv").ok_or_else(|| {
-        let reason = "this user may set the clock, and there is no setpriv (Debian package `util-linux`) to prevent it";
-        io::Error::new(io::ErrorKind::NotFound, reason)
-    })?;
-    let mut command = Command::new(setpriv);
-    command.args(["--bounding-set=-sys_time", "--inh-caps=-sys_time"]).arg(program);
-    Ok(command)
-}
-
-/// Judges a `/proc/<pid>/status` by its capability sets. Elsewhere than on Linux there is none, and `-x` has to do.
-pub(crate) fn may_set_the_clock(status: &str) -> bool {
-    // CAP_SYS_TIME. The bounding set counts for root only, who gains all of it by starting a program.
-    let holds =
-        |set: &str| field(status, set).is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok_and(holds_sys_time));
-    let root = field(status, "Uid:").is_some_and(|id| id == "0");
-    holds("CapPrm:") || holds("CapEff:") || (root && holds("CapBnd:"))
-}
-
-fn holds_sys_time(capabilities: u64) -> bool {
-    capabilities & (1 << 25) != 0
-}
-
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).and_then(|rest| rest.split_whitespace().next())
-}
-
-/// A UDP port of 127.0.0.1 that is free now, with what keeps other tests away from it.
-///
-/// chronyd binds its port with `SO_REUSEADDR`: two daemons on one port both start, and one of them never hears a thing.
-/// So the port is claimed by listening on the TCP port of the same number, which only one process can do, and which
-/// ends with the process.
-fn reserve_port() -> io::Result<(TcpListener, SocketAddr)> {
-    loop {
-        let claim = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let addr = claim.local_addr()?;
-        match UdpSocket::bind(addr) {
-            Ok(_released) => return Ok((claim, addr)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(more).map(|dir| dir.join(OsStr::new(name))).find(|file| file.is_file())
-}
-
-/// A directory that nobody else uses, removed when dropped.
-#[derive(Debug)]
-struct TempDir(PathBuf);
-
-impl TempDir {
-    fn new() -> io::Result<Self> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let dir = env::temp_dir().join(format!("sureclock-chronyd-{}-{number}", process::id()));
-            match fs::create_dir(&dir) {
-                Ok(()) => return Ok(Self(dir)),
-                // Left by a process of the same id that was killed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Starts the process on the `chrony.conf` in `dir`, with a new `log` there.
+fn launch(program: &Path, dir: &Path, lifetime: Duration) -> io::Result<Child> {
+    let log = File::create(dir.join("log"))?;
+    let mut command = host::out_of_reach_of_the_clock(program)?;
+    // -U with `-u root`: no change of user, whoever we are; root would become `_chrony`, who cannot read `dir`.
+    command.args(["-x", "-d", "-U", "-u", "root", "-L", "0", "-t"]);
+    command.arg(lifetime.as_secs().max(1).to_string()).arg("-f").arg(dir.join("chrony.conf"));
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn()
 }
 
 /// Log2 of the seconds between a follower's questions. Smaller: more load for a start that is sooner by 0.1 s at most;
