@@ -7,9 +7,8 @@ use crate::counter::{Counter, CounterChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
-use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SourcePlan, SourceSetup};
+use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SharedMachine, SourcePlan, SourceSetup};
 use crate::time::{Drift, Timescale, compose};
-use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -291,7 +290,7 @@ impl Builder {
         let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
         let (check_interval, unaged) = (self.check_interval, self.unaged);
         let (shared, machine, plans) = self.assemble(counter)?;
-        let machine = Arc::new(Mutex::new(machine));
+        let machine = Arc::new(SharedMachine::new(machine, Arc::clone(&shared.waiters)));
         let counter = shared.counter.clone();
         let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval, unaged)
             .map_err(|error| BuildError::System(error.kind()))?;
@@ -313,9 +312,9 @@ impl Builder {
     }
 
     /// The clock and its machine over a given counter.
-    pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<Mutex<Machine>>), BuildError> {
+    pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<SharedMachine>), BuildError> {
         let (shared, machine, _) = self.assemble(counter)?;
-        let machine = Arc::new(Mutex::new(machine));
+        let machine = Arc::new(SharedMachine::new(machine, Arc::clone(&shared.waiters)));
         Ok((SureClock::synced(shared, Arc::clone(&machine), None), machine))
     }
 
@@ -370,7 +369,7 @@ impl Builder {
             timeout: self.timeout,
             max_recovery: self.max_recovery,
         };
-        let machine = Machine::new(config, publisher, Arc::clone(&waiters), now);
+        let machine = Machine::new(config, publisher, now);
         let limits = Limits {
             max_age: self.max_age,
             max_uncertainty: self.max_uncertainty,

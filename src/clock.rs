@@ -8,9 +8,8 @@ use crate::commit::{CommitWait, Timer};
 use crate::counter::{self, Counter, ProcessMark};
 use crate::manual::{self, ManualTime};
 use crate::publish::{Cell, Content, HighWater, Publication, WORDS, Waiters};
-use crate::sync::{Driver, Machine, State, Status};
+use crate::sync::{Driver, SharedMachine, State, Status};
 use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timescale, Timestamp, WallTime};
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,7 +43,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Source {
-    Synced(Arc<Mutex<Machine>>),
+    Synced(Arc<SharedMachine>),
     Manual,
 }
 
@@ -92,6 +91,11 @@ impl Shared {
             slopes,
             given_out: HighWater::new(),
         }
+    }
+
+    /// Whether this is the child of a fork: its locks may be held by threads that it does not have, so none is taken.
+    pub(crate) fn forked(&self) -> bool {
+        !self.process.holds()
     }
 
     /// The publication in force, and a reading of the counter taken while it was.
@@ -171,7 +175,7 @@ impl SureClock {
         (SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source: Source::Manual, _driver: None }) }, time)
     }
 
-    pub(crate) fn synced(shared: Shared, machine: Arc<Mutex<Machine>>, driver: Option<Driver>) -> SureClock {
+    pub(crate) fn synced(shared: Shared, machine: Arc<SharedMachine>, driver: Option<Driver>) -> SureClock {
         let source = Source::Synced(machine);
         SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source, _driver: driver }) }
     }
@@ -286,6 +290,9 @@ impl SureClock {
     pub fn wait_synchronized(&self, timeout: Duration) -> Result<TimeInterval, NowError> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
+            if self.inner.shared.forked() {
+                return Err(NowError::Forked);
+            }
             let waiters = &self.inner.shared.waiters;
             let seen = waiters.changes();
             match self.now() {
@@ -310,6 +317,9 @@ impl SureClock {
     pub fn wait_state_change(&self, known: State, timeout: Duration) -> State {
         let deadline = Instant::now().checked_add(timeout);
         loop {
+            if self.inner.shared.forked() {
+                return State::Dead;
+            }
             let seen = self.inner.shared.waiters.changes();
             let state = self.status().state;
             if state != known || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -323,6 +333,7 @@ impl SureClock {
     #[must_use]
     pub fn status(&self) -> Status {
         match &self.inner.source {
+            _ if self.inner.shared.forked() => manual::status(self),
             Source::Synced(machine) => machine.lock().status(self.monotonic()),
             Source::Manual => manual::status(self),
         }
@@ -335,7 +346,12 @@ impl SureClock {
     /// than a wait can mend. False, and nothing done, unless the clock is disrupted.
     pub fn start_new_epoch(&self) -> bool {
         let Source::Synced(machine) = &self.inner.source else { return false };
-        let begun = machine.lock().start_new_epoch();
+        if self.inner.shared.forked() {
+            return false;
+        }
+        // Under the machine's lock: nothing of the new epoch is published before the mark is reset.
+        let mut machine = machine.lock();
+        let begun = machine.start_new_epoch();
         if begun {
             self.inner.shared.given_out.reset();
         }

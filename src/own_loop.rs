@@ -2,8 +2,7 @@
 
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::Counter;
-use crate::sync::{Ask, AskId, Machine, Problem};
-use parking_lot::Mutex;
+use crate::sync::{Ask, AskId, Problem, SharedMachine};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +18,12 @@ use std::time::Duration;
 /// with [`disrupt`](OwnLoop::disrupt), which the thread does by itself. Dropping it makes every later reading an error.
 #[derive(Debug)]
 pub struct OwnLoop {
-    machine: Arc<Mutex<Machine>>,
+    machine: Arc<SharedMachine>,
     counter: Counter,
 }
 
 impl OwnLoop {
-    pub(crate) fn new(machine: Arc<Mutex<Machine>>, counter: Counter) -> OwnLoop {
+    pub(crate) fn new(machine: Arc<SharedMachine>, counter: Counter) -> OwnLoop {
         OwnLoop { machine, counter }
     }
 

@@ -110,7 +110,8 @@ fn honest_facts_contain_truth(data: &[u8]) -> bool {
     if set_between {
         let behind = Duration::from_secs(input.number(2));
         let moved = |end: Timestamp| end.checked_sub(behind).expect("in range");
-        received = TimeInterval::new(moved(received.earliest()), moved(received.latest()), Timescale::Utc).expect("moved");
+        received =
+            TimeInterval::new(moved(received.earliest()), moved(received.latest()), Timescale::Utc).expect("moved");
         reference_age = Duration::ZERO;
     } else {
         assert!(received.contains(received_truth), "an error of this harness");
@@ -180,7 +181,8 @@ impl Input<'_> {
     fn around(&mut self, truth: Timestamp) -> TimeInterval {
         let mut side = || Duration::from_nanos((self.number(5) & ((1 << 33) - 1)) >> (self.number(1) % 34));
         let (earliest, latest) = (truth.checked_sub(side()), truth.checked_add(side()));
-        TimeInterval::new(earliest.expect("in range"), latest.expect("in range"), Timescale::Utc).expect("around a point")
+        TimeInterval::new(earliest.expect("in range"), latest.expect("in range"), Timescale::Utc)
+            .expect("around a point")
     }
 
     /// Two ends in either order and a timescale, of 17 bytes; `None` where there are fewer.

@@ -75,6 +75,21 @@ impl Window {
         self.contradicted_until = None;
     }
 
+    /// Drops the facts from before `midnight_ns` that ageing to reading `now` may have brought to within `before_ns` of it.
+    pub(crate) fn drop_aged_across(&mut self, now: u64, midnight_ns: i64, before_ns: i64) {
+        let slopes = self.ageing.slopes;
+        let kept = self.entries.len();
+        self.entries.retain(|entry| {
+            let reaches =
+                entry.upper.upper_at(now, slopes).is_none_or(|ns| ns >= midnight_ns.saturating_sub(before_ns));
+            !(entry.upper.ns < midnight_ns && reaches)
+        });
+        if self.entries.len() < kept {
+            // Facts of before and after a leap second contradict each other without anyone's fault.
+            self.contradicted_until = None;
+        }
+    }
+
     /// What the facts within the window say of true time at reading `now`.
     pub(crate) fn bound(&mut self, now: u64) -> Bound {
         let (length, Ageing { slopes, .. }) = (self.length, self.ageing);

@@ -70,7 +70,7 @@ fn run(timer: &Weak<Timer>) {
             }
             due.into_values().collect()
         };
-        due.into_iter().for_each(Waker::wake);
+        due.into_iter().for_each(crate::publish::wake);
     }
 }
 

@@ -131,6 +131,9 @@ impl CommitWait {
         let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let waiters = &self.clock.shared().waiters;
         loop {
+            if self.clock.shared().forked() {
+                return Err(WaitError::Now(NowError::Forked));
+            }
             let seen = waiters.changes();
             let Some(remaining) = self.remaining()? else { return Ok(()) };
             let now = Instant::now();
@@ -147,6 +150,9 @@ impl CommitWait {
 
     fn forget(&mut self) {
         let shared = self.clock.shared();
+        if shared.forked() {
+            return;
+        }
         if let Some(key) = self.waker.take() {
             shared.waiters.deregister(&key);
         }
@@ -168,6 +174,9 @@ impl Future for CommitWait {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let shared = std::sync::Arc::clone(this.clock.shared());
+        if shared.forked() {
+            return Poll::Ready(Err(WaitError::Now(NowError::Forked)));
+        }
         // Registered before the look: a publication in between wakes us.
         this.waker = Some(shared.waiters.register(this.waker.take(), context.waker().clone()));
         if let Some(key) = this.timer.take() {
@@ -278,13 +287,16 @@ pub(crate) async fn synchronized(clock: &SureClock) -> Result<TimeInterval, NowE
     struct Registered<'a>(&'a Shared, Option<WakerKey>);
     impl Drop for Registered<'_> {
         fn drop(&mut self) {
-            if let Some(key) = self.1.take() {
+            if let Some(key) = self.1.take().filter(|_| !self.0.forked()) {
                 self.0.waiters.deregister(&key);
             }
         }
     }
     let mut registered = Registered(clock.shared(), None);
     std::future::poll_fn(|context| {
+        if registered.0.forked() {
+            return Poll::Ready(Err(NowError::Forked));
+        }
         let key = registered.1.take();
         registered.1 = Some(registered.0.waiters.register(key, context.waker().clone()));
         match clock.now() {

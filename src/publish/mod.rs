@@ -13,4 +13,4 @@ mod waiters;
 pub(crate) use cell::{Cell, Publisher, channel};
 pub(crate) use codec::{Content, Publication, WORDS};
 pub(crate) use high_water::HighWater;
-pub(crate) use waiters::{Waiters, WakerKey};
+pub(crate) use waiters::{Waiters, WakerKey, wake};

@@ -21,6 +21,11 @@ struct State {
     wakers: Vec<(u64, Waker)>,
 }
 
+/// Wakes a task. A waker that panics harms its own task, not whoever wakes it.
+pub(crate) fn wake(waker: Waker) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
+}
+
 /// A registered waker, to be given back.
 #[derive(Debug)]
 pub(crate) struct WakerKey(u64);
@@ -35,7 +40,7 @@ impl Waiters {
             std::mem::take(&mut state.wakers)
         };
         // Outside the lock: a waker may run the task, and the task may register again.
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        wakers.into_iter().for_each(|(_, waker)| wake(waker));
     }
 
     /// How many publications there have been.

@@ -17,13 +17,12 @@ use crate::bound::agree::{Agreement, agree, domain_bound};
 use crate::bound::params::{News, Params};
 use crate::bound::window::{Ageing, Bound, Window};
 use crate::bound::{DisruptionReason, Facts};
-use crate::publish::{Content, Publication, Publisher, WORDS, Waiters};
+use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
 use crate::time::{CounterId, MonotonicTime, TickScale, Timescale, Timestamp};
 use leap::LeapGuard;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Decides when to ask which source, and publishes what their facts agree on.
@@ -32,7 +31,8 @@ pub(crate) struct Machine {
     config: MachineConfig,
     sources: Vec<SourceState>,
     publisher: Publisher<WORDS>,
-    waiters: Arc<Waiters>,
+    /// Something was published that the waiters have not been told.
+    published: bool,
     phase: Phase,
     incarnation: u32,
     epoch: u32,
@@ -132,12 +132,7 @@ pub struct Ask {
 }
 
 impl Machine {
-    pub(crate) fn new(
-        config: MachineConfig,
-        publisher: Publisher<WORDS>,
-        waiters: Arc<Waiters>,
-        now: MonotonicTime,
-    ) -> Machine {
+    pub(crate) fn new(config: MachineConfig, publisher: Publisher<WORDS>, now: MonotonicTime) -> Machine {
         let scale = config.scale;
         let pace = Pace {
             poll: scale.ticks(config.poll),
@@ -158,7 +153,7 @@ impl Machine {
             sources: sources.collect(),
             config,
             publisher,
-            waiters,
+            published: false,
             phase: Phase::Starting,
             incarnation: 0,
             epoch: 0,
@@ -173,6 +168,10 @@ impl Machine {
     /// The next question that is due at reading `now`, if any. Call until `None`.
     pub(crate) fn next_ask(&mut self, now: MonotonicTime) -> Option<Ask> {
         let now = self.advance(now)?;
+        if matches!(self.phase, Phase::Disrupted { behind_by: Some(_), .. }) {
+            // The floor of the recovery stands still, the aged agreement rises: it may have got there.
+            self.conclude(now);
+        }
         let index = self.sources.iter().position(|source| {
             !source.stopped && source.in_flight.is_none() && source.schedule.next().is_some_and(|at| at <= now)
         })?;
@@ -224,6 +223,7 @@ impl Machine {
                 return self.note_failure(index, Problem::LeapSecond);
             }
             self.leap.heard(index, &facts);
+            self.mind_the_leap(now);
         }
         let source = &mut self.sources[index];
         source.window.add(&facts);
@@ -269,7 +269,6 @@ impl Machine {
         let Phase::Disrupted { floor, behind_by, .. } = &mut self.phase else { return false };
         (*floor, *behind_by) = (Floor::None, None);
         self.epoch = self.epoch.wrapping_add(1);
-        self.leap.clear();
         self.sources.iter_mut().for_each(|source| source.schedule.hurry());
         true
     }
@@ -303,7 +302,6 @@ impl Machine {
             }
         }
         if matches!(&self.phase, Phase::Running(params) if ticks > params.horizon) {
-            self.leap.begin();
             self.enter_disruption(DisruptionReason::LeapSecond);
         }
         for index in 0..self.sources.len() {
@@ -335,6 +333,29 @@ impl Machine {
             }
             _ => source.schedule.failed(),
         }
+    }
+
+    /// Keeps facts and parameters from being aged across an announced leap second, whatever the phase and however few
+    /// sources answer.
+    fn mind_the_leap(&mut self, now: u64) {
+        for midnight in self.leap.midnights() {
+            for source in &mut self.sources {
+                source.window.drop_aged_across(now, midnight, LeapGuard::BEFORE_NS);
+            }
+        }
+        if let Phase::Running(params) = self.phase {
+            let earliest = params.until(None).earliest_now(now).unwrap_or(i64::MIN);
+            let guarded = params.until(self.leap.guard_ns(earliest));
+            if guarded.horizon < params.horizon {
+                self.phase = Phase::Running(guarded);
+                self.publish(Content::Running(guarded));
+            }
+        }
+    }
+
+    /// Whether anything was published since the last call.
+    pub(crate) fn take_published(&mut self) -> bool {
+        std::mem::take(&mut self.published)
     }
 
     /// What the sources agree on at reading `now`, and what follows from it.
@@ -376,7 +397,7 @@ impl Machine {
         match accepted {
             Err(reason) => self.enter_disruption(reason),
             Ok(params) => {
-                let params = params.until(self.leap.guard_ns(news));
+                let params = params.until(self.leap.guard_ns(news.earliest_ns));
                 self.last_earliest_ns = Some(news.earliest_ns);
                 if !matches!(self.phase, Phase::Running(_)) {
                     events::synchronized(news);
@@ -392,11 +413,18 @@ impl Machine {
         let floor = match &self.phase {
             Phase::Dead => return,
             Phase::Starting => Floor::None,
+            // The old lines rise with the counter: at the lower reading they would say less than readers were told.
+            Phase::Running(_) if reason == DisruptionReason::CounterWentBack => Floor::FirstLatest,
+            Phase::Disrupted { floor: Floor::Pending(_), .. } if reason == DisruptionReason::CounterWentBack => {
+                Floor::FirstLatest
+            }
             Phase::Running(params) => Floor::Pending(*params),
             // Disrupted again before a recovery: nothing was published since.
             Phase::Disrupted { floor, .. } => *floor,
         };
         events::disrupted(reason);
+        // What was agreed on may be years off: it must not name the era any more.
+        self.last_earliest_ns = None;
         self.incarnation = self.incarnation.wrapping_add(1);
         self.counts.disruptions += 1;
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };
@@ -404,6 +432,7 @@ impl Machine {
         for source in &mut self.sources {
             source.window.clear();
             source.in_flight = None;
+            source.schedule.rebase(self.last_now);
             source.schedule.hurry();
         }
     }
@@ -411,7 +440,7 @@ impl Machine {
     fn publish(&mut self, content: Content) {
         let publication = Publication { incarnation: self.incarnation, epoch: self.epoch, content };
         self.publisher.publish(publication.encode());
-        self.waiters.notify();
+        self.published = true;
     }
 
     /// The bound of each failure domain at reading `now`; domains that share an address are one.

@@ -7,6 +7,7 @@ mod machine;
 mod net;
 mod resolver;
 mod schedule;
+mod shared;
 mod status;
 mod thread;
 mod worker;
@@ -15,4 +16,5 @@ pub use machine::{Ask, AskId};
 pub use status::{Counts, Problem, SourceStatus, State, Status, Verdict};
 
 pub(crate) use machine::{DomainSetup, Machine, MachineConfig, SourceSetup};
+pub(crate) use shared::SharedMachine;
 pub(crate) use thread::{Driver, Kind, SourcePlan, start};

@@ -66,6 +66,12 @@ impl Schedule {
         }
     }
 
+    /// The counter shows `now`: what was planned by later readings than that belongs to a counter that went back.
+    pub(super) fn rebase(&mut self, now: u64) {
+        self.last_asked = self.last_asked.map(|last| last.min(now));
+        self.next = self.next.map(|next| next.min(now.saturating_add(self.interval)));
+    }
+
     fn plan(&mut self, wait: u64) {
         if self.next.is_some() {
             self.next = Some(self.last_asked.map_or(0, |last| last.saturating_add(wait)));
@@ -94,6 +100,15 @@ mod tests {
         s.answered();
         s.failed();
         assert_eq!(s.next(), Some(102));
+    }
+
+    #[test]
+    fn a_counter_that_went_back_does_not_silence_a_source() {
+        let mut s = schedule();
+        s.asked(1_000_000);
+        s.rebase(5);
+        s.hurry();
+        assert_eq!(s.next(), Some(7));
     }
 
     #[test]

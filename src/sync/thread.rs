@@ -2,16 +2,16 @@
 //!
 //! A panic in it is an error of every later reading, never silent ageing: the guard publishes it while unwinding.
 
-use super::machine::{Ask, Machine};
+use super::machine::{Ask, AskId};
 use super::net::Net;
 use super::resolver::{Resolved, resolve};
+use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
 use crate::bound::DisruptionReason;
 use crate::counter::{Continuity, Counter};
 use crate::source::ntp::ExchangeSettings;
 use crate::source::{Source, SourceError};
-use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -46,7 +46,7 @@ impl Drop for Driver {
 }
 
 struct SyncThread {
-    machine: Arc<Mutex<Machine>>,
+    machine: Arc<SharedMachine>,
     counter: Counter,
     check_interval: Duration,
     assume_unaged_root_dispersion: bool,
@@ -70,7 +70,10 @@ struct Address {
     /// Exchanges since the current address last answered.
     unanswered: u32,
     looking_up: bool,
+    /// The question that waits for the name to be looked up.
     waiting: Option<Ask>,
+    /// The question that was sent to the current address.
+    asking: Option<AskId>,
     last_look_up: Option<Instant>,
 }
 
@@ -80,7 +83,7 @@ struct Address {
 ///
 /// Where the system has no poll, no thread or no file descriptor left.
 pub(crate) fn start(
-    machine: Arc<Mutex<Machine>>,
+    machine: Arc<SharedMachine>,
     counter: Counter,
     plans: Vec<SourcePlan>,
     check_interval: Duration,
@@ -117,7 +120,7 @@ pub(crate) fn start(
 }
 
 /// Publishes the death of the thread while a panic unwinds.
-struct DeathNotice(Arc<Mutex<Machine>>);
+struct DeathNotice(Arc<SharedMachine>);
 
 impl Drop for DeathNotice {
     fn drop(&mut self) {
@@ -173,12 +176,13 @@ impl SyncThread {
             assume_unaged_root_dispersion: self.assume_unaged_root_dispersion,
         };
         let failed = match &mut self.asked[ask.source] {
-            Asked::Worker(questions) => {
-                questions.send((ask.id, ask.timeout)).err().map(|_| Problem::Source(SourceError::Unusable))
-            }
+            Asked::Worker(questions) => questions
+                .send((ask.id, Instant::now() + ask.timeout))
+                .err()
+                .map(|_| Problem::Source(SourceError::Unusable)),
             Asked::Ntp(address) => match address.choose() {
                 Some(to) => {
-                    address.waiting = Some(ask);
+                    (address.waiting, address.asking) = (None, Some(ask.id));
                     self.machine.lock().located(ask.source, to);
                     let problem = self.net.begin(ask.id, to, &self.counter, settings).err();
                     if problem.is_some() {
@@ -204,7 +208,12 @@ impl SyncThread {
         }
         (address.looking_up, address.last_look_up) = (true, Some(Instant::now()));
         let waker = self.net.waker();
-        resolve(source, address.server.clone(), self.resolved.0.clone(), move || drop(waker.wake()))
+        let server = address.server.clone();
+        let started = resolve(source, server, self.resolved.0.clone(), move || drop(waker.wake()));
+        if started.is_err() {
+            address.looking_up = false;
+        }
+        started
     }
 
     /// Takes what the resolver found, and puts the questions that waited for it.
@@ -241,9 +250,9 @@ impl SyncThread {
 }
 
 impl Asked {
-    fn heard(&mut self, ask: super::machine::AskId) {
+    fn heard(&mut self, ask: AskId) {
         if let Asked::Ntp(address) = self {
-            if address.waiting.is_some_and(|waiting| waiting.id == ask) {
+            if address.asking == Some(ask) {
                 address.unanswered = 0;
             }
         }
@@ -259,6 +268,7 @@ impl Address {
             unanswered: 0,
             looking_up: false,
             waiting: None,
+            asking: None,
             last_look_up: None,
         }
     }

@@ -7,13 +7,13 @@ use crate::source::{ExchangeContext, Source, SourceError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a worker reports.
 pub(super) type Report = (AskId, Result<Facts, SourceError>);
 
 /// Where the sync thread puts its questions.
-pub(super) type Questions = Sender<(AskId, Duration)>;
+pub(super) type Questions = Sender<(AskId, Instant)>;
 
 /// Starts the thread of one source.
 ///
@@ -28,8 +28,13 @@ pub(super) fn spawn(
 ) -> std::io::Result<Questions> {
     let (questions, inbox): (Questions, Receiver<_>) = channel();
     thread::Builder::new().name("sureclock-source".into()).spawn(move || {
-        while let Ok((id, timeout)) = inbox.recv() {
-            let context = ExchangeContext::new(counter.clone(), Instant::now() + timeout);
+        while let Ok(mut question) = inbox.recv() {
+            // What queued up while the source was slow is no longer awaited: only the newest counts.
+            while let Ok(newer) = inbox.try_recv() {
+                question = newer;
+            }
+            let (id, deadline) = question;
+            let context = ExchangeContext::new(counter.clone(), deadline);
             // A source that panics is a source that fails; the clock goes on with the others.
             let result = catch_unwind(AssertUnwindSafe(|| source.exchange(&context)));
             let result = result.unwrap_or(Err(SourceError::Unusable));

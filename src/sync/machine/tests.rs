@@ -5,9 +5,10 @@ use super::*;
 use crate::SureClock;
 use crate::counter::{Counter, ManualCounter};
 use crate::source::ntp::{KissCode, Rejected};
+use crate::sync::SharedMachine;
 use crate::sync::{State, Verdict};
 use crate::{LeapAnnouncement, NowError};
-use parking_lot::Mutex;
+use std::sync::Arc;
 
 const S: u64 = 1_000_000_000;
 /// True time at tick 0, far from a midnight.
@@ -17,7 +18,7 @@ const TRUTH: i64 = 1_795_431_780_000_000_000;
 struct World {
     counter: Arc<ManualCounter>,
     clock: SureClock,
-    machine: Arc<Mutex<Machine>>,
+    machine: Arc<SharedMachine>,
     truth: i64,
 }
 
@@ -345,4 +346,115 @@ fn a_dead_machine_is_an_error_of_every_reading() {
     world.machine.lock().die();
     assert_eq!(world.clock.now(), Err(NowError::SyncThreadDied));
     assert_eq!(world.state(), State::Dead);
+}
+
+/// A world `before_ns` before a midnight at which a second is inserted.
+fn before_midnight(before_ns: i64) -> (World, i64) {
+    let mut world = World::new();
+    let midnight = (TRUTH / 86_400_000_000_000 + 1) * 86_400_000_000_000;
+    world.truth = midnight - before_ns - world.counter.ticks() as i64;
+    (world, midnight)
+}
+
+#[test]
+fn found_an_agreed_error_of_years_does_not_name_the_era_after_the_disruption() {
+    let world = World::new();
+    let twelve_years = 12 * 365 * 86_400 * 1_000_000_000;
+    world.round([Some(0), Some(twelve_years), Some(twelve_years)]);
+    let built = crate::ntp::ExchangeSettings::default().era_pivot;
+    assert!(world.machine.lock().era_pivot() > built, "the twin: two liars did name it");
+    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::SourcesDisagree);
+    assert_eq!(world.machine.lock().era_pivot(), built);
+}
+
+#[test]
+fn found_a_leap_second_announced_by_one_source_alone_ends_what_others_agreed_on() {
+    let (mut world, midnight) = before_midnight(900_000_000_000);
+    world.round(HONEST);
+    world.pass(400 * S);
+    for wrong in [[Some(0), None, None]; 2] {
+        world.pass(200 * S);
+        world.round_with(wrong, LeapAnnouncement::Insert);
+    }
+    world.pass(120 * S);
+    world.truth -= 1_000_000_000;
+    let soon = Timestamp::from_unix_nanos(world.now_ns() + 500_000_000);
+    assert!(world.now_ns() > midnight);
+    assert_ne!(world.clock.after(soon), Ok(true));
+    assert!(world.clock.after(soon).is_err());
+}
+
+#[test]
+fn found_facts_of_before_a_leap_second_do_not_agree_with_a_liar_after_it() {
+    let (mut world, _) = before_midnight(5_000_000_000);
+    world.round_with([Some(0), None, None], LeapAnnouncement::Insert);
+    world.pass(10 * S);
+    world.truth -= 1_000_000_000;
+    world.round([None, Some(1_000_000_000), None]);
+    assert!(world.clock.now().is_err() || world.inside(), "{:?}", world.clock.now());
+}
+
+#[test]
+fn found_a_new_epoch_does_not_forget_an_announced_leap_second() {
+    let (mut world, _) = before_midnight(90_000_000_000);
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
+    assert!(world.clock.start_new_epoch());
+    world.pass(20 * S);
+    world.round_with([Some(0), None, None], LeapAnnouncement::Insert);
+    world.pass(3 * S);
+    world.round([None, Some(0), Some(0)]);
+    world.pass(80 * S);
+    world.truth -= 1_000_000_000;
+    assert!(world.clock.now().is_err() || world.inside(), "{:?}", world.clock.now());
+}
+
+#[test]
+fn found_sources_are_asked_again_after_the_counter_went_back() {
+    let world = World::new();
+    world.round(HONEST);
+    world.counter.set(5 * S);
+    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    world.pass(3 * S);
+    assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_some());
+}
+
+#[test]
+fn found_a_recovery_from_a_counter_that_went_back_is_above_all_that_was_told() {
+    let mut world = World::new();
+    world.round(HONEST);
+    let told = world.clock.now().unwrap().earliest();
+    world.counter.set(world.counter.ticks() - 100_000_000);
+    world.truth += 100_000_000; // true time goes on
+    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    for _ in 0..100 {
+        world.pass(S / 10);
+        world.round(HONEST);
+        if let Ok(now) = world.clock.now() {
+            assert!(now.earliest() >= told && world.inside());
+            return;
+        }
+    }
+    panic!("it recovers");
+}
+
+#[test]
+fn found_a_waker_that_asks_for_the_status_does_not_deadlock() {
+    struct AsksForStatus(SureClock);
+    impl std::task::Wake for AsksForStatus {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.status();
+            panic!("and a waker that panics harms no one else");
+        }
+    }
+    let world = World::new();
+    world.round(HONEST);
+    let s = world.clock.commit_timestamp().unwrap();
+    let mut wait = Box::pin(world.clock.commit_wait(s));
+    let waker = std::task::Waker::from(Arc::new(AsksForStatus(world.clock.clone())));
+    let poll = std::future::Future::poll(wait.as_mut(), &mut std::task::Context::from_waker(&waker));
+    assert!(poll.is_pending());
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert!(world.inside());
 }
