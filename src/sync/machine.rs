@@ -7,15 +7,16 @@
 //! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
 
+mod domains;
 mod events;
 mod leap;
 mod report;
 
 use super::schedule::{Pace, Schedule};
 use super::status::{Counts, Problem};
-use crate::bound::agree::{Agreement, agree, domain_bound};
+use crate::bound::agree::{Agreement, agree};
 use crate::bound::params::{News, Params};
-use crate::bound::window::{Ageing, Bound, Window};
+use crate::bound::window::{Ageing, Window};
 use crate::bound::{DisruptionReason, Facts};
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
@@ -443,61 +444,10 @@ impl Machine {
         self.published = true;
     }
 
-    /// The bound of each failure domain at reading `now`; domains that share an address are one.
-    fn domain_bounds(&mut self, now: u64) -> Vec<Bound> {
-        let merged = self.merged_domains();
-        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound(now)).collect();
-        let members = |domain: usize| {
-            let of = merged[..].iter().zip(&bounds).filter(move |(d, _)| **d == domain);
-            of.map(|(_, bound)| *bound)
-        };
-        (0..self.config.domains.len())
-            // Trusted whole only while it is the domain that the user meant.
-            .map(|d| domain_bound(members(d), self.config.domains[d].trusted_whole && self.is_unmerged(d, &merged)))
-            .collect()
-    }
-
-    fn is_unmerged(&self, domain: usize, merged: &[usize]) -> bool {
-        self.config.sources.iter().zip(merged).all(|(setup, m)| (*m == domain) == (setup.domain == domain))
-    }
-
-    /// The domain of each source, after those that share a host have been merged into the lowest of them.
-    fn merged_domains(&self) -> Vec<usize> {
-        let mut domain_of: Vec<usize> = self.config.sources.iter().map(|setup| setup.domain).collect();
-        for a in 0..self.sources.len() {
-            for b in a + 1..self.sources.len() {
-                let (Some(x), Some(y)) = (self.sources[a].address, self.sources[b].address) else { continue };
-                if same_host(x, y) && domain_of[a] != domain_of[b] {
-                    let (keep, drop) = (domain_of[a].min(domain_of[b]), domain_of[a].max(domain_of[b]));
-                    domain_of.iter_mut().filter(|d| **d == drop).for_each(|d| *d = keep);
-                }
-            }
-        }
-        domain_of
-    }
-
-    /// The reading since which f+1 failure domains have been heard, so at least one that is right.
-    fn heard(&self) -> u64 {
-        let merged = self.merged_domains();
-        let newest = |domain: usize| {
-            let of = merged.iter().zip(&self.sources).filter(|(d, _)| **d == domain);
-            of.filter_map(|(_, source)| source.window.newest()).max()
-        };
-        let mut heard: Vec<u64> = (0..self.config.domains.len()).filter_map(newest).collect();
-        heard.sort_unstable_by(|a, b| b.cmp(a));
-        heard.get(self.config.faulty).copied().unwrap_or(0)
-    }
-
     fn era_pivot(&self) -> Timestamp {
         let built = crate::source::ntp::ExchangeSettings::default().era_pivot;
         self.last_earliest_ns.map_or(built, |ns| built.max(Timestamp::from_unix_nanos(ns)))
     }
-}
-
-/// One address is one host. On loopback, where tests and relays live, the port counts too.
-fn same_host(a: SocketAddr, b: SocketAddr) -> bool {
-    let (x, y) = (a.ip().to_canonical(), b.ip().to_canonical());
-    x == y && (!x.is_loopback() || a.port() == b.port())
 }
 
 /// After a first failure. Smaller: impolite to a server in trouble. Larger: a lost first packet costs that much.
