@@ -321,13 +321,15 @@ impl Builder {
     fn assemble(mut self, counter: Counter) -> Result<(Shared, Machine, Vec<SourcePlan>), BuildError> {
         self.check_settings()?;
         for source in &mut self.sources {
+            let parsed = parse_server(&source.name);
             if let Kind::Ntp { server } = &mut source.kind {
-                let (host, with_port) =
-                    parse_server(server).ok_or(BuildError::BadServerName { name: server.clone() })?;
-                if let Some(serves) = Timescale::known_for(&host).filter(|serves| *serves != self.timescale) {
-                    return Err(BuildError::MixedTimescales { name: host, serves, clock: self.timescale });
-                }
-                *server = with_port;
+                let (_, with_port) = parsed.as_ref().ok_or(BuildError::BadServerName { name: server.clone() })?;
+                server.clone_from(with_port);
+            }
+            // A source that is not asked by us may be named after its host: that name is believed, too.
+            let host = parsed.map_or(String::new(), |(host, _)| host);
+            if let Some(serves) = Timescale::known_for(&host).filter(|serves| *serves != self.timescale) {
+                return Err(BuildError::MixedTimescales { name: host, serves, clock: self.timescale });
             }
         }
         let mut domains: Vec<DomainSetup> = Vec::new();
@@ -512,6 +514,14 @@ mod tests {
         }
         let mixed = fails(three().ntp("time.google.com"));
         assert!(matches!(mixed, BuildError::MixedTimescales { serves: Timescale::Smear24h, .. }));
+        struct Named;
+        impl Source for Named {
+            fn exchange(&mut self, _: &crate::ExchangeContext) -> Result<crate::Facts, crate::SourceError> {
+                Err(crate::SourceError::Unusable)
+            }
+        }
+        let mixed = three().source("time.google.com", Named).start().map(|_| ()).unwrap_err();
+        assert!(matches!(mixed, BuildError::MixedTimescales { .. }), "also where another client asks it");
         assert!(matches!(fails(three().trust_whole_domain("x")), BuildError::EmptyDomain { .. }));
     }
 

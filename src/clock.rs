@@ -180,6 +180,13 @@ impl SureClock {
         SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source, _driver: driver }) }
     }
 
+    /// Makes a suspend that can be seen now a disruption, before something that cannot be taken back.
+    pub(crate) fn check_continuity(&self) {
+        if let Source::Synced(machine) = &self.inner.source {
+            machine.check_continuity(&self.inner.shared.counter);
+        }
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
@@ -219,7 +226,9 @@ impl SureClock {
         }
         let (params, _, ticks) = shared.running()?;
         params.now(ticks)?;
-        if reading.ticks() < params.since {
+        // Above what the counter shows now: a reading from before it went back.
+        let shown = ticks.saturating_add(shared.counter.margin());
+        if reading.ticks() < params.since || reading.ticks() > shown {
             return Err(AtError::BeforeEpoch);
         }
         let (earliest_ns, latest_ns) = params.at(reading.ticks())?;

@@ -6,6 +6,7 @@
 use super::Facts;
 use super::lines::{Line, Slopes};
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 /// What one source, or one failure domain, says of true time at one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +76,14 @@ impl Window {
         self.contradicted_until = None;
     }
 
-    /// Drops the facts from before `midnight_ns` that ageing to reading `now` may have brought to within `before_ns` of it.
-    pub(crate) fn drop_aged_across(&mut self, now: u64, midnight_ns: i64, before_ns: i64) {
+    /// Drops the facts that may be from before the end of `span_ns` and that ageing to reading `now` may have brought into
+    /// it or beyond.
+    pub(crate) fn drop_aged_into(&mut self, now: u64, span_ns: RangeInclusive<i64>) {
         let slopes = self.ageing.slopes;
         let kept = self.entries.len();
         self.entries.retain(|entry| {
-            let reaches =
-                entry.upper.upper_at(now, slopes).is_none_or(|ns| ns >= midnight_ns.saturating_sub(before_ns));
-            !(entry.upper.ns < midnight_ns && reaches)
+            let reaches = entry.upper.upper_at(now, slopes).is_none_or(|ns| ns >= *span_ns.start());
+            !(entry.lower.ns <= *span_ns.end() && reaches)
         });
         if self.entries.len() < kept {
             // Facts of before and after a leap second contradict each other without anyone's fault.

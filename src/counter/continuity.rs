@@ -26,6 +26,13 @@ impl Continuity {
         Continuity {}
     }
 
+    /// As if a suspend of one second had followed the last look.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn pretend_a_suspend(&mut self) {
+        self.suspended_ns.0 -= 1_000_000_000;
+        self.suspended_ns.1 -= 1_000_000_000;
+    }
+
     /// Whether a suspend has been seen since the last call.
     #[cfg(target_os = "linux")]
     pub(crate) fn suspended(&mut self) -> bool {
@@ -66,9 +73,7 @@ mod tests {
     #[test]
     fn a_suspend_is_seen_once() {
         let mut continuity = Continuity::new();
-        // As if the last look had been before a suspend of one second.
-        continuity.suspended_ns.0 -= 1_000_000_000;
-        continuity.suspended_ns.1 -= 1_000_000_000;
+        continuity.pretend_a_suspend();
         assert!(continuity.suspended());
         assert!(!continuity.suspended());
     }

@@ -220,11 +220,12 @@ impl Machine {
             return self.note_failure(index, Problem::OutOfPlace);
         }
         if self.config.timescale == Timescale::Utc {
+            // Heard first: the first announcement may come with facts that are already too close to it.
+            self.leap.heard(index, &facts);
+            self.mind_the_leap(now);
             if self.leap.forbids(&facts) {
                 return self.note_failure(index, Problem::LeapSecond);
             }
-            self.leap.heard(index, &facts);
-            self.mind_the_leap(now);
         }
         let source = &mut self.sources[index];
         source.window.add(&facts);
@@ -341,7 +342,7 @@ impl Machine {
     fn mind_the_leap(&mut self, now: u64) {
         for midnight in self.leap.midnights() {
             for source in &mut self.sources {
-                source.window.drop_aged_across(now, midnight, LeapGuard::BEFORE_NS);
+                source.window.drop_aged_into(now, LeapGuard::ambiguous(midnight));
             }
         }
         if let Phase::Running(params) = self.phase {
@@ -361,6 +362,7 @@ impl Machine {
 
     /// What the sources agree on at reading `now`, and what follows from it.
     fn conclude(&mut self, now: u64) {
+        self.mind_the_leap(now);
         match agree(&self.domain_bounds(now), self.config.faulty) {
             Agreement::NoNews => {}
             Agreement::Contradiction => self.enter_disruption(DisruptionReason::SourcesDisagree),

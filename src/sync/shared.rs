@@ -4,6 +4,8 @@
 //! wakes then.
 
 use super::machine::Machine;
+use crate::bound::DisruptionReason;
+use crate::counter::{Continuity, Counter};
 use crate::publish::Waiters;
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
@@ -13,12 +15,32 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct SharedMachine {
     machine: Mutex<Machine>,
+    continuity: Mutex<Continuity>,
     waiters: Arc<Waiters>,
 }
 
 impl SharedMachine {
     pub(crate) fn new(machine: Machine, waiters: Arc<Waiters>) -> SharedMachine {
-        SharedMachine { machine: Mutex::new(machine), waiters }
+        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(Continuity::new()), waiters }
+    }
+
+    /// Looks for a suspend, and disrupts the machine if there was one since the last look by anyone.
+    ///
+    /// When this returns, a suspend that was visible at the call has been published as a disruption.
+    pub(crate) fn check_continuity(&self, counter: &Counter) {
+        let mut continuity = self.continuity.lock();
+        if continuity.suspended() {
+            let mut machine = self.lock();
+            machine.disrupt(counter.read(), DisruptionReason::Suspended);
+            // The other lock first: dropping the machine wakes tasks, which may look for a suspend themselves.
+            drop(continuity);
+        }
+    }
+
+    /// As if the machine had been suspended for a second since the last look.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn pretend_a_suspend(&self) {
+        self.continuity.lock().pretend_a_suspend();
     }
 
     /// The machine; what it publishes meanwhile wakes the waiters when the guard is gone.

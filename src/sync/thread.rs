@@ -8,8 +8,7 @@ use super::resolver::{Resolved, resolve};
 use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
-use crate::bound::DisruptionReason;
-use crate::counter::{Continuity, Counter};
+use crate::counter::Counter;
 use crate::source::ntp::ExchangeSettings;
 use crate::source::{Source, SourceError};
 use std::net::SocketAddr;
@@ -133,11 +132,8 @@ impl Drop for DeathNotice {
 impl SyncThread {
     fn run(mut self) {
         let _notice = DeathNotice(Arc::clone(&self.machine));
-        let mut continuity = Continuity::new();
         while !matches!(self.alive.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
-            if continuity.suspended() {
-                self.machine.lock().disrupt(self.counter.read(), DisruptionReason::Suspended);
-            }
+            self.machine.check_continuity(&self.counter);
             self.take_addresses();
             self.take_reports();
             loop {
@@ -153,9 +149,7 @@ impl SyncThread {
             let (machine, counter, mut outcomes) = (&self.machine, &self.counter, Vec::new());
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
-            if continuity.suspended() {
-                machine.lock().disrupt(counter.read(), DisruptionReason::Suspended);
-            }
+            machine.check_continuity(counter);
             for (ask, result) in outcomes {
                 let mut machine = self.machine.lock();
                 match result {

@@ -43,9 +43,14 @@ impl LeapGuard {
         })
     }
 
-    /// Where parameters must end, if a leap second is announced for later than `earliest_ns`.
+    /// Where parameters must end, if a leap second is announced that true time may not have left behind at `earliest_ns`.
     pub(super) fn guard_ns(&self, earliest_ns: i64) -> Option<i64> {
-        let ahead = self.announced.iter().map(|(_, midnight)| *midnight).filter(|m| *m > earliest_ns).min();
+        let ahead = self
+            .announced
+            .iter()
+            .map(|(_, midnight)| *midnight)
+            .filter(|m| m.saturating_add(AROUND_NS) >= earliest_ns)
+            .min();
         ahead.map(|midnight| midnight.saturating_sub(BEFORE_NS))
     }
 
@@ -54,8 +59,10 @@ impl LeapGuard {
         self.remembered.iter().map(|(_, midnight)| *midnight)
     }
 
-    /// How close to a midnight ageing may bring a fact from before it.
-    pub(super) const BEFORE_NS: i64 = BEFORE_NS;
+    /// The span around a midnight into which no fact from before its end may be aged.
+    pub(super) fn ambiguous(midnight: i64) -> std::ops::RangeInclusive<i64> {
+        midnight.saturating_sub(BEFORE_NS)..=midnight.saturating_add(AROUND_NS)
+    }
 }
 
 /// The end of the UTC day, or `None` beyond the representable years.

@@ -458,3 +458,56 @@ fn found_a_waker_that_asks_for_the_status_does_not_deadlock() {
     world.round(HONEST);
     assert!(world.inside());
 }
+
+#[test]
+fn found_a_recovery_that_waits_does_not_age_facts_over_a_leap_second() {
+    // Published three seconds too late a time, disrupted before midnight: the recovery waits for the floor across it.
+    let (mut world, _) = before_midnight(7_000_000_000);
+    world.round([Some(3_000_000_000); 3]);
+    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
+    world.pass(2 * S);
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    assert!(matches!(world.state(), State::Disrupted { behind_by: Some(_), .. }), "it waits");
+    world.pass(5 * S);
+    world.truth -= 1_000_000_000;
+    for _ in 0..60 {
+        world.pass(S / 10);
+        let _ = world.machine.lock().next_ask(world.clock.monotonic());
+        assert!(world.clock.now().is_err() || world.inside(), "{:?}", world.clock.now());
+    }
+}
+
+#[test]
+fn found_the_first_announcement_of_a_leap_second_counts_for_its_own_facts() {
+    let (world, _) = before_midnight(1_500_000_000);
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    assert!(world.clock.now().is_err());
+    assert_eq!(world.clock.status().sources[0].problem, Some(Problem::LeapSecond));
+}
+
+#[test]
+fn found_a_reading_from_before_the_counter_went_back_is_not_one_of_the_future() {
+    let world = World::new();
+    world.round(HONEST);
+    let old = world.clock.monotonic();
+    world.counter.set(20 * S);
+    for _ in 0..10 {
+        world.pass(2 * S);
+        world.round(HONEST);
+    }
+    assert_eq!(world.clock.at(old), Err(crate::AtError::BeforeEpoch));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_suspend_that_nobody_noticed_is_seen_before_a_commit_wait_ends() {
+    let world = World::new();
+    world.round(HONEST);
+    let s = world.clock.commit_timestamp().unwrap();
+    let wait = world.clock.commit_wait(s);
+    world.pass(S);
+    assert_eq!(world.clock.commit_wait(s).check(), Ok(true), "the twin: without a suspend it ends");
+    world.machine.pretend_a_suspend();
+    let reason = DisruptionReason::Suspended;
+    assert_eq!(wait.check(), Err(crate::WaitError::Now(NowError::Disrupted { reason })));
+}
