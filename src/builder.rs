@@ -290,7 +290,7 @@ impl Builder {
         let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
         let (check_interval, unaged) = (self.check_interval, self.unaged);
         let (shared, machine, plans) = self.assemble(counter)?;
-        let machine = Arc::new(SharedMachine::new(machine, Arc::clone(&shared.waiters)));
+        let machine = Arc::new(SharedMachine::new(machine, &shared.counter, Arc::clone(&shared.waiters)));
         let counter = shared.counter.clone();
         let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval, unaged)
             .map_err(|error| BuildError::System(error.kind()))?;
@@ -314,8 +314,13 @@ impl Builder {
     /// The clock and its machine over a given counter.
     pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<SharedMachine>), BuildError> {
         let (shared, machine, _) = self.assemble(counter)?;
-        let machine = Arc::new(SharedMachine::new(machine, Arc::clone(&shared.waiters)));
+        let machine = Arc::new(SharedMachine::new(machine, &shared.counter, Arc::clone(&shared.waiters)));
         Ok((SureClock::synced(shared, Arc::clone(&machine), None), machine))
+    }
+
+    #[cfg(feature = "sim")]
+    pub(crate) fn check_interval_in_force(&self) -> Duration {
+        self.check_interval
     }
 
     fn assemble(mut self, counter: Counter) -> Result<(Shared, Machine, Vec<SourcePlan>), BuildError> {

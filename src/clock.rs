@@ -187,6 +187,12 @@ impl SureClock {
         }
     }
 
+    /// Counts the epochs, as the publication in force says.
+    #[cfg(feature = "sim")]
+    pub(crate) fn epoch(&self) -> u32 {
+        self.inner.shared.load().map_or(0, |(publication, _)| publication.epoch)
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }

@@ -79,6 +79,8 @@ mod counter;
 mod manual;
 mod own_loop;
 mod publish;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod source;
 mod sync;
 mod time;

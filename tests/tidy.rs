@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("time", 0),
     ("counter", 1),
     ("bound", 1),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u32); 14] = [
     ("manual", 5),
     ("own_loop", 5),
     ("commit", 5),
+    ("sim", 6),
     ("bin", 6),
     ("lib", 6),
     ("sureclock", 6),

@@ -83,6 +83,10 @@ pub enum DisruptionReason {
     /// A leap second is due: the timescale's readings are ambiguous until it is over.
     #[error("a leap second is due")]
     LeapSecond,
+    /// The machine was restored from a snapshot or migrated: a marker said so. Nothing in the library reads one yet; a program
+    /// that does says it with [`OwnLoop::disrupt`](crate::OwnLoop::disrupt).
+    #[error("the machine was restored or migrated")]
+    Restored,
     /// The test in charge of a manual clock said so.
     #[error("disrupted by hand")]
     ByHand,

@@ -67,6 +67,11 @@ impl CommitWait {
         CommitWait { clock, timestamp, began, waker: None, timer: None }
     }
 
+    #[cfg(feature = "sim")]
+    pub(crate) fn clock(&self) -> &SureClock {
+        &self.clock
+    }
+
     /// The timestamp that is waited for.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {

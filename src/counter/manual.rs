@@ -1,14 +1,18 @@
-//! A counter that a test moves by hand.
+//! A counter that a test or a simulated world moves, and the suspended time that goes with it.
 
 use crate::time::CounterId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Ticks of one nanosecond that stand still until moved.
+/// Ticks that stand still until moved.
 #[derive(Debug)]
 pub(crate) struct ManualCounter {
     id: CounterId,
     ticks: AtomicU64,
+    /// What the platform would say of the time that this machine has spent suspended.
+    suspended_ns: AtomicU64,
+    #[cfg(feature = "sim")]
+    watch: watch::Watch,
 }
 
 impl ManualCounter {
@@ -16,14 +20,30 @@ impl ManualCounter {
     pub(crate) fn new(ticks: u64) -> Arc<ManualCounter> {
         // Relaxed: only the uniqueness of the number matters.
         let id = CounterId::new(NEXT_ID.fetch_add(1, Ordering::Relaxed));
-        Arc::new(ManualCounter { id, ticks: AtomicU64::new(ticks) })
+        Arc::new(ManualCounter {
+            id,
+            ticks: AtomicU64::new(ticks),
+            suspended_ns: AtomicU64::new(0),
+            #[cfg(feature = "sim")]
+            watch: watch::Watch::default(),
+        })
     }
 
     pub(crate) fn id(&self) -> CounterId {
         self.id
     }
 
+    /// A reader's look at the counter; a simulated world may do something in the middle of it.
     pub(crate) fn ticks(&self) -> u64 {
+        #[cfg(feature = "sim")]
+        if let Some(ticks) = self.watch.read() {
+            return ticks;
+        }
+        self.shown()
+    }
+
+    /// What the counter shows.
+    pub(crate) fn shown(&self) -> u64 {
         // Acquire, with `set`: who sees the new time sees what the test did before it moved the time.
         self.ticks.load(Ordering::Acquire)
     }
@@ -35,7 +55,64 @@ impl ManualCounter {
 
     /// Moves the counter forward; stops at the end of the range.
     pub(crate) fn advance(&self, ticks: u64) {
-        self.set(self.ticks().saturating_add(ticks));
+        self.set(self.shown().saturating_add(ticks));
+    }
+
+    pub(crate) fn suspended_ns(&self) -> u64 {
+        self.suspended_ns.load(Ordering::Acquire)
+    }
+
+    /// The machine was suspended for `ns`, and the platform knows it.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn suspend(&self, ns: u64) {
+        self.suspended_ns.store(self.suspended_ns().saturating_add(ns), Ordering::Release);
+    }
+
+    /// Calls `watcher` in place of every look by a reader, until the watch ends.
+    #[cfg(feature = "sim")]
+    pub(crate) fn watch(&self, watcher: Option<watch::Watcher>) {
+        self.watch.set(watcher);
+    }
+}
+
+#[cfg(feature = "sim")]
+mod watch {
+    use parking_lot::Mutex;
+    use std::fmt;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Gives what the reader sees; `None` for what the counter shows.
+    pub(crate) type Watcher = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
+    /// Whether readers are watched, and by whom.
+    #[derive(Default)]
+    pub(super) struct Watch {
+        on: AtomicBool,
+        watcher: Mutex<Option<Watcher>>,
+    }
+
+    impl Watch {
+        pub(super) fn read(&self) -> Option<u64> {
+            // Relaxed: a simulated world is one thread; others see the watch when the lock hands it over.
+            if !self.on.load(Ordering::Relaxed) {
+                return None;
+            }
+            // Cloned out: the watcher may end the watch.
+            let watcher = self.watcher.lock().clone();
+            watcher.and_then(|watcher| watcher())
+        }
+
+        pub(super) fn set(&self, watcher: Option<Watcher>) {
+            self.on.store(watcher.is_some(), Ordering::Relaxed);
+            *self.watcher.lock() = watcher;
+        }
+    }
+
+    impl fmt::Debug for Watch {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Watch").field("on", &self.on).finish_non_exhaustive()
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | [`CounterChoice::Raw`] | Linux: CLOCK_MONOTONIC_RAW | 100 ppm: the kernel's own calibration | measured granularity, at least 300 ns |
 //! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 000 ppm: a sync daemon may slew it | the same |
-//! | manual | tests | 0 | 1 tick of 1 ns |
+//! | manual | tests and simulated worlds | as declared | 1 tick and the declared skew |
 
 mod continuity;
 mod fork;
@@ -88,6 +88,19 @@ impl Counter {
         Counter { kind: Kind::Manual(counter), id, scale: TickScale::NANOSECOND, rate_error_ppb: 0, margin: 1 }
     }
 
+    /// A counter of a simulated machine: `rate_error_ppb` is what its nominal tick is declared to be wrong by, `margin` as in
+    /// [`margin`](Counter::margin).
+    #[cfg(feature = "sim")]
+    pub(crate) fn simulated(
+        counter: Arc<ManualCounter>,
+        scale: TickScale,
+        rate_error_ppb: u32,
+        margin: u64,
+    ) -> Counter {
+        let id = counter.id();
+        Counter { kind: Kind::Manual(counter), id, scale, rate_error_ppb, margin }
+    }
+
     /// One reading, in ticks. On Linux through the vDSO, which orders it after every earlier load.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {
@@ -136,7 +149,7 @@ impl Counter {
             Kind::OsMonotonic(_) => {
                 "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10 % only"
             }
-            Kind::Manual(_) => "a manual counter, moved by a test",
+            Kind::Manual(_) => "a manual counter, moved by a test or a simulated world",
         }
     }
 

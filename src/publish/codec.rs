@@ -85,13 +85,14 @@ const RUNNING: u64 = 1;
 const DISRUPTED: u64 = 2;
 const THREAD_DIED: u64 = 3;
 
-const REASONS: [DisruptionReason; 6] = [
+const REASONS: [DisruptionReason; 7] = [
     DisruptionReason::SourcesDisagree,
     DisruptionReason::ContradictsPublished,
     DisruptionReason::CounterWentBack,
     DisruptionReason::Suspended,
     DisruptionReason::LeapSecond,
     DisruptionReason::ByHand,
+    DisruptionReason::Restored,
 ];
 
 fn reason_code(reason: DisruptionReason) -> u64 {

@@ -20,8 +20,8 @@ pub(crate) struct SharedMachine {
 }
 
 impl SharedMachine {
-    pub(crate) fn new(machine: Machine, waiters: Arc<Waiters>) -> SharedMachine {
-        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(Continuity::new()), waiters }
+    pub(crate) fn new(machine: Machine, counter: &Counter, waiters: Arc<Waiters>) -> SharedMachine {
+        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(Continuity::of(counter)), waiters }
     }
 
     /// Looks for a suspend, and disrupts the machine if there was one since the last look by anyone.
@@ -37,10 +37,10 @@ impl SharedMachine {
         }
     }
 
-    /// As if the machine had been suspended for a second since the last look.
-    #[cfg(all(test, target_os = "linux"))]
-    pub(crate) fn pretend_a_suspend(&self) {
-        self.continuity.lock().pretend_a_suspend();
+    /// Whether someone holds the lock.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.machine.is_locked()
     }
 
     /// The machine; what it publishes meanwhile wakes the waiters when the guard is gone.

@@ -25,6 +25,12 @@ impl WallTime {
         Timestamp::from_system_time(time).map(WallTime)
     }
 
+    /// What a simulated operating system believes.
+    #[cfg(feature = "sim")]
+    pub(crate) fn from_unix_nanos(ns: i64) -> WallTime {
+        WallTime(Timestamp::from_unix_nanos(ns))
+    }
+
     /// The same number as a [`Timestamp`], on the caller's own assumption that the OS clock is right.
     #[must_use]
     pub const fn assume_true(self) -> Timestamp {

@@ -8,5 +8,7 @@ mod packet;
 mod server;
 
 pub use client::{Exchange, ExchangeSettings, KissCode, NonceError, Rejected};
+#[cfg(feature = "sim")]
+pub(crate) use packet::to_16_16_ceil;
 pub use packet::{NtpTime, Packet, PacketError};
 pub use server::{RequestRejected, ServerIdentity, respond};

@@ -1,0 +1,234 @@
+//! The sync thread of a simulated machine: the steps of `sync/thread.rs` in the same order, over simulated datagrams, with
+//! room for a stall between any two of them.
+//!
+//! One run of the loop: look for a suspend; ask the machine what is due, and send it; sleep until a datagram or the end of the
+//! sleep; read the datagrams; look for a suspend; report. Every reading of the counter is a step of its own, so that the
+//! world can go on between a reading and its use.
+
+use super::host::HostState;
+use super::moment::Moment;
+use super::server::Message;
+use super::trace::Event;
+use super::world::Inner;
+use crate::Problem;
+use crate::bound::Facts;
+use crate::ntp::{Exchange, ExchangeSettings, Rejected};
+use crate::sync::{Ask, AskId};
+use crate::time::{MonotonicTime, Timestamp};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Where the thread of a host is.
+#[derive(Debug, Default)]
+pub(super) struct Driver {
+    step: Step,
+    /// What has arrived in its sockets.
+    inbox: VecDeque<(u64, Message)>,
+    open: Vec<Open>,
+    outcomes: VecDeque<(usize, AskId, Result<Facts, Problem>)>,
+    /// Names the wake-up that counts; older ones are stale.
+    pub(super) wake: u64,
+    check_interval: Duration,
+}
+
+#[derive(Debug, Default)]
+enum Step {
+    #[default]
+    LookForSuspend,
+    ReadToAsk,
+    Ask(MonotonicTime),
+    Begin(Ask),
+    Send(u64),
+    Rest,
+    Sleep,
+    ReadDatagram,
+    Judge(u64, Message, MonotonicTime, Moment),
+    LookAgain,
+    ReadToReport,
+    Report(MonotonicTime),
+}
+
+/// An exchange under way, by its number.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    source: usize,
+    ask: AskId,
+    exchange: Exchange,
+    before: MonotonicTime,
+    /// The operating system's clock at `before`, and when the request was sent.
+    wall_before: Moment,
+    wall_sent: Moment,
+}
+
+impl Driver {
+    pub(super) fn new(check_interval: Duration) -> Driver {
+        Driver { check_interval, ..Driver::default() }
+    }
+
+    /// Takes a datagram in; true if the thread sleeps and must be woken for it.
+    pub(super) fn receive(&mut self, exchange: u64, message: Message) -> bool {
+        self.inbox.push_back((exchange, message));
+        matches!(self.step, Step::Sleep)
+    }
+}
+
+/// How a step ended.
+enum Next {
+    /// The next step, at once or after a stall.
+    Go(Step),
+    SleepFor(Duration),
+}
+
+/// Runs the thread of `host` until it sleeps or is held up.
+pub(super) fn run(inner: &mut Inner, host: usize) {
+    loop {
+        let state = &mut inner.hosts[host];
+        if state.stopped_until > inner.now {
+            let until = state.stopped_until;
+            return inner.wake_host(host, until);
+        }
+        inner.show_counter(host);
+        match step(inner, host) {
+            Next::Go(step) => inner.hosts[host].driver.step = step,
+            Next::SleepFor(length) => {
+                inner.hosts[host].driver.step = Step::Sleep;
+                // A timer fires late, never early.
+                let late = inner.dice.length(Duration::ZERO, Duration::from_micros(80));
+                let until = inner.now + Moment::of(length.saturating_add(late)).max(Moment(1));
+                return inner.wake_host(host, until);
+            }
+        }
+        let stalls = inner.hosts[host].stalls;
+        if inner.dice.chance_ppm(stalls.ppm) {
+            let length = inner.dice.length(Duration::ZERO, stalls.longest);
+            inner.did(Some(host), || format!("its thread is held up for {length:?}"));
+            let until = inner.now + Moment::of(length).max(Moment(1));
+            return inner.wake_host(host, until);
+        }
+    }
+}
+
+fn step(inner: &mut Inner, host: usize) -> Next {
+    let state = &mut inner.hosts[host];
+    let read = |state: &HostState| MonotonicTime::new(state.manual.id(), state.manual.shown());
+    match std::mem::take(&mut state.driver.step) {
+        Step::LookForSuspend => {
+            state.machine.check_continuity(&state.counter);
+            Next::Go(Step::ReadToAsk)
+        }
+        Step::ReadToAsk => Next::Go(Step::Ask(read(state))),
+        Step::Ask(now) => match state.machine.lock().next_ask(now) {
+            Some(ask) => Next::Go(Step::Begin(ask)),
+            None => Next::Go(Step::Rest),
+        },
+        Step::Begin(ask) => {
+            let server = state.servers[ask.source];
+            state.machine.lock().located(ask.source, inner.servers[server].address());
+            let settings = ExchangeSettings { era_pivot: ask.era_pivot, ..ExchangeSettings::default() };
+            let (before, number) = (read(state), inner.next_exchange);
+            inner.next_exchange += 1;
+            let exchange = Exchange::with_nonce(inner.dice.bits(), before, settings);
+            let (source, wall) = (ask.source, state.wall.reads(inner.now));
+            let open = Open { number, source, ask: ask.id, exchange, before, wall_before: wall, wall_sent: wall };
+            state.driver.open.push(open);
+            Next::Go(Step::Send(number))
+        }
+        Step::Send(number) => {
+            let wall = state.wall.reads(inner.now);
+            if let Some(open) = state.driver.open.iter_mut().find(|open| open.number == number) {
+                open.wall_sent = wall;
+                let (request, server) = (open.exchange.request(), state.servers[open.source]);
+                inner.send_request(host, server, number, request);
+            }
+            Next::Go(Step::ReadToAsk)
+        }
+        Step::Rest => {
+            let machine = state.machine.lock();
+            state.driver.open.retain(|open| machine.awaits(open.ask));
+            let longest = machine.wake_after(read(state)).min(state.driver.check_interval);
+            drop(machine);
+            if state.driver.inbox.is_empty() { Next::SleepFor(longest) } else { Next::Go(Step::ReadDatagram) }
+        }
+        Step::Sleep => Next::Go(Step::ReadDatagram),
+        Step::ReadDatagram => match state.driver.inbox.pop_front() {
+            Some((number, message)) => Next::Go(Step::Judge(number, message, read(state), state.wall.reads(inner.now))),
+            None => Next::Go(Step::LookAgain),
+        },
+        Step::Judge(number, message, after, wall) => {
+            judge(inner, host, number, &message, after, wall);
+            Next::Go(Step::ReadDatagram)
+        }
+        Step::LookAgain => {
+            state.machine.check_continuity(&state.counter);
+            Next::Go(Step::ReadToReport)
+        }
+        Step::ReadToReport if state.driver.outcomes.is_empty() => Next::Go(Step::LookForSuspend),
+        Step::ReadToReport => Next::Go(Step::Report(read(state))),
+        Step::Report(now) => {
+            report(inner, host, now);
+            Next::Go(Step::ReadToReport)
+        }
+    }
+}
+
+/// What a datagram that was read at `after` is to the exchange it came to. `wall_received`: the operating system's clock then.
+fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: MonotonicTime, wall_received: Moment) {
+    let state = &mut inner.hosts[host];
+    let wall_after = state.wall.reads(inner.now);
+    // A closed socket receives nothing.
+    let Some(at) = state.driver.open.iter().position(|open| open.number == number) else { return };
+    let open = &state.driver.open[at];
+    let judged = match message {
+        Message::Datagram { length, bytes } => open.exchange.receive(&bytes[..*length], after),
+        Message::Direct { no_later_than, no_earlier_than, leap } => {
+            let (mut upper, mut lower) = (*no_later_than, *no_earlier_than);
+            if inner.servers[state.servers[open.source]].server.through_os_clock {
+                // w1 + (T2 - T1) and w4 + (T3 - T4), with a thousandth of w4 - w1 for a slew.
+                let slack = Moment((wall_after - open.wall_before).0.max(0) / 1000) + Moment::from_ns(1);
+                let of = |point: Timestamp| Moment::from_ns(point.as_unix_nanos());
+                upper = (open.wall_before + (of(upper) - open.wall_sent) + slack).timestamp();
+                lower = (wall_after + (of(lower) - wall_received) - slack).timestamp();
+            }
+            let facts = Facts::new(open.before, upper, after, lower);
+            facts.map(|facts| facts.with_leap(*leap)).map_err(Rejected::Facts)
+        }
+    };
+    let result = match judged {
+        Err(rejected) if !rejected.is_final() => return,
+        Err(rejected) => Err(Problem::Rejected(rejected)),
+        Ok(facts) => Ok(facts),
+    };
+    let open = state.driver.open.swap_remove(at);
+    state.driver.outcomes.push_back((open.source, open.ask, result));
+}
+
+fn report(inner: &mut Inner, host: usize, now: MonotonicTime) {
+    let state = &mut inner.hosts[host];
+    let Some((source, ask, result)) = state.driver.outcomes.pop_front() else { return };
+    let server = state.servers[source];
+    let counted = state.machine.lock().awaits(ask);
+    let scale = state.counter.scale();
+    match result {
+        Ok(facts) => {
+            state.machine.lock().answered(now, ask, facts);
+            let delay = scale.duration(facts.after().ticks().saturating_sub(facts.before().ticks()));
+            let truth = inner.calendar.truth(crate::Timescale::Utc, inner.now).0.floor_ns();
+            let event = Event::Answered {
+                host,
+                server,
+                delay_ns: i64::try_from(delay.as_nanos()).unwrap_or(i64::MAX),
+                lower_ns: facts.no_earlier_than().as_unix_nanos().saturating_sub(truth),
+                upper_ns: facts.no_later_than().as_unix_nanos().saturating_sub(truth),
+            };
+            inner.note(event);
+            if counted {
+                inner.record(host, source, facts, now);
+            }
+        }
+        Err(problem) => {
+            state.machine.lock().failed(now, ask, problem);
+            inner.note(Event::Failed { host, server, problem });
+        }
+    }
+}

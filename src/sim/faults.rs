@@ -1,0 +1,159 @@
+//! What may go wrong with a machine: stops, suspends, counters that jump, clocks that are stepped.
+
+use super::moment::Moment;
+use super::oscillator::Oscillator;
+use super::world::World;
+use crate::bound::DisruptionReason;
+use crate::clock::SureClock;
+use crate::time::{Timescale, WallTime};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where in a reading of a clock something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadPoint {
+    /// The parameters have been read, the counter has not.
+    BeforeCounter,
+    /// The counter has been read, the parameters have not been looked at again.
+    AfterCounter,
+}
+
+type Act = Box<dyn FnOnce(&mut World) + Send>;
+
+impl World {
+    /// Stops the process of a clock for `length`, as SIGSTOP or a freezer does: its thread stands still, the machine's counter
+    /// runs on. Do not read the clock meanwhile, for its readers stand still too.
+    pub fn stop_process(&mut self, clock: &SureClock, length: Duration) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || format!("the process is stopped for {length:?}"));
+        let until = inner.now + Moment::of(length);
+        let stopped = &mut inner.hosts[host].stopped_until;
+        *stopped = until.max(*stopped);
+    }
+
+    /// Suspends the machine of a clock for `length`: it stands still with its counter, and the platform knows it afterwards.
+    pub fn suspend(&mut self, clock: &SureClock, length: Duration) {
+        self.stand_still(clock, length, "is suspended");
+        let host = self.host_of(clock);
+        let ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        self.inner.lock().hosts[host].manual.suspend(ns);
+    }
+
+    /// Pauses the virtual machine of a clock for `length`: every clock in it stands still, and nothing in it can tell. A
+    /// migration, and a snapshot restored after `length`, are the same to it; a snapshot restored twice is this to each copy.
+    pub fn pause_machine(&mut self, clock: &SureClock, length: Duration) {
+        self.stand_still(clock, length, "is paused, unseen,");
+    }
+
+    fn stand_still(&mut self, clock: &SureClock, length: Duration, how: &str) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        inner.did(Some(host), || format!("the machine {how} for {length:?}"));
+        let until = inner.now + Moment::of(length);
+        let state = &mut inner.hosts[host];
+        state.local.freeze(inner.now, until, &mut inner.dice);
+        state.stopped_until = until.max(state.stopped_until);
+    }
+
+    /// A marker (a VM clock device, say) has told the program that drives the clock of a restore or a migration: what
+    /// [`OwnLoop::disrupt`](crate::OwnLoop::disrupt) does.
+    pub fn report_restore(&mut self, clock: &SureClock) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || "a marker tells of a restore".into());
+        inner.show_counter(host);
+        let state = &inner.hosts[host];
+        let now = crate::MonotonicTime::new(state.manual.id(), state.manual.shown());
+        let machine = Arc::clone(&state.machine);
+        machine.lock().disrupt(now, DisruptionReason::Restored);
+    }
+
+    /// The counter of a clock's machine shows `ticks` more from now on, or less.
+    pub fn jump_counter(&mut self, clock: &SureClock, ticks: i64) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || format!("the counter jumps by {ticks} ticks"));
+        inner.hosts[host].local.jump(ticks);
+        inner.show_counter(host);
+    }
+
+    /// The machine of a clock runs by another oscillator from now on.
+    pub fn replace_oscillator(&mut self, clock: &SureClock, oscillator: Oscillator) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        inner.did(Some(host), || format!("runs by {oscillator:?} from now on"));
+        inner.hosts[host].local.replace(oscillator, inner.now, &mut inner.dice);
+    }
+
+    /// Steps the operating system's clock of a machine.
+    pub fn step_wall(&mut self, clock: &SureClock, ns: i64) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || format!("the wall clock is stepped by {ns} ns"));
+        let wall = &mut inner.hosts[host].wall;
+        wall.ahead = wall.ahead + Moment::from_ns(ns);
+    }
+
+    /// From now on the operating system's clock of a machine is stepped ahead by `ns` and back again, each for `every`.
+    pub fn strobe_wall(&mut self, clock: &SureClock, ns: i64, every: Duration) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || format!("the wall clock is strobed by {ns} ns every {every:?}"));
+        inner.hosts[host].wall.strobe = Some((Moment::from_ns(ns), Moment::of(every)));
+    }
+
+    /// What the operating system of a clock's machine believes.
+    #[must_use]
+    pub fn wall_time(&self, clock: &SureClock) -> WallTime {
+        let host = self.host_of(clock);
+        let inner = self.inner.lock();
+        let utc = inner.calendar.truth(Timescale::Utc, inner.now).0;
+        WallTime::from_unix_nanos(inner.hosts[host].wall.reads(utc).floor_ns())
+    }
+
+    /// Does something in the middle of the next reading that a program makes of a clock: steps its wall clock, stops it, lets
+    /// time pass (and so publications and disruptions come between the two halves of the reading).
+    pub fn in_next_reading(
+        &mut self,
+        clock: &SureClock,
+        point: ReadPoint,
+        act: impl FnOnce(&mut World) + Send + 'static,
+    ) {
+        let host = self.host_of(clock);
+        let world = Arc::downgrade(&self.inner);
+        let inner = self.inner.lock();
+        let (manual, machine) = (Arc::clone(&inner.hosts[host].manual), Arc::clone(&inner.hosts[host].machine));
+        let pending: Mutex<Option<(ReadPoint, Act)>> = Mutex::new(Some((point, Box::new(act))));
+        let watched = Arc::clone(&manual);
+        manual.watch(Some(Arc::new(move || {
+            let inner = world.upgrade()?;
+            // The thread's own readings, and those made under the machine's lock, are no program's.
+            if inner.is_locked() || machine.is_locked() {
+                return None;
+            }
+            let mut world = World { inner: Arc::clone(&inner) };
+            let taken = pending.lock().take();
+            match taken {
+                Some((ReadPoint::BeforeCounter, act)) => {
+                    act(&mut world);
+                    inner.lock().watched();
+                    None
+                }
+                Some((ReadPoint::AfterCounter, act)) => {
+                    let ticks = watched.shown();
+                    inner.lock().watched();
+                    act(&mut world);
+                    Some(ticks)
+                }
+                None => {
+                    inner.lock().watched();
+                    None
+                }
+            }
+        })));
+    }
+}

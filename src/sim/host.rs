@@ -1,0 +1,231 @@
+//! Simulated machines: what one is made of, and how it stands.
+
+use super::driver::Driver;
+use super::local::LocalClock;
+use super::moment::Moment;
+use super::oscillator::Oscillator;
+use crate::builder::Builder;
+use crate::counter::{Counter, ManualCounter};
+use crate::publish::Waiters;
+use crate::sync::SharedMachine;
+use crate::time::{MonotonicTime, TickScale};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A machine with a clock of its own: its oscillator, its counter, and how often its threads are held up.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sureclock::Drift;
+/// use sureclock::sim::{Host, Oscillator};
+///
+/// let host = Host::named("east")
+///     .oscillator(Oscillator::steady(-50_000))
+///     .counter_hz(25_000_000)
+///     .settings(|builder| builder.drift(Drift::fixed_ppm(50)).poll_interval(Duration::from_secs(4)));
+/// ```
+pub struct Host {
+    pub(super) name: String,
+    pub(super) oscillator: Oscillator,
+    scale: TickScale,
+    nominal_error_ppb: i32,
+    declared_error_ppb: u32,
+    skew_ticks: u32,
+    granularity: (u32, u32),
+    starts_at: u64,
+    asks: Option<Vec<(String, Option<String>)>>,
+    pub(super) stalls: Stalls,
+    settings: Vec<Box<dyn FnOnce(Builder) -> Builder>>,
+}
+
+/// How often the sync thread of a host is held up between two of its steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stalls {
+    pub(super) ppm: u32,
+    pub(super) longest: Duration,
+}
+
+impl Host {
+    /// A machine that asks every server of the world: an exact oscillator, a counter of nanoseconds.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Host {
+        Host {
+            name: name.into(),
+            oscillator: Oscillator::default(),
+            scale: TickScale::NANOSECOND,
+            nominal_error_ppb: 0,
+            declared_error_ppb: 0,
+            skew_ticks: 0,
+            granularity: (1, 1),
+            // An hour of uptime.
+            starts_at: 3_600_000_000_000,
+            asks: None,
+            stalls: Stalls::default(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// How its local time runs.
+    #[must_use]
+    pub fn oscillator(self, oscillator: Oscillator) -> Host {
+        Host { oscillator, ..self }
+    }
+
+    /// Ticks a second of local time, 100 (a tick of 10 ms) to 10^10.
+    ///
+    /// # Panics
+    ///
+    /// Outside of that.
+    #[must_use]
+    pub fn counter_hz(self, hz: u64) -> Host {
+        assert!((100..=10_000_000_000).contains(&hz), "a counter of {hz} Hz");
+        Host { scale: TickScale { ns_per_tick_2_40: (1_000_000_000 << 40) / hz }, ..self }
+    }
+
+    /// What the counter shows at first.
+    #[must_use]
+    pub fn counter_starts_at(self, ticks: u64) -> Host {
+        Host { starts_at: ticks, ..self }
+    }
+
+    /// The nominal length of a tick is wrong by `actual_ppb`, and declared to be so by `declared_ppb` at most: the share of the
+    /// rate bound that the library adds to the drift bound.
+    #[must_use]
+    pub fn nominal_error(self, actual_ppb: i32, declared_ppb: u32) -> Host {
+        Host { nominal_error_ppb: actual_ppb, declared_error_ppb: declared_ppb, ..self }
+    }
+
+    /// The counters of its cores differ by up to this many ticks; every look is on a random core.
+    #[must_use]
+    pub fn skew_ticks(self, ticks: u32) -> Host {
+        Host { skew_ticks: ticks, ..self }
+    }
+
+    /// Its counter moves in steps of `actual` ticks, and is declared to move in steps of `declared` at most: a clock of
+    /// nanoseconds over a slower one.
+    #[must_use]
+    pub fn granularity(self, actual_ticks: u32, declared_ticks: u32) -> Host {
+        Host { granularity: (actual_ticks.max(1), declared_ticks.max(1)), ..self }
+    }
+
+    /// Asks this server, too; without such a call all servers of the world.
+    #[must_use]
+    pub fn asks(mut self, server: impl Into<String>) -> Host {
+        self.asks.get_or_insert_default().push((server.into(), None));
+        self
+    }
+
+    /// Asks this server, too, as a member of a failure domain.
+    #[must_use]
+    pub fn asks_in_domain(mut self, server: impl Into<String>, domain: impl Into<String>) -> Host {
+        self.asks.get_or_insert_default().push((server.into(), Some(domain.into())));
+        self
+    }
+
+    /// Its sync thread is held up between two of its steps (a reading, a datagram, a publication, a wake) in `ppm` of a million
+    /// cases, for up to `longest`.
+    #[must_use]
+    pub fn stalls(self, ppm: u32, longest: Duration) -> Host {
+        Host { stalls: Stalls { ppm, longest }, ..self }
+    }
+
+    /// Settings of its clock. Sources are added by the world.
+    #[must_use]
+    pub fn settings(mut self, settings: impl FnOnce(Builder) -> Builder + 'static) -> Host {
+        self.settings.push(Box::new(settings));
+        self
+    }
+
+    /// The builder of its clock, and the names of its sources in the builder's order.
+    pub(super) fn builder(&mut self, all: &[String]) -> (Builder, Vec<String>) {
+        let asks = self.asks.take().unwrap_or_else(|| all.iter().map(|name| (name.clone(), None)).collect());
+        let mut builder = Builder::new();
+        for (name, domain) in &asks {
+            builder = builder.ntp(name.clone());
+            if let Some(domain) = domain {
+                builder = builder.domain(domain.clone());
+            }
+        }
+        let builder = self.settings.drain(..).fold(builder, |builder, settings| settings(builder));
+        (builder, asks.into_iter().map(|(name, _)| name).collect())
+    }
+
+    pub(super) fn counter(&self) -> (Arc<ManualCounter>, Counter) {
+        let manual = ManualCounter::new(self.starts_at);
+        let margin = u64::from(self.granularity.1) + u64::from(self.skew_ticks);
+        let counter = Counter::simulated(Arc::clone(&manual), self.scale, self.declared_error_ppb, margin);
+        (manual, counter)
+    }
+
+    pub(super) fn local_clock(&self, now: Moment, dice: &mut super::Dice) -> LocalClock {
+        let oscillator = self.oscillator.clone();
+        LocalClock::new(oscillator, self.nominal_error_ppb, self.scale, self.starts_at, now, dice)
+    }
+
+    /// What its counter shows beside the truth: skew, and steps.
+    pub(super) fn blur(&self) -> Blur {
+        Blur { skew: self.skew_ticks, step: self.granularity.0 }
+    }
+}
+
+/// A machine of a world.
+pub(super) struct HostState {
+    pub(super) name: String,
+    pub(super) local: LocalClock,
+    pub(super) manual: Arc<ManualCounter>,
+    pub(super) counter: Counter,
+    pub(super) blur: Blur,
+    pub(super) machine: Arc<SharedMachine>,
+    pub(super) waiters: Arc<Waiters>,
+    /// The server of each source.
+    pub(super) servers: Vec<usize>,
+    pub(super) stalls: Stalls,
+    pub(super) driver: Driver,
+    /// Nothing on this machine runs before.
+    pub(super) stopped_until: Moment,
+    pub(super) wall: WallClock,
+    pub(super) told: Told,
+}
+
+/// How a counter differs from an even flow of ticks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blur {
+    pub(super) skew: u32,
+    pub(super) step: u32,
+}
+
+/// What the laws remember of a clock.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) epoch: u32,
+    pub(super) earliest_ns: Option<i64>,
+    pub(super) synchronized: Option<bool>,
+    /// A reading of before, with true time at it.
+    pub(super) reading: Option<(MonotonicTime, Moment)>,
+    /// A timestamp that `after` called past.
+    pub(super) past_ns: Option<i64>,
+    /// Since when an assumption is broken that the clock has not noticed.
+    pub(super) excused_since: Option<Moment>,
+    /// How long the last such time was.
+    pub(super) seen_after: Option<Duration>,
+}
+
+/// The operating system's clock of a machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WallClock {
+    pub(super) ahead: Moment,
+    /// It jumps ahead by so much and back again, each for so long.
+    pub(super) strobe: Option<(Moment, Moment)>,
+}
+
+impl WallClock {
+    pub(super) fn reads(&self, now: Moment) -> Moment {
+        let strobed = match self.strobe {
+            Some((by, every)) if (now.0 / every.0.max(1)) % 2 == 1 => by,
+            _ => Moment::ZERO,
+        };
+        now + self.ahead + strobed
+    }
+}

@@ -1,0 +1,294 @@
+//! The laws that every reading obeys, and the witness that checks them: it knows true time.
+
+use super::moment::Moment;
+use super::world::{Inner, World};
+use crate::bound::{AtError, Facts, NowError};
+use crate::clock::SureClock;
+use crate::commit::{CommitWait, WaitError};
+use crate::time::{MonotonicTime, TimeInterval, Timestamp};
+use std::fmt;
+use std::time::Duration;
+
+/// What a clock promised and did not keep, with the story of the world and how to live it again.
+#[derive(Clone)]
+pub struct Violation {
+    /// The law.
+    pub law: Law,
+    /// The world's seed: the same program over the same seed does the same.
+    pub seed: u64,
+    /// The numbers.
+    pub what: String,
+    /// The last events of the world, a line each.
+    pub story: String,
+}
+
+/// The laws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Law {
+    /// True time is inside the interval.
+    Containment,
+    /// `earliest` never goes back within an epoch.
+    EarliestNeverGoesBack,
+    /// What `after` calls past is past, and stays so within the epoch.
+    AfterIsPast,
+    /// What `before` calls future is future.
+    BeforeIsFuture,
+    /// True time at an earlier reading is inside the interval that `at` gives.
+    AtContainsThen,
+    /// The elapsed time is within its bounds.
+    ElapsedIsBounded,
+    /// A broken assumption is noticed in the time that its kind allows.
+    SeenInTime,
+    /// With the assumptions kept and enough sources answering, there is an answer, and a good one.
+    Usefulness,
+    /// A transaction that begins after another was seen has the larger timestamp.
+    CommitsAreOrdered,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { law, seed, what, story } = self;
+        write!(f, "{law:?} is violated in the world of seed {seed}: {what}\n{story}")
+    }
+}
+
+// `unwrap` in a test prints this.
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// An exchange whose facts a machine counted, for an oracle that is to know the same. From [`World::exchanges`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Exchanged {
+    /// The host, in the order in which clocks were added.
+    pub host: usize,
+    /// The source, in the host's order.
+    pub source: usize,
+    /// The facts.
+    pub facts: Facts,
+    /// The reading at which the machine took them in.
+    pub at: MonotonicTime,
+}
+
+impl World {
+    /// Reads a clock, and checks containment and that `earliest` does not go back.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`]. The inner result is what [`now`](SureClock::now) gave: an error of a clock is no violation.
+    pub fn check(&mut self, clock: &SureClock) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
+        let host = self.host_of(clock);
+        let epoch = clock.epoch();
+        let result = clock.now();
+        let mut inner = self.inner.lock();
+        let read_at = inner.end_watch(host);
+        inner.notice_state(host, &result);
+        if inner.hosts[host].told.epoch != epoch {
+            let told = &mut inner.hosts[host].told;
+            (told.epoch, told.earliest_ns, told.past_ns) = (epoch, None, None);
+        }
+        inner.notice_disruption(host, &result);
+        let Ok(interval) = result else { return Ok(result) };
+        let excused = inner.hosts[host].told.excused_since.is_some();
+        let truth = inner.calendar.truth(interval.timescale(), read_at);
+        if !excused && !contains(&interval, truth) {
+            return Err(inner.violation(Law::Containment, || format!("{interval:#}, and it is {}", span(truth))));
+        }
+        let earliest = interval.earliest().as_unix_nanos();
+        // Cores whose counters differ show `earliest` as of a time that much sooner.
+        let state = &inner.hosts[host];
+        let skew = state.counter.scale().duration(u64::from(state.blur.skew)).as_nanos();
+        let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(skew > 0));
+        let told = state.told.earliest_ns.unwrap_or(i64::MIN);
+        if earliest < told.saturating_sub(allowed) {
+            let what = || format!("{interval:#}, and {} had been told", Timestamp::from_unix_nanos(told));
+            return Err(inner.violation(Law::EarliestNeverGoesBack, what));
+        }
+        inner.hosts[host].told.earliest_ns = Some(earliest.max(told));
+        Ok(result)
+    }
+
+    /// As [`check`](World::check), and asks everything else that a clock answers: `after`, `before`, `at` and `elapsed`.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`].
+    pub fn check_all(&mut self, clock: &SureClock) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
+        let host = self.host_of(clock);
+        let result = self.check(clock)?;
+        let reading = clock.monotonic();
+        let mut inner = self.inner.lock();
+        let now = inner.now;
+        let timescale = result.map_or(crate::Timescale::Utc, |interval| interval.timescale());
+        let truth = inner.calendar.truth(timescale, now);
+        let skewed = inner.hosts[host].blur.skew > 0;
+        if inner.hosts[host].told.excused_since.is_some() {
+            return Ok(result);
+        }
+        if let Ok(interval) = result {
+            // A nanosecond on either side of the ends: where an answer is likeliest to be wrong.
+            let (earliest, latest) = (interval.earliest().as_unix_nanos(), interval.latest().as_unix_nanos());
+            for ns in [earliest.saturating_sub(1), earliest, truth.0.floor_ns(), latest, latest.saturating_add(1)] {
+                let t = Timestamp::from_unix_nanos(ns);
+                if clock.after(t) == Ok(true) {
+                    if Moment::from_ns(ns) >= truth.0 {
+                        return Err(inner.violation(Law::AfterIsPast, || format!("{t}, and it is {}", span(truth))));
+                    }
+                    let past = &mut inner.hosts[host].told.past_ns;
+                    *past = (*past).max(Some(ns));
+                }
+                if clock.before(t) == Ok(true) && Moment::from_ns(ns) <= truth.1 {
+                    return Err(inner.violation(Law::BeforeIsFuture, || format!("{t}, and it is {}", span(truth))));
+                }
+            }
+        }
+        if let (Some(past), false) = (inner.hosts[host].told.past_ns, skewed) {
+            let t = Timestamp::from_unix_nanos(past);
+            if clock.after(t) == Ok(false) {
+                return Err(inner.violation(Law::AfterIsPast, || format!("{t} was past, and is no more")));
+            }
+        }
+        if let Some((then, moment)) = inner.hosts[host].told.reading {
+            match clock.at(then) {
+                Ok(interval) => {
+                    let truth = inner.calendar.truth(interval.timescale(), moment);
+                    if !contains(&interval, truth) {
+                        let what = || format!("at gives {interval:#} for {}", span(truth));
+                        return Err(inner.violation(Law::AtContainsThen, what));
+                    }
+                }
+                // From before a disruption: from now on a newer one.
+                Err(AtError::BeforeEpoch) => inner.hosts[host].told.reading = None,
+                Err(_) => {}
+            }
+            if let Some(elapsed) = clock.elapsed(then, reading) {
+                let (least, most) = (Moment::of(elapsed.at_least), Moment::of(elapsed.at_most));
+                let passed = now - moment;
+                if passed < least || most < passed {
+                    let what = || format!("{elapsed:?} for {:?}", passed.length());
+                    return Err(inner.violation(Law::ElapsedIsBounded, what));
+                }
+            }
+        }
+        if inner.hosts[host].told.reading.is_none() || inner.dice.chance_ppm(100_000) {
+            inner.hosts[host].told.reading = Some((reading, now));
+        }
+        Ok(result)
+    }
+
+    /// From now until the clock next says that it is disrupted, containment is not checked: an assumption has just been broken
+    /// in a way that no one can see at once. That `earliest` does not go back is checked all the same.
+    pub fn excuse(&mut self, clock: &SureClock) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        let now = inner.now;
+        let told = &mut inner.hosts[host].told;
+        (told.excused_since, told.seen_after, told.reading) = (Some(now), None, None);
+    }
+
+    /// How long after [`excuse`](World::excuse) the clock was first seen to say that it is disrupted; `None` if it was not yet.
+    #[must_use]
+    pub fn seen_after(&self, clock: &SureClock) -> Option<Duration> {
+        let host = self.host_of(clock);
+        self.inner.lock().hosts[host].told.seen_after
+    }
+
+    /// Whether the clock is excused now.
+    #[must_use]
+    pub fn is_excused(&self, clock: &SureClock) -> bool {
+        let host = self.host_of(clock);
+        self.inner.lock().hosts[host].told.excused_since.is_some()
+    }
+
+    /// A violation of a law that the caller has checked, with the world's story.
+    #[must_use]
+    pub fn violation(&self, law: Law, what: impl FnOnce() -> String) -> Box<Violation> {
+        self.inner.lock().violation(law, what)
+    }
+
+    /// Lets time pass until a commit wait is over, for `limit` at most. Steps are a sixteenth of the clock's uncertainty, at
+    /// least 1 us and at most 10 ms.
+    ///
+    /// # Errors
+    ///
+    /// As [`CommitWait::wait_timeout`].
+    pub fn wait(&mut self, wait: &CommitWait, limit: Duration) -> Result<(), WaitError> {
+        let begin = self.inner.lock().now;
+        let (least, most) = (Duration::from_micros(1), Duration::from_millis(10));
+        loop {
+            if wait.check()? {
+                return Ok(());
+            }
+            if self.inner.lock().now - begin > Moment::of(limit) {
+                return Err(WaitError::Timeout { waited: limit });
+            }
+            let uncertainty = wait.clock().now().map_or(most, |interval| interval.uncertainty());
+            self.advance((uncertainty / 16).clamp(least, most));
+        }
+    }
+
+    /// Remembers the exchanges from now on, for [`exchanges`](World::exchanges).
+    pub fn record_exchanges(&mut self) {
+        self.inner.lock().exchanges.get_or_insert_default();
+    }
+
+    /// The exchanges since [`record_exchanges`](World::record_exchanges), oldest first.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchanged> {
+        self.inner.lock().exchanges.clone().unwrap_or_default()
+    }
+}
+
+impl Inner {
+    /// Notes when a watched reading of a counter was made.
+    pub(super) fn watched(&mut self) {
+        self.watched_at = Some(self.now);
+    }
+
+    /// When the last reading was made; ends a watch whose act is done.
+    fn end_watch(&mut self, host: usize) -> Moment {
+        let Some(at) = self.watched_at.take() else { return self.now };
+        self.hosts[host].manual.watch(None);
+        at
+    }
+
+    fn notice_state(&mut self, host: usize, result: &Result<TimeInterval, NowError>) {
+        let told = &mut self.hosts[host].told.synchronized;
+        if *told != Some(result.is_ok()) {
+            *told = Some(result.is_ok());
+            self.note(super::trace::Event::State { host, now: result.map(|_| ()) });
+        }
+    }
+
+    fn notice_disruption(&mut self, host: usize, result: &Result<TimeInterval, NowError>) {
+        let now = self.now;
+        let told = &mut self.hosts[host].told;
+        if let (Some(since), Err(NowError::Disrupted { .. })) = (told.excused_since, result) {
+            (told.excused_since, told.seen_after, told.reading) = (None, Some((now - since).length()), None);
+        }
+    }
+
+    pub(super) fn violation(&self, law: Law, what: impl FnOnce() -> String) -> Box<Violation> {
+        Box::new(Violation { law, seed: self.seed, what: what(), story: self.story() })
+    }
+}
+
+/// Whether every right reading is inside.
+fn contains(interval: &TimeInterval, (from, to): (Moment, Moment)) -> bool {
+    Moment::from_ns(interval.earliest().as_unix_nanos()) <= from
+        && to <= Moment::from_ns(interval.latest().as_unix_nanos())
+}
+
+fn span((from, to): (Moment, Moment)) -> String {
+    if from.floor_ns() == to.floor_ns() {
+        format!("{} (rounded down)", from.timestamp())
+    } else {
+        format!("{} to {}", from.timestamp(), to.timestamp())
+    }
+}
