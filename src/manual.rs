@@ -4,7 +4,7 @@ use crate::bound::lines::{Line, Slopes};
 use crate::bound::params::Params;
 use crate::bound::{DisruptionReason, NowError};
 use crate::clock::{Limits, Shared, SureClock};
-use crate::counter::{Counter, ManualCounter};
+use crate::counter::{Counter, Lap, ManualCounter};
 use crate::publish::{Content, Publication, Publisher, WORDS, Waiters, channel};
 use crate::sync::{Counts, State, Status};
 use crate::time::{InvertedInterval, TickScale, TimeInterval, Timescale};
@@ -16,6 +16,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct ManualTime {
     counter: Arc<ManualCounter>,
+    lap: Arc<Lap>,
     waiters: Arc<Waiters>,
     timescale: Timescale,
     state: Mutex<ManualState>,
@@ -43,15 +44,25 @@ pub enum SetTimeError {
 }
 
 pub(crate) fn start(interval: TimeInterval) -> (Shared, ManualTime) {
-    let counter = ManualCounter::new(ORIGIN);
+    let manual = ManualCounter::new(ORIGIN);
+    let counter = Counter::manual(Arc::clone(&manual));
+    let lap = Arc::clone(counter.lap());
     let publication = Publication { content: exact(&interval, ORIGIN), ..Publication::START };
     let (publisher, cell) = channel(publication.encode());
     let waiters = Arc::new(Waiters::default());
     let limits = Limits { max_age: FOREVER, max_uncertainty: FOREVER, max_floor_lead: Duration::from_millis(500) };
     let timescale = interval.timescale();
-    let shared =
-        Shared::new(Counter::manual(Arc::clone(&counter)), cell, Arc::clone(&waiters), limits, timescale, EXACT);
-    (shared, ManualTime { counter, waiters, timescale, state: Mutex::new(ManualState { publisher, publication }) })
+    let shared = Shared::new(counter, cell, Arc::clone(&waiters), limits, timescale, EXACT);
+    (
+        shared,
+        ManualTime {
+            counter: manual,
+            lap,
+            waiters,
+            timescale,
+            state: Mutex::new(ManualState { publisher, publication }),
+        },
+    )
 }
 
 impl ManualTime {
@@ -70,7 +81,7 @@ impl ManualTime {
         if interval.timescale() != self.timescale {
             return Err(SetTimeError::OtherTimescale);
         }
-        let now = self.counter.ticks();
+        let now = self.counter.shown();
         let mut state = self.state.lock();
         if let Content::Running(params) = state.publication.content {
             if params.earliest_now(now).is_ok_and(|earliest| interval.earliest().as_unix_nanos() < earliest) {
@@ -88,6 +99,7 @@ impl ManualTime {
     pub fn disrupt(&self) {
         let mut state = self.state.lock();
         state.publication.incarnation = state.publication.incarnation.wrapping_add(1);
+        self.lap.set(state.publication.incarnation);
         state.publish(Content::Disrupted(DisruptionReason::ByHand));
         drop(state);
         self.waiters.notify();

@@ -30,8 +30,8 @@ impl Facts {
     ///
     /// # Errors
     ///
-    /// [`FactsError::ForeignCounter`] if the readings belong to two counters; [`FactsError::Backward`] if `after` was
-    /// read before `before`.
+    /// [`FactsError::ForeignCounter`] if the readings belong to two counters; [`FactsError::Disrupted`] if the clock was
+    /// disrupted between them; [`FactsError::Backward`] if `after` was read before `before`.
     pub fn new(
         before: MonotonicTime,
         no_later_than: Timestamp,
@@ -40,6 +40,9 @@ impl Facts {
     ) -> Result<Facts, FactsError> {
         if before.counter() != after.counter() {
             return Err(FactsError::ForeignCounter);
+        }
+        if before.lap() != after.lap() {
+            return Err(FactsError::Disrupted);
         }
         if after.ticks() < before.ticks() {
             return Err(FactsError::Backward);
@@ -99,6 +102,9 @@ pub enum FactsError {
     /// The readings belong to two counters.
     #[error("the two readings belong to two counters")]
     ForeignCounter,
+    /// The clock was disrupted between the two readings.
+    #[error("the clock was disrupted between the two readings")]
+    Disrupted,
     /// The second reading is before the first.
     #[error("the reading after the exchange is before the one before it")]
     Backward,
@@ -196,8 +202,8 @@ mod tests {
             let t2 = t1 + forward as i64 + error;
             let t4 = t1 + (forward + hold + backward) as i64;
             let facts = Stamps {
-                before: MonotonicTime::new(id, 0),
-                after: MonotonicTime::new(id, forward + hold + backward),
+                before: MonotonicTime::new(id, 0, 0),
+                after: MonotonicTime::new(id, 0, forward + hold + backward),
                 received_ns: t2, transmitted_ns: t2 + hold as i64, root_bound_ns: bound,
             }.facts().unwrap();
             prop_assert!(t1 <= facts.no_later_than().as_unix_nanos());
@@ -210,11 +216,11 @@ mod tests {
         let (a, b) = (CounterId::new(1), CounterId::new(2));
         let t = Timestamp::UNIX_EPOCH;
         let facts = |x, y| Facts::new(x, t, y, t);
-        assert_eq!(facts(MonotonicTime::new(a, 1), MonotonicTime::new(b, 2)), Err(FactsError::ForeignCounter));
-        assert_eq!(facts(MonotonicTime::new(a, 2), MonotonicTime::new(a, 1)), Err(FactsError::Backward));
+        assert_eq!(facts(MonotonicTime::new(a, 0, 1), MonotonicTime::new(b, 0, 2)), Err(FactsError::ForeignCounter));
+        assert_eq!(facts(MonotonicTime::new(a, 0, 2), MonotonicTime::new(a, 0, 1)), Err(FactsError::Backward));
         let stamps = Stamps {
-            before: MonotonicTime::new(a, 1),
-            after: MonotonicTime::new(a, 1),
+            before: MonotonicTime::new(a, 0, 1),
+            after: MonotonicTime::new(a, 0, 1),
             received_ns: i64::MAX,
             transmitted_ns: 0,
             root_bound_ns: 1,

@@ -1,13 +1,11 @@
 //! A counter that a test or a simulated world moves, and the suspended time that goes with it.
 
-use crate::time::CounterId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Ticks that stand still until moved.
 #[derive(Debug)]
 pub(crate) struct ManualCounter {
-    id: CounterId,
     ticks: AtomicU64,
     /// What the platform would say of the time that this machine has spent suspended.
     suspended_ns: AtomicU64,
@@ -16,21 +14,14 @@ pub(crate) struct ManualCounter {
 }
 
 impl ManualCounter {
-    /// A counter of its own that shows `ticks`.
+    /// A counter that shows `ticks`.
     pub(crate) fn new(ticks: u64) -> Arc<ManualCounter> {
-        // Relaxed: only the uniqueness of the number matters.
-        let id = CounterId::new(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         Arc::new(ManualCounter {
-            id,
             ticks: AtomicU64::new(ticks),
             suspended_ns: AtomicU64::new(0),
             #[cfg(feature = "sim")]
             watch: watch::Watch::default(),
         })
-    }
-
-    pub(crate) fn id(&self) -> CounterId {
-        self.id
     }
 
     /// A reader's look at the counter; a simulated world may do something in the middle of it.
@@ -115,6 +106,3 @@ mod watch {
         }
     }
 }
-
-/// Identities below 1000 belong to the machine's own counters.
-static NEXT_ID: AtomicU64 = AtomicU64::new(1000);

@@ -11,10 +11,12 @@
 
 mod continuity;
 mod fork;
+mod lap;
 mod manual;
 
 pub(crate) use continuity::Continuity;
 pub(crate) use fork::ProcessMark;
+pub(crate) use lap::Lap;
 pub(crate) use manual::ManualCounter;
 
 use crate::time::{CounterId, MonotonicTime, TickScale, WallTime};
@@ -40,6 +42,7 @@ pub enum CounterChoice {
 pub(crate) struct Counter {
     kind: Kind,
     id: CounterId,
+    lap: Arc<Lap>,
     scale: TickScale,
     rate_error_ppb: u32,
     margin: u64,
@@ -65,7 +68,7 @@ impl Counter {
 
     #[cfg(target_os = "linux")]
     fn raw() -> Option<Counter> {
-        Some(Counter::measured(Kind::Raw, RAW_ID, RAW_RATE_ERROR_PPB))
+        Some(Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB))
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -74,18 +77,22 @@ impl Counter {
     }
 
     fn os_monotonic() -> Counter {
-        Counter::measured(Kind::OsMonotonic(*PROCESS_ORIGIN), OS_MONOTONIC_ID, OS_MONOTONIC_RATE_ERROR_PPB)
+        Counter::measured(Kind::OsMonotonic(*PROCESS_ORIGIN), OS_MONOTONIC_RATE_ERROR_PPB)
     }
 
-    fn measured(kind: Kind, id: CounterId, rate_error_ppb: u32) -> Counter {
-        let counter = Counter { kind, id, scale: TickScale::NANOSECOND, rate_error_ppb, margin: 0 };
+    fn measured(kind: Kind, rate_error_ppb: u32) -> Counter {
+        let counter = Counter::over(kind, TickScale::NANOSECOND, rate_error_ppb, 0);
         Counter { margin: counter.granularity().max(LEAST_MARGIN_NS), ..counter }
+    }
+
+    /// A counter of its own identity over what is read.
+    fn over(kind: Kind, scale: TickScale, rate_error_ppb: u32, margin: u64) -> Counter {
+        Counter { kind, id: lap::fresh_id(), lap: Arc::default(), scale, rate_error_ppb, margin }
     }
 
     /// A counter that stands still until a test moves it, one nanosecond a tick.
     pub(crate) fn manual(counter: Arc<ManualCounter>) -> Counter {
-        let id = counter.id();
-        Counter { kind: Kind::Manual(counter), id, scale: TickScale::NANOSECOND, rate_error_ppb: 0, margin: 1 }
+        Counter::over(Kind::Manual(counter), TickScale::NANOSECOND, 0, 1)
     }
 
     /// A counter of a simulated machine: `rate_error_ppb` is what its nominal tick is declared to be wrong by, `margin` as in
@@ -97,8 +104,7 @@ impl Counter {
         rate_error_ppb: u32,
         margin: u64,
     ) -> Counter {
-        let id = counter.id();
-        Counter { kind: Kind::Manual(counter), id, scale, rate_error_ppb, margin }
+        Counter::over(Kind::Manual(counter), scale, rate_error_ppb, margin)
     }
 
     /// One reading, in ticks. On Linux through the vDSO, which orders it after every earlier load.
@@ -113,9 +119,23 @@ impl Counter {
         }
     }
 
-    /// One reading with the counter's identity.
+    /// One reading with the counter's identity. The lap is read first: a reading that carries the number of a disruption was
+    /// taken after it.
+    #[inline]
     pub(crate) fn read(&self) -> MonotonicTime {
-        MonotonicTime::new(self.id, self.ticks())
+        let lap = self.lap.get();
+        MonotonicTime::new(self.id, lap, self.ticks())
+    }
+
+    /// A reading that was taken just now without a look of a reader's.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reading_of(&self, ticks: u64) -> MonotonicTime {
+        MonotonicTime::new(self.id, self.lap.get(), ticks)
+    }
+
+    /// How many disruptions the clock has had.
+    pub(crate) fn lap(&self) -> &Arc<Lap> {
+        &self.lap
     }
 
     pub(crate) fn id(&self) -> CounterId {
@@ -194,10 +214,6 @@ fn os_ns(clock: rustix::time::ClockId) -> u64 {
 static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
     std::sync::LazyLock::new(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now));
 
-#[cfg(target_os = "linux")]
-const RAW_ID: CounterId = CounterId::new(1);
-const OS_MONOTONIC_ID: CounterId = CounterId::new(2);
-
 /// What the kernel's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm (DESIGN section 2).
 /// Smaller: wrong bounds where the kernel calibrated badly at boot. Larger: wider intervals for everyone.
 #[cfg(target_os = "linux")]
@@ -228,7 +244,7 @@ mod tests {
             assert!(counter.ticks() > counter.margin(), "no reading is within a margin of the origin");
         }
         let (a, b) = (Counter::choose(CounterChoice::Auto).unwrap(), Counter::choose(CounterChoice::Auto).unwrap());
-        assert_eq!(a.id(), b.id(), "two clocks over one counter share its readings");
+        assert_ne!(a.id(), b.id(), "the readings of two clocks are two things: each knows of its own disruptions");
     }
 
     #[test]

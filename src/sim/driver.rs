@@ -28,6 +28,7 @@ pub(super) struct Driver {
     outcomes: VecDeque<(usize, AskId, Result<Facts, Problem>)>,
     /// Names the wake-up that counts; older ones are stale.
     pub(super) wake: u64,
+    pub(super) wake_at: Moment,
     check_interval: Duration,
 }
 
@@ -89,7 +90,9 @@ pub(super) fn run(inner: &mut Inner, host: usize) {
             return inner.wake_host(host, until);
         }
         inner.show_counter(host);
-        match step(inner, host) {
+        let next = step(inner, host);
+        inner.notice_disruption(host);
+        match next {
             Next::Go(step) => inner.hosts[host].driver.step = step,
             Next::SleepFor(length) => {
                 inner.hosts[host].driver.step = Step::Sleep;
@@ -111,7 +114,7 @@ pub(super) fn run(inner: &mut Inner, host: usize) {
 
 fn step(inner: &mut Inner, host: usize) -> Next {
     let state = &mut inner.hosts[host];
-    let read = |state: &HostState| MonotonicTime::new(state.manual.id(), state.manual.shown());
+    let read = |state: &HostState| state.counter.reading_of(state.manual.shown());
     match std::mem::take(&mut state.driver.step) {
         Step::LookForSuspend => {
             state.machine.check_continuity(&state.counter);

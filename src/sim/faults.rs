@@ -56,6 +56,9 @@ impl World {
         let state = &mut inner.hosts[host];
         state.local.freeze(inner.now, until, &mut inner.dice);
         state.stopped_until = until.max(state.stopped_until);
+        // A sleep that was under way has as much left afterwards as before.
+        let at = state.driver.wake_at.max(inner.now) + Moment::of(length);
+        inner.wake_host(host, at);
     }
 
     /// A marker (a VM clock device, say) has told the program that drives the clock of a restore or a migration: what
@@ -66,9 +69,10 @@ impl World {
         inner.did(Some(host), || "a marker tells of a restore".into());
         inner.show_counter(host);
         let state = &inner.hosts[host];
-        let now = crate::MonotonicTime::new(state.manual.id(), state.manual.shown());
+        let now = state.counter.reading_of(state.manual.shown());
         let machine = Arc::clone(&state.machine);
         machine.lock().disrupt(now, DisruptionReason::Restored);
+        inner.notice_disruption(host);
     }
 
     /// The counter of a clock's machine shows `ticks` more from now on, or less.

@@ -93,7 +93,7 @@ impl World {
             let told = &mut inner.hosts[host].told;
             (told.epoch, told.earliest_ns, told.past_ns) = (epoch, None, None);
         }
-        inner.notice_disruption(host, &result);
+        inner.notice_disruption(host);
         let Ok(interval) = result else { return Ok(result) };
         let excused = inner.hosts[host].told.excused_since.is_some();
         let truth = inner.calendar.truth(interval.timescale(), read_at);
@@ -106,7 +106,7 @@ impl World {
         let skew = state.counter.scale().duration(u64::from(state.blur.skew)).as_nanos();
         let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(skew > 0));
         let told = state.told.earliest_ns.unwrap_or(i64::MIN);
-        if earliest < told.saturating_sub(allowed) {
+        if !excused && earliest < told.saturating_sub(allowed) {
             let what = || format!("{interval:#}, and {} had been told", Timestamp::from_unix_nanos(told));
             return Err(inner.violation(Law::EarliestNeverGoesBack, what));
         }
@@ -182,17 +182,19 @@ impl World {
         Ok(result)
     }
 
-    /// From now until the clock next says that it is disrupted, containment is not checked: an assumption has just been broken
-    /// in a way that no one can see at once. That `earliest` does not go back is checked all the same.
+    /// From now until the clock's next disruption, containment is not checked: an assumption has just been broken
+    /// in a way that no one can see at once. Nor is it checked that `earliest` does not go back; afterwards it must be above all
+    /// that was told meanwhile.
     pub fn excuse(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
-        let now = inner.now;
+        let (now, lap) = (inner.now, inner.hosts[host].counter.lap().get());
         let told = &mut inner.hosts[host].told;
+        told.lap = lap;
         (told.excused_since, told.seen_after, told.reading) = (Some(now), None, None);
     }
 
-    /// How long after [`excuse`](World::excuse) the clock was first seen to say that it is disrupted; `None` if it was not yet.
+    /// How long after [`excuse`](World::excuse) the clock noticed; `None` if it has not.
     #[must_use]
     pub fn seen_after(&self, clock: &SureClock) -> Option<Duration> {
         let host = self.host_of(clock);
@@ -266,12 +268,18 @@ impl Inner {
         }
     }
 
-    fn notice_disruption(&mut self, host: usize, result: &Result<TimeInterval, NowError>) {
-        let now = self.now;
-        let told = &mut self.hosts[host].told;
-        if let (Some(since), Err(NowError::Disrupted { .. })) = (told.excused_since, result) {
-            (told.excused_since, told.seen_after, told.reading) = (None, Some((now - since).length()), None);
+    /// Notes a disruption that has just happened, and ends an excuse with it.
+    pub(super) fn notice_disruption(&mut self, host: usize) {
+        let (now, state) = (self.now, &mut self.hosts[host]);
+        let lap = state.counter.lap().get();
+        if state.told.lap == lap {
+            return;
         }
+        state.told.lap = lap;
+        if let Some(since) = state.told.excused_since.take() {
+            (state.told.seen_after, state.told.reading) = (Some((now - since).length()), None);
+        }
+        self.did(Some(host), || "disrupted".into());
     }
 
     pub(super) fn violation(&self, law: Law, what: impl FnOnce() -> String) -> Box<Violation> {

@@ -100,6 +100,33 @@ impl Path {
         Path { spoof_ppm: ppm, ..self }
     }
 
+    /// For a person: what is not zero.
+    pub(super) fn describe(&self) -> String {
+        let one_way = |delay: &Delay| {
+            let mut text = format!("{:?}", delay.least.length());
+            if delay.jitter > Moment::ZERO {
+                text += &format!(" to {:?}", (delay.least + delay.jitter).length());
+            }
+            if delay.ramp_ns_per_s > 0 {
+                text += &format!(" and {} ns/s more", delay.ramp_ns_per_s);
+            }
+            text
+        };
+        let mut text = format!("{} there, {} back", one_way(&self.forward), one_way(&self.back));
+        for (what, ppm) in [
+            ("lost", self.loss_ppm),
+            ("doubled", self.duplicate_ppm),
+            ("corrupted", self.corrupt_ppm),
+            ("replayed", self.replay_ppm),
+            ("spoofed", self.spoof_ppm),
+        ] {
+            if ppm > 0 {
+                text += &format!(", {} % {what}", percent(ppm));
+            }
+        }
+        text
+    }
+
     pub(super) fn set_at(self, now: Moment) -> Path {
         Path { since: now, ..self }
     }
@@ -131,6 +158,11 @@ impl Path {
     pub(super) fn spoofs(&self, dice: &mut Dice) -> bool {
         dice.chance_ppm(self.spoof_ppm)
     }
+}
+
+/// Parts of a million as percent, in whole and tenths.
+fn percent(ppm: u32) -> String {
+    format!("{}.{}", ppm / 10_000, ppm / 1_000 % 10)
 }
 
 #[cfg(test)]

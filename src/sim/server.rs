@@ -238,6 +238,16 @@ impl Server {
         Server { path: self.path.set_at(now), since: now, ..self }
     }
 
+    /// For a person.
+    pub(super) fn describe(&self) -> String {
+        let kind = match (self.through_os_clock, self.direct) {
+            (true, _) => "a source through the OS clock",
+            (_, true) => "a source of facts",
+            _ => "a server",
+        };
+        format!("{kind}, error {:?}, reply {:?}, {}", self.error, self.reply, self.path.describe())
+    }
+
     /// The error that its claims permit: root delay/2 + root dispersion + precision + 1.5 * 2^-16 s for the rounding of the
     /// two fields (written anew here, so that the oracle shares no mistake with the library). Rounded down.
     fn claimed(&self) -> Moment {
@@ -269,6 +279,10 @@ impl Server {
         let leap = self.announces.unwrap_or_else(|| calendar.announcement(leaves));
         if self.direct {
             let (no_later_than, no_earlier_than) = (Timestamp::from_unix_nanos(t2.ceil_ns()), t3.timestamp());
+            if no_later_than == Timestamp::MAX || no_earlier_than == Timestamp::MIN {
+                // What cannot be said is not said.
+                return None;
+            }
             return (self.reply == Reply::Proper).then_some(Message::Direct { no_later_than, no_earlier_than, leap });
         }
         let mut packet = Packet {
@@ -349,6 +363,11 @@ impl Server {
 }
 
 impl Message {
+    /// Facts that are handed over within the process are not.
+    pub(super) fn is_on_the_wire(&self) -> bool {
+        matches!(self, Message::Datagram { .. })
+    }
+
     /// What someone sends who did not see the request.
     pub(super) fn forged(self, dice: &mut Dice) -> Message {
         match self {
@@ -388,7 +407,7 @@ mod tests {
         Packet::decode(
             &crate::ntp::Exchange::with_nonce(
                 9,
-                crate::time::MonotonicTime::new(crate::time::CounterId::new(5), 0),
+                crate::time::MonotonicTime::new(crate::time::CounterId::new(5), 0, 0),
                 Default::default(),
             )
             .request(),

@@ -75,7 +75,8 @@ pub(super) struct ServerState {
     pub(super) name: String,
     pub(super) server: Server,
     own_address: SocketAddr,
-    last_reply: Option<Message>,
+    /// When it left, too: a copy is not sent before its original.
+    last_reply: Option<(Moment, Message)>,
 }
 
 /// What is to happen.
@@ -168,14 +169,14 @@ impl World {
         let now = inner.now;
         let server = server.set_at(now);
         if let Some(known) = inner.servers.iter().position(|state| state.name == name) {
-            inner.did(None, || format!("{name} becomes {server:?}"));
+            inner.did(None, || format!("{name} becomes {}", server.describe()));
             inner.servers[known].server = server;
             return;
         }
         let number = u32::try_from(inner.servers.len()).unwrap_or(u32::MAX);
         // 198.18.0.0/15: addresses for benchmarks, never hosts of the internet.
         let own_address = (Ipv4Addr::from(0xc612_0001_u32.wrapping_add(number)), 123).into();
-        inner.did(None, || format!("{name} is {server:?}"));
+        inner.did(None, || format!("{name} is {}", server.describe()));
         inner.servers.push(ServerState { name, server, own_address, last_reply: None });
     }
 
@@ -297,6 +298,7 @@ impl Inner {
     pub(super) fn wake_host(&mut self, host: usize, at: Moment) {
         let driver = &mut self.hosts[host].driver;
         driver.wake += 1;
+        driver.wake_at = at;
         let number = driver.wake;
         self.schedule(at, Occurs::Wake { host, number });
     }
@@ -331,10 +333,10 @@ impl Inner {
         if let Some(forged) = path.spoofs(dice).then(|| message.forged(dice)) {
             arrivals.push((leaves, forged));
         }
-        if let Some(old) = state.last_reply.filter(|_| path.replays(dice)) {
-            arrivals.push((leaves, old));
+        if let Some((left, old)) = state.last_reply.filter(|(_, old)| path.replays(dice) && old.is_on_the_wire()) {
+            arrivals.push((leaves.max(left), old));
         }
-        state.last_reply = Some(message);
+        state.last_reply = Some((leaves, message));
         if path.corrupts(dice) {
             message = message.corrupted(dice);
         }
@@ -349,7 +351,7 @@ impl Inner {
     }
 
     pub(super) fn host_of(&self, clock: &SureClock) -> Option<usize> {
-        self.hosts.iter().position(|host| host.manual.id() == clock.counter())
+        self.hosts.iter().position(|host| host.counter.id() == clock.counter())
     }
 
     pub(super) fn note(&mut self, event: Event) {

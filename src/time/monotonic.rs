@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Which counter a reading belongs to: readings of two counters cannot be compared.
+/// Which clock's counter a reading belongs to: readings of two clocks cannot be compared, also where both read one
+/// hardware counter.
 ///
 /// Valid in this process and boot only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,21 +18,28 @@ impl CounterId {
 /// A reading of the local counter of a clock: never stepped, never slewed, and meaningless on any other machine.
 ///
 /// Made only by a clock ([`SureClock::monotonic`](crate::SureClock::monotonic)); carries its counter's identity, so a
-/// reading of another counter is an error and not a wrong number. It has no serde and no text form, since it means
-/// nothing to a peer or after a reboot. What it was in true time is [`SureClock::at`](crate::SureClock::at); how long
-/// ago it was is [`SureClock::elapsed`](crate::SureClock::elapsed).
+/// reading of another counter is an error and not a wrong number. It carries the number of disruptions until then, too: what
+/// lies between two readings of which one is from before a disruption is not known, since the counter may not have run
+/// through it. It has no serde and no text form, since it means nothing to a peer or after a reboot. What it was in true time is
+/// [`SureClock::at`](crate::SureClock::at); how long ago it was is [`SureClock::elapsed`](crate::SureClock::elapsed).
 ///
 /// It counts while the machine runs. A machine that was suspended has a counter that stood still: see *Not guaranteed*
 /// in the crate docs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MonotonicTime {
     counter: CounterId,
+    lap: u32,
     ticks: u64,
 }
 
 impl MonotonicTime {
-    pub(crate) const fn new(counter: CounterId, ticks: u64) -> MonotonicTime {
-        MonotonicTime { counter, ticks }
+    pub(crate) const fn new(counter: CounterId, lap: u32, ticks: u64) -> MonotonicTime {
+        MonotonicTime { counter, lap, ticks }
+    }
+
+    /// How many disruptions the clock had had.
+    pub(crate) const fn lap(self) -> u32 {
+        self.lap
     }
 
     /// The counter that was read.

@@ -12,7 +12,7 @@ fn ageing() -> Ageing {
 }
 
 fn facts(c1: u64, upper: i64, c4: u64, lower: i64) -> Facts {
-    let at = |ticks| MonotonicTime::new(CounterId::new(1), ticks);
+    let at = |ticks| MonotonicTime::new(CounterId::new(1), 0, ticks);
     let ns = Timestamp::from_unix_nanos;
     Facts::new(at(c1), ns(upper), at(c4), ns(lower)).unwrap()
 }

@@ -6,7 +6,7 @@ use crate::time::{CounterId, TimeInterval, Timescale};
 use proptest::prelude::*;
 
 fn reading(ticks: u64) -> MonotonicTime {
-    MonotonicTime::new(CounterId::new(1), ticks)
+    MonotonicTime::new(CounterId::new(1), 0, ticks)
 }
 
 fn exchange() -> Exchange {

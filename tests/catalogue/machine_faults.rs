@@ -1,0 +1,439 @@
+//! F1 to F5, F10, F11, F15: faults of the machine and of its clocks.
+
+use super::cast::*;
+use super::stage::{Checked, Stage};
+use std::time::Duration;
+use sureclock::sim::{Delay, Host, Law, Oscillator, Path, ReadPoint, Server, World};
+use sureclock::{Drift, NowError, Timestamp};
+
+const YEAR: i64 = 365 * 86_400 * 1_000_000_000;
+
+/// F1: the OS clock is stepped and strobed, also between the two halves of a reading.
+pub(crate) fn os_clock_stepped(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    let clock = stage.clock(host);
+    stage.settle()?;
+    for _ in 0..6 {
+        let ns = *stage.dice.one_of(&[1_000_000, -1_000_000, 1_000_000_000, 12 * YEAR, -12 * YEAR]);
+        stage.act(|world, clocks| world.step_wall(&clocks[0], ns))?;
+        stage.act(|world, clocks| world.strobe_wall(&clocks[0], ns, MS))?;
+        let point = *stage.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
+        let stepped = clock.clone();
+        stage.act(|world, clocks| world.in_next_reading(&clocks[0], point, move |w| w.step_wall(&stepped, ns)))?;
+        stage.run(20 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F1: sources that are measured against the OS clock, which is stepped meanwhile.
+pub(crate) fn os_clock_stepped_under_a_source_that_trusts_it(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        stage.server(name, Server::through_os_clock().path(Path::symmetric(MS, MS)));
+    }
+    let host = Host::named("east").stalls(500_000, MS).settings(|builder| builder.poll_interval(S));
+    stage.clock(host);
+    stage.act(|world, clocks| world.strobe_wall(&clocks[0], 1_000_000_000, MS))?;
+    stage.run(120 * S)
+}
+
+/// F2: oscillators exactly at the bound, in every shape.
+pub(crate) fn oscillator_at_the_bound(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        let server = sharp(&mut stage.dice);
+        stage.server(name, server);
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    stage.clock(plain_host("east", k, oscillator));
+    stage.settle()?;
+    for _ in 0..4 {
+        let bound = i32::try_from(k).unwrap_or(0);
+        let ppb = *stage.dice.one_of(&[bound, -bound]);
+        stage.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
+        stage.run(30 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F2: an oscillator a twentieth to three times beyond the bound.
+pub(crate) fn oscillator_beyond_the_bound(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        stage.server(name, Server::direct().path(Path::default()).processing(Duration::ZERO));
+    }
+    let ppb = i32::try_from(stage.dice.within(210_000, 600_000)).unwrap_or(0);
+    let ppb = if stage.dice.below(2) == 0 { ppb } else { -ppb };
+    stage.clock(plain_host("east", 200_000, Oscillator::steady(ppb)));
+    stage.run(60 * S)
+}
+
+/// F2: just above the bound becomes visible: the facts of honest sources contradict each other.
+pub(crate) fn oscillator_beyond_the_bound_is_seen(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        stage.server(name, Server::direct().path(Path::symmetric(MS / 100, Duration::ZERO)));
+    }
+    stage.clock(plain_host("east", 200_000, Oscillator::steady(0)));
+    stage.settle()?;
+    stage.run(20 * S)?;
+    let ppb = *stage.dice.one_of(&[300_000, -300_000, 1_000_000]);
+    stage.act(|world, clocks| {
+        world.replace_oscillator(&clocks[0], Oscillator::steady(ppb));
+        world.excuse(&clocks[0]);
+    })?;
+    stage.must_notice(0, Duration::ZERO, 60 * S)
+}
+
+/// F2: CLOCK_MONOTONIC slewed by up to 10 %, which is declared for it.
+pub(crate) fn monotonic_slewed(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let swing = Oscillator::square(-99_000_000, 99_000_000, stage.dice.length(S, 20 * S));
+    let bound = *stage.dice.one_of(&[99_900_000, -99_900_000]);
+    let oscillator = if stage.dice.below(2) == 0 { swing } else { Oscillator::steady(bound) };
+    let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_000_000);
+    let host = host.granularity(300, 300).settings(|builder| builder.poll_interval(4 * S));
+    stage.clock(host.settings(|builder| builder.max_uncertainty(3600 * S)));
+    stage.settle()?;
+    stage.tally.acts += 1;
+    stage.run(120 * S)
+}
+
+/// The twin: slewed by more than is declared for it.
+pub(crate) fn monotonic_slewed_beyond(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        stage.server(name, Server::direct().path(Path::default()));
+    }
+    let oscillator = Oscillator::steady(*stage.dice.one_of(&[120_000_000, -120_000_000]));
+    let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_000_000);
+    stage.clock(host.settings(|builder| builder.poll_interval(4 * S).max_uncertainty(3600 * S)));
+    stage.run(30 * S)
+}
+
+/// F3: the counters of the cores differ, as much as is declared.
+pub(crate) fn cross_core_skew(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        // A reply that seems to have come before its request is no fact, so the round trip is longer than the skew.
+        let (none, some) = (Delay::default(), Delay::new(MS / 50, Duration::ZERO));
+        let path = *stage.dice.one_of(&[Path::new(none, some), Path::new(some, none)]);
+        stage.server(name, Server::direct().path(path).processing(Duration::ZERO));
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let skew = u32::try_from(1 + stage.dice.below(20_000)).unwrap_or(1);
+    stage.clock(plain_host("east", k, oscillator).skew_ticks(skew));
+    stage.settle()?;
+    stage.tally.acts += 1;
+    stage.run(60 * S)
+}
+
+/// The twin: by more than is declared; here the counter is put ahead and back by a millisecond.
+pub(crate) fn cross_core_skew_undeclared(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        stage.server(name, Server::direct().path(Path::default()));
+    }
+    stage.clock(plain_host("east", 1_000, Oscillator::steady(0)));
+    stage.settle()?;
+    for _ in 0..20 {
+        stage.act(|world, clocks| world.jump_counter(&clocks[0], 1_000_000))?;
+        stage.world.advance(S);
+        stage.act(|world, clocks| world.jump_counter(&clocks[0], -1_000_000))?;
+        stage.world.advance(S);
+    }
+    Ok(())
+}
+
+/// F3: the counter is reset, or goes back behind the last publication: an error at the next reading, no excuse needed.
+pub(crate) fn counter_reset(stage: &mut Stage) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    plain(stage, k, oscillator);
+    stage.settle()?;
+    stage.run(20 * S)?;
+    let back = *stage.dice.one_of(&[-3_500_000_000_000, -60_000_000_000, -30_000_000_000]);
+    stage.act(|world, clocks| world.jump_counter(&clocks[0], back))?;
+    let error = stage.now(0);
+    if !matches!(error, Err(NowError::CounterWentBack { .. } | NowError::Disrupted { .. })) {
+        return Err(stage.world.violation(Law::SeenInTime, || format!("a counter behind itself gave {error:?}")));
+    }
+    stage.run(30 * S)
+}
+
+/// F3: the counter jumps, forward or back by little: noticed by the exchanges after it.
+pub(crate) fn counter_jumps(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(150_000));
+    stage.settle()?;
+    stage.run(20 * S)?;
+    let by = *stage.dice.one_of(&[1_000_000_000, 3_600_000_000_000, 100_000_000, -500_000_000]);
+    stage.act(|world, clocks| {
+        world.jump_counter(&clocks[0], by);
+        world.excuse(&clocks[0]);
+    })?;
+    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    // What had been told may lie hours ahead: the caller's decision.
+    stage.act(|_, clocks| {
+        clocks[0].start_new_epoch();
+    })?;
+    stage.run(30 * S)
+}
+
+/// The twin of every jump: without the excuse it is seen to be outside until it is noticed.
+pub(crate) fn counter_jumps_without_excuse(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(150_000));
+    stage.settle()?;
+    stage.run(20 * S)?;
+    let by = *stage.dice.one_of(&[1_000_000_000, 3_600_000_000_000, 100_000_000, -500_000_000]);
+    stage.act(|world, clocks| world.jump_counter(&clocks[0], by))?;
+    stage.run(10 * S)
+}
+
+/// F4: the process is stopped for up to an hour (SIGSTOP, a freezer), and read at once when it goes on.
+pub(crate) fn process_stopped(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..4 {
+        let length = *stage.dice.one_of(&[MS, S, 60 * S, 3600 * S]);
+        stage.look()?;
+        let clock = stage.clocks[0].clone();
+        stage.world.stop_process(&clock, length);
+        stage.world.advance(length);
+        stage.tally.acts += 1;
+        stage.look()?;
+        stage.run(20 * S)?;
+    }
+    Ok(())
+}
+
+/// F4, F10: a reader is held up between the two halves of a reading, over publications and disruptions.
+pub(crate) fn reader_held_up(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..12 {
+        let point = *stage.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
+        let length = match stage.dice.below(4) {
+            0 => stage.dice.length(Duration::ZERO, Duration::from_micros(2)),
+            1 => stage.dice.length(Duration::ZERO, 100 * MS),
+            _ => stage.dice.length(S, 100 * S),
+        };
+        let restore = stage.dice.below(3) == 0;
+        let clock = stage.clocks[0].clone();
+        stage.act(|world, clocks| {
+            world.in_next_reading(&clocks[0], point, move |world| {
+                world.advance(length / 2);
+                if restore {
+                    // The machine stood still, and a marker tells of it before the reader goes on.
+                    world.pause_machine(&clock, length);
+                    world.advance(length);
+                    world.report_restore(&clock);
+                }
+                world.advance(length / 2);
+            });
+        })?;
+        stage.run(5 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F4: the machine stands still in the middle of a reading with all its clocks, unseen.
+pub(crate) fn reader_and_counter_held_up(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    stage.act(|world, clocks| world.pause_machine(&clocks[0], S))?;
+    stage.world.advance(S);
+    stage.look()
+}
+
+/// F4: the sync thread is held up between any two of its steps, more often than not.
+pub(crate) fn thread_held_up(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let (ppm, longest) = *stage.dice.one_of(&[(500_000, MS), (300_000, 50 * MS), (100_000, S), (30_000, 60 * S)]);
+    let host = any_host("east", &mut stage.dice).stalls(ppm, longest);
+    stage.clock(host);
+    stage.settle()?;
+    stage.tally.acts += 1;
+    stage.run(300 * S)
+}
+
+/// F4: the machine is suspended: noticed within the check interval.
+pub(crate) fn suspended(stage: &mut Stage) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    plain(stage, k, oscillator);
+    stage.settle()?;
+    stage.run(10 * S)?;
+    for _ in 0..2 {
+        let length = *stage.dice.one_of(&[S, 60 * S, 8 * 3600 * S]);
+        let clock = stage.clocks[0].clone();
+        stage.look()?;
+        stage.excuse(0);
+        stage.world.suspend(&clock, length);
+        stage.world.advance(length);
+        stage.tally.acts += 1;
+        stage.must_notice(0, length, 105 * MS)?;
+        stage.run(20 * S)?;
+    }
+    Ok(())
+}
+
+/// F4: a timestamp taken in the moments after a suspend that nobody has noticed is not exposed: the wait looks for one.
+pub(crate) fn suspended_before_a_commit(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    stage.run(5 * S)?;
+    let clock = stage.clocks[0].clone();
+    let seen = stage.world.true_time();
+    stage.world.suspend(&clock, 60 * S);
+    stage.world.advance(60 * S);
+    stage.tally.acts += 1;
+    let Ok(s) = clock.commit_timestamp() else { return Ok(()) };
+    let wait = clock.commit_wait(s);
+    if stage.world.wait(&wait, 60 * S).is_ok() {
+        return Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} was exposed long after {seen}")));
+    }
+    Ok(())
+}
+
+/// F5: the virtual machine is paused, migrated or restored without a marker: noticed by the exchanges after it.
+pub(crate) fn machine_paused_unseen(stage: &mut Stage) -> Checked {
+    let (k, oscillator) = (200_000, Oscillator::sine(200_000, 100 * S));
+    plain(stage, k, oscillator);
+    stage.settle()?;
+    stage.run(20 * S)?;
+    for _ in 0..2 {
+        let length = *stage.dice.one_of(&[S, 10 * S, 3600 * S]);
+        let clock = stage.clocks[0].clone();
+        stage.look()?;
+        stage.excuse(0);
+        stage.world.pause_machine(&clock, length);
+        stage.world.advance(length);
+        stage.tally.acts += 1;
+        stage.must_notice(0, length, 10 * S)?;
+        stage.run(30 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F5: without the excuse it is seen to be outside until it is noticed.
+pub(crate) fn machine_paused_without_excuse(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::sine(200_000, 100 * S));
+    stage.settle()?;
+    let length = *stage.dice.one_of(&[S, 10 * S, 3600 * S]);
+    stage.act(|world, clocks| world.pause_machine(&clocks[0], length))?;
+    stage.world.advance(length);
+    stage.run(10 * S)
+}
+
+/// F5: restored with a marker, to a machine with another oscillator: no reading from before it is answered after it.
+pub(crate) fn restored_with_a_marker(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..3 {
+        let length = *stage.dice.one_of(&[MS, S, 3600 * S]);
+        let jump = *stage.dice.one_of(&[0, 1_000_000_000, -1_000, 40_000_000_000]);
+        stage.look()?;
+        let clock = stage.clocks[0].clone();
+        stage.world.pause_machine(&clock, length);
+        stage.world.advance(length);
+        stage.world.jump_counter(&clock, jump);
+        stage.world.report_restore(&clock);
+        stage.tally.acts += 1;
+        stage.look()?;
+        stage.run(30 * S)?;
+    }
+    Ok(())
+}
+
+/// F10: readings that span the end of publications: every exchange of a second's polls comes in the middle of a reading.
+pub(crate) fn publication_during_a_reading(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        let server = sharp(&mut stage.dice);
+        stage.server(name, server);
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let host = plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(S));
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..30 {
+        let point = *stage.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
+        let length = stage.dice.length(S / 2, 3 * S);
+        stage.act(|world, clocks| world.in_next_reading(&clocks[0], point, move |world| world.advance(length)))?;
+    }
+    Ok(())
+}
+
+/// The twin of F10: parameters that are read and used across a disruption: here the reader's promise is asked of an interval
+/// that was read before a pause and is looked at after it, which no clock can keep.
+pub(crate) fn an_interval_used_after_a_pause(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    let Ok(interval) = stage.now(0) else { return Ok(()) };
+    stage.world.advance(S);
+    if interval.contains(stage.world.true_time()) {
+        return Ok(());
+    }
+    Err(stage.world.violation(Law::Containment, || format!("{interval:#} is of a second ago")))
+}
+
+/// F11: the years 1970, 2036, 2038 and 2262, and counters at the ends of their range.
+pub(crate) fn edges_of_time(stage: &mut Stage) -> Checked {
+    let (text, ntp) = *stage.dice.one_of(&[
+        ("1970-01-01T00:00:00Z", false),
+        ("1969-12-31T23:59:50Z", false),
+        ("1677-09-21T00:12:50Z", false),
+        ("2026-01-01T00:00:00Z", true),
+        ("2036-02-07T06:28:06Z", true),
+        ("2038-01-19T03:14:00Z", true),
+        ("2161-01-01T00:00:00Z", true),
+        ("2262-04-11T23:47:00Z", false),
+    ]);
+    let start: Timestamp = text.parse().expect("a timestamp");
+    stage.world = World::starting_at(stage.world.seed(), start);
+    for number in 0..3 {
+        let server = if ntp { honest(&mut stage.dice) } else { Server::direct().path(any_path(&mut stage.dice)) };
+        stage.server(&format!("s{number}"), server);
+    }
+    let starts_at = *stage.dice.one_of(&[0, 1, 2, 1_000, u64::MAX - 1_000_000_000_000_000, 1 << 63]);
+    let host = any_host("east", &mut stage.dice).counter_starts_at(starts_at);
+    stage.clock(host);
+    stage.settle()?;
+    stage.tally.acts += 1;
+    stage.run(30 * S)
+}
+
+/// The twin of F11: NTP in a year beyond the era that the build's pivot names.
+pub(crate) fn beyond_the_era(stage: &mut Stage) -> Checked {
+    let start: Timestamp = "2163-01-01T00:00:00Z".parse().expect("a timestamp");
+    stage.world = World::starting_at(stage.world.seed(), start);
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.run(10 * S)
+}
+
+/// F15: counters of 100 Hz to 1 kHz, and clocks of nanoseconds over them.
+pub(crate) fn coarse_counter(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        let server = sharp(&mut stage.dice);
+        stage.server(name, server);
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let host = plain_host("east", k, oscillator);
+    let host = match stage.dice.below(3) {
+        0 => host.counter_hz(100).counter_starts_at(100_000),
+        1 => host.counter_hz(1_000).counter_starts_at(100_000),
+        _ => host.granularity(4_000_000, 4_000_000),
+    };
+    stage.clock(host);
+    stage.settle()?;
+    stage.tally.acts += 1;
+    stage.run(120 * S)
+}
+
+/// The twin of F15: a counter that steps by 4 ms and is declared to step by 300 ns.
+pub(crate) fn coarse_counter_undeclared(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        let path = Path::new(Delay::default(), Delay::new(MS, MS));
+        stage.server(name, Server::direct().path(path).processing(Duration::ZERO));
+    }
+    let host = Host::named("east").granularity(4_000_000, 300);
+    stage.clock(host.settings(|builder| builder.drift(Drift::fixed_ppm(1)).poll_interval(S)));
+    stage.run(60 * S)
+}

@@ -1,0 +1,215 @@
+//! The catalogue of faults: scenarios with their laws, and for each a twin that must violate.
+//!
+//! Shared by `tests/simulation.rs` (a short campaign) and `examples/campaign.rs` (a long one, by command).
+
+mod cast;
+mod machine_faults;
+mod oracle;
+mod source_faults;
+mod stage;
+
+pub(crate) use stage::Stage;
+
+use stage::Tally;
+
+use machine_faults as machine;
+use source_faults as sources;
+use stage::Checked;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use sureclock::sim::Violation;
+
+pub(crate) type Play = fn(&mut Stage) -> Checked;
+
+/// A fault, what is done with it, and what must hold.
+pub(crate) struct Scenario {
+    /// The number in the catalogue of faults.
+    pub(crate) fault: &'static str,
+    pub(crate) name: &'static str,
+    /// In words.
+    pub(crate) law: &'static str,
+    pub(crate) play: Play,
+    /// The same with the assumption broken: here the law must be seen to be violated.
+    pub(crate) twin: Option<(&'static str, Play)>,
+}
+
+const CERTAIN: &str = "contained or an error; earliest never back; s1 < s2";
+
+const fn scenario(fault: &'static str, name: &'static str, law: &'static str, play: Play) -> Scenario {
+    Scenario { fault, name, law, play, twin: None }
+}
+
+const fn with_twin(scenario: Scenario, name: &'static str, play: Play) -> Scenario {
+    Scenario { twin: Some((name, play)), ..scenario }
+}
+
+/// Every scenario, in the order of the faults.
+pub(crate) const CATALOGUE: &[Scenario] = &[
+    with_twin(
+        scenario("F1", "os-clock-stepped", CERTAIN, machine::os_clock_stepped),
+        "sources measured against it",
+        machine::os_clock_stepped_under_a_source_that_trusts_it,
+    ),
+    with_twin(
+        scenario("F2", "oscillator-at-the-bound", CERTAIN, machine::oscillator_at_the_bound),
+        "beyond the bound",
+        machine::oscillator_beyond_the_bound,
+    ),
+    scenario("F2", "oscillator-beyond-is-seen", "disrupted within 60 s", machine::oscillator_beyond_the_bound_is_seen),
+    with_twin(
+        scenario("F2", "monotonic-slewed", CERTAIN, machine::monotonic_slewed),
+        "slewed by 12 %",
+        machine::monotonic_slewed_beyond,
+    ),
+    with_twin(
+        scenario("F3", "cross-core-skew", CERTAIN, machine::cross_core_skew),
+        "more than declared",
+        machine::cross_core_skew_undeclared,
+    ),
+    scenario("F3", "counter-reset", "an error at once, then certain", machine::counter_reset),
+    with_twin(
+        scenario("F3", "counter-jumps", "disrupted within 10 s, then certain", machine::counter_jumps),
+        "before it is seen",
+        machine::counter_jumps_without_excuse,
+    ),
+    with_twin(
+        scenario("F4", "process-stopped", CERTAIN, machine::process_stopped),
+        "its counter too",
+        machine::reader_and_counter_held_up,
+    ),
+    scenario("F4", "reader-held-up", CERTAIN, machine::reader_held_up),
+    scenario("F4", "thread-held-up", CERTAIN, machine::thread_held_up),
+    scenario("F4", "suspended", "disrupted within 105 ms, then certain", machine::suspended),
+    scenario("F4", "suspended-before-a-commit", "never exposed", machine::suspended_before_a_commit),
+    with_twin(
+        scenario("F5", "machine-paused-unseen", "disrupted within 10 s, then certain", machine::machine_paused_unseen),
+        "before it is seen",
+        machine::machine_paused_without_excuse,
+    ),
+    scenario("F5", "restored-with-a-marker", CERTAIN, machine::restored_with_a_marker),
+    with_twin(
+        scenario("F6", "network-misbehaves", CERTAIN, sources::network_misbehaves),
+        "the path to all is forged",
+        sources::path_forged,
+    ),
+    scenario("F6", "never-synchronized", "an error", sources::never_synchronized),
+    with_twin(scenario("F7", "liars", CERTAIN, sources::liars), "f+1 collude", sources::more_than_f_collude),
+    scenario("F7", "liars-at-the-edge", CERTAIN, sources::liars_at_the_edge),
+    scenario("F7", "liars-rotate", CERTAIN, sources::liars_rotate),
+    scenario("F7", "f+1-apart-are-seen", "disrupted within 10 s, for good", sources::more_than_f_apart_are_seen),
+    scenario("F7", "recovery-after-f+1", "disrupted within 10 s, then certain", sources::recovery_after_more_than_f),
+    scenario("F8", "sources-come-and-go", CERTAIN, sources::sources_come_and_go),
+    with_twin(
+        scenario("F8", "two-names-for-one-host", CERTAIN, sources::two_names_for_one_host),
+        "two addresses",
+        sources::two_addresses_for_one_host,
+    ),
+    with_twin(
+        scenario("F9", "leap-second", CERTAIN, sources::leap_second),
+        "nobody announces it",
+        sources::leap_second_unannounced,
+    ),
+    scenario("F9", "leap-second-false", "certain, and an answer afterwards", sources::leap_second_false),
+    scenario("F9", "smears", CERTAIN, sources::smears),
+    with_twin(
+        scenario("F10", "publication-during-a-reading", CERTAIN, machine::publication_during_a_reading),
+        "an interval used a second later",
+        machine::an_interval_used_after_a_pause,
+    ),
+    with_twin(
+        scenario("F11", "edges-of-time", CERTAIN, machine::edges_of_time),
+        "beyond the era of the build",
+        machine::beyond_the_era,
+    ),
+    with_twin(
+        scenario("F12", "commits", CERTAIN, sources::commits),
+        "exposed without a wait",
+        sources::commits_without_a_wait,
+    ),
+    scenario("F12", "commit-in-the-future", "refused or waited for", sources::commit_far_in_the_future),
+    with_twin(
+        scenario("F15", "coarse-counter", CERTAIN, machine::coarse_counter),
+        "coarser than declared",
+        machine::coarse_counter_undeclared,
+    ),
+    scenario("all", "anything", CERTAIN, sources::anything),
+    with_twin(
+        scenario("-", "usefulness", "99 % answers, width 1.05 of an oracle's", oracle::as_narrow_as_the_facts_allow),
+        "an oracle of half the drift",
+        oracle::narrower_than_the_facts_allow,
+    ),
+];
+
+/// What came of many worlds of one play.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) worlds: u64,
+    pub(crate) violated: u64,
+    /// The violation of the lowest seed.
+    pub(crate) first: Option<Box<Violation>>,
+    pub(crate) tally: Tally,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: Report) {
+        self.worlds += other.worlds;
+        self.violated += other.violated;
+        self.tally.add(&other.tally);
+        let seed = |violation: &Option<Box<Violation>>| violation.as_ref().map_or(u64::MAX, |v| v.seed);
+        if seed(&other.first) < seed(&self.first) {
+            self.first = other.first;
+        }
+    }
+}
+
+/// How a play is played.
+pub(crate) struct Plan {
+    pub(crate) seeds: Range<u64>,
+    /// Threads.
+    pub(crate) jobs: usize,
+    /// End at the first violation.
+    pub(crate) fail_fast: bool,
+    /// Readings of each clock in each run of a stage.
+    pub(crate) looks: u64,
+}
+
+/// Plays one world.
+pub(crate) fn play_one(play: Play, seed: u64, looks: u64, report: &mut Report) {
+    let mut stage = Stage::new(seed, looks);
+    let checked = play(&mut stage);
+    report.worlds += 1;
+    report.tally.add(&stage.tally);
+    if let Err(violation) = checked {
+        report.violated += 1;
+        if report.first.as_ref().is_none_or(|first| seed < first.seed) {
+            report.first = Some(violation);
+        }
+    }
+}
+
+/// Plays the worlds of a plan; `done` counts them.
+pub(crate) fn play_all(play: Play, plan: &Plan, done: &AtomicU64) -> Report {
+    let (next, stop) = (AtomicU64::new(plan.seeds.start), AtomicBool::new(false));
+    let total = Mutex::new(Report::default());
+    std::thread::scope(|scope| {
+        for _ in 0..plan.jobs.max(1) {
+            scope.spawn(|| {
+                let mut report = Report::default();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= plan.seeds.end || stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    play_one(play, seed, plan.looks, &mut report);
+                    done.fetch_add(1, Ordering::Relaxed);
+                    if plan.fail_fast && report.violated > 0 {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                total.lock().expect("no play panics").add(report);
+            });
+        }
+    });
+    total.into_inner().expect("no play panics")
+}

@@ -1,0 +1,435 @@
+//! F6 to F9 and F12: faults of the network, the servers and the calendar, and commits under all of them.
+
+use super::cast::*;
+use super::stage::{Checked, Stage};
+use std::time::Duration;
+use sureclock::sim::{Delay, Host, Law, Oscillator, Path, Reply, Server, ServerError, World};
+use sureclock::{Drift, LeapAnnouncement, NowError, Timescale, Timestamp};
+
+/// F6: asymmetry from 0 to 100 %, ramps, loss, duplicates, reordering, replay, spoofing; routes change; bad manners come and go.
+pub(crate) fn network_misbehaves(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..5 {
+        let name = format!("s{}", stage.dice.below(3));
+        let server = any_server(&mut stage.dice).path(any_path(&mut stage.dice));
+        let server = match stage.dice.below(2) {
+            0 => server.reply(bad_manners(&mut stage.dice)),
+            _ => server,
+        };
+        stage.act(|world, _| world.server(name, server))?;
+        stage.run(30 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F6: someone on the path to all servers forges their answers.
+pub(crate) fn path_forged(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    let ns = stage.dice.within(200_000_000, 2_000_000_000);
+    for name in ["a", "b", "c"] {
+        let forged = Server::honest().error(ServerError::Fixed { ns });
+        stage.act(|world, _| world.server(name, forged))?;
+    }
+    stage.run(30 * S)
+}
+
+/// F7: up to f liars of every kind, alone and colluding.
+pub(crate) fn liars(stage: &mut Stage) -> Checked {
+    let faulty = any_servers(stage);
+    let n = 2 * faulty + 1;
+    // The first f are liars from now on, whatever they were.
+    for number in 0..faulty {
+        let server = liar(&mut stage.dice);
+        stage.server(&format!("s{number}"), server);
+    }
+    for number in faulty..n {
+        let server = any_server(&mut stage.dice);
+        stage.server(&format!("s{number}"), server);
+    }
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..4 {
+        let (number, server) = (stage.dice.below(faulty as u64), liar(&mut stage.dice));
+        stage.act(|world, _| world.server(format!("s{number}"), server))?;
+        stage.run(60 * S)?;
+    }
+    Ok(())
+}
+
+/// F7: liars at the edge: their interval overlaps that of the honest ones, and claims less error than they do.
+pub(crate) fn liars_at_the_edge(stage: &mut Stage) -> Checked {
+    let honest = ServerError::AtEdge { ahead: stage.dice.below(2) == 0 };
+    let ns = stage.dice.within(1_000, 3_000_000);
+    let ns = if stage.dice.below(2) == 0 { ns } else { -ns };
+    let path = Path::symmetric(MS, Duration::ZERO);
+    stage.server("liar", Server::honest().error(ServerError::Fixed { ns }).path(path));
+    for name in ["a", "b"] {
+        let claims = stage.dice.length(Duration::ZERO, 2 * MS);
+        stage.server(name, Server::honest().error(honest).root_dispersion(claims).path(path));
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    stage.clock(plain_host("east", k, oscillator));
+    stage.settle()?;
+    stage.tally.acts += 1;
+    stage.run(60 * S)
+}
+
+/// The twin of F7: f+1 liars that collude.
+pub(crate) fn more_than_f_collude(stage: &mut Stage) -> Checked {
+    let ns = *stage.dice.one_of(&[500_000_000, -500_000_000, 50_000_000, 378_432_000_000_000_000]);
+    stage.server("a", Server::honest());
+    for name in ["b", "c"] {
+        stage.server(name, Server::honest().error(ServerError::Fixed { ns }));
+    }
+    stage.clock(plain_host("east", 200_000, Oscillator::steady(0)));
+    stage.run(30 * S)
+}
+
+/// F7: f+1 liars that do not collude are seen: no answer fits, so there is none.
+pub(crate) fn more_than_f_apart_are_seen(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    let ns = stage.dice.within(1_000_000_000, 5_000_000_000);
+    stage.act(|world, clocks| {
+        world.server("a", Server::honest().error(ServerError::Fixed { ns }));
+        world.server("b", Server::honest().error(ServerError::Fixed { ns: -ns }));
+        world.excuse(&clocks[0]);
+    })?;
+    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    for _ in 0..10 {
+        stage.world.advance(4 * S);
+        if let now @ Ok(_) = stage.now(0) {
+            return Err(stage.world.violation(Law::SeenInTime, || format!("three apart gave {now:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// F7: a liar for a time, then another, a window apart: at most f in any window.
+pub(crate) fn liars_rotate(stage: &mut Stage) -> Checked {
+    let window = 64 * S;
+    let ns = *stage.dice.one_of(&[20_000_000, -20_000_000, 500_000_000]);
+    let good = || Server::honest().path(Path::symmetric(2 * MS, MS));
+    for name in ["a", "b", "c"] {
+        stage.server(name, good());
+    }
+    let silent = stage.dice.below(2) == 0;
+    let host = Host::named("east").settings(move |builder| {
+        builder.drift(Drift::fixed_ppm(1)).poll_interval(4 * S).window(window).max_age(3600 * S)
+    });
+    stage.clock(host);
+    stage.settle()?;
+    let mut before: Option<&str> = None;
+    for liar in ["a", "b", "c", "a"] {
+        stage.act(|world, _| world.server(liar, good().error(ServerError::Fixed { ns })))?;
+        stage.run(20 * S)?;
+        // Who lied before is silent still: what was kept of it must not speak. Now it comes back.
+        if let Some(before) = before.filter(|before| *before != liar) {
+            stage.act(|world, _| world.server(before, good()))?;
+        }
+        let then = if silent { good().reply(Reply::None) } else { good() };
+        stage.act(|world, _| world.server(liar, then))?;
+        // Its facts are out of the window before the next one lies.
+        stage.run(window + 8 * S)?;
+        before = silent.then_some(liar);
+    }
+    Ok(())
+}
+
+/// F7: wrong for a time with more than f, and right again: after the disruption the bound holds, and `earliest` has not gone
+/// back.
+pub(crate) fn recovery_after_more_than_f(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(-100_000));
+    stage.settle()?;
+    stage.run(10 * S)?;
+    let ns = stage.dice.within(50_000_000, 3_000_000_000);
+    let ns = if stage.dice.below(3) == 0 { -ns } else { ns };
+    stage.act(|world, clocks| {
+        for name in ["a", "b"] {
+            world.server(name, Server::honest().error(ServerError::Fixed { ns }));
+        }
+        world.excuse(&clocks[0]);
+    })?;
+    // It contradicts what was published; a new epoch takes the lie for the truth.
+    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    let clock = stage.clocks[0].clone();
+    for _ in 0..300 {
+        clock.start_new_epoch();
+        stage.world.advance(100 * MS);
+        if clock.now().is_ok() {
+            break;
+        }
+    }
+    stage.excuse(0);
+    stage.run(5 * S)?;
+    for name in ["a", "b"] {
+        stage.act(|world, _| world.server(name, Server::honest()))?;
+    }
+    // From the disruption that the honest answers bring, everything holds again.
+    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    stage.run(60 * S)
+}
+
+/// F8: sources come and go below 2f+1, all are lost for hours, and come back.
+pub(crate) fn sources_come_and_go(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host.settings(|builder| builder.poll_interval(64 * S).max_age(24 * 3600 * S)));
+    stage.settle()?;
+    let names: Vec<String> = (0..3).map(|number| format!("s{number}")).collect();
+    for _ in 0..4 {
+        let lost = 1 + usize::try_from(stage.dice.below(3)).unwrap_or(0);
+        for name in &names[..lost] {
+            let dead = any_server(&mut stage.dice).reply(Reply::None);
+            stage.act(|world, _| world.server(name.clone(), dead))?;
+        }
+        let length = *stage.dice.one_of(&[20 * S, 100 * S, 100 * S, 3 * 3600 * S]);
+        stage.run(length)?;
+        for name in &names[..lost] {
+            // s0 may have been a liar: as an honest one its old facts would contradict it for a window, which is allowed.
+            let back = any_server(&mut stage.dice);
+            stage.act(|world, _| world.server(name.clone(), back))?;
+        }
+        stage.run(60 * S)?;
+    }
+    Ok(())
+}
+
+/// F8: two names for one lying host are one domain.
+pub(crate) fn two_names_for_one_host(stage: &mut Stage) -> Checked {
+    two_names(stage, true)
+}
+
+/// The twin of F8: two addresses for one lying host.
+pub(crate) fn two_addresses_for_one_host(stage: &mut Stage) -> Checked {
+    two_names(stage, false)
+}
+
+fn two_names(stage: &mut Stage, one_address: bool) -> Checked {
+    let ns = *stage.dice.one_of(&[100_000_000, -3_000_000_000]);
+    let lying = |number: u8| {
+        let address = ([198, 51, 100, if one_address { 9 } else { number }], 123).into();
+        Server::honest().error(ServerError::Fixed { ns }).at(address)
+    };
+    stage.server("a", Server::honest());
+    stage.server("b", lying(10));
+    stage.server("also-b", lying(11));
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    stage.clock(plain_host("east", k, oscillator));
+    stage.tally.acts += 1;
+    stage.run(60 * S)
+}
+
+/// A world a minute or so before a midnight.
+fn before_midnight(stage: &mut Stage) -> Timestamp {
+    let midnight: Timestamp = "2027-01-01T00:00:00Z".parse().expect("a timestamp");
+    let before = stage.dice.length(5 * S, 300 * S);
+    let start = midnight.checked_sub(before).expect("in range");
+    stage.world = World::starting_at(stage.world.seed(), start);
+    start
+}
+
+/// F9: a leap second inserted or deleted, announced by honest servers that step early or late.
+pub(crate) fn leap_second(stage: &mut Stage) -> Checked {
+    let day = before_midnight(stage);
+    let inserted = stage.dice.below(2) == 0;
+    stage.world.leap_second(day, inserted, true);
+    for number in 0..3 {
+        let server = any_server(&mut stage.dice);
+        let server = if stage.dice.below(2) == 0 { server.steps_late() } else { server };
+        stage.server(&format!("s{number}"), server);
+    }
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    stage.tally.acts += 1;
+    // The last seconds before and the first after, closely.
+    while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
+        stage.run(4 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F9: a leap second that nobody announces.
+pub(crate) fn leap_second_unannounced(stage: &mut Stage) -> Checked {
+    let day = before_midnight(stage);
+    stage.world.leap_second(day, true, false);
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
+        stage.run(S)?;
+    }
+    Ok(())
+}
+
+/// F9: announced by one source, and false: nothing is lost but seconds.
+pub(crate) fn leap_second_false(stage: &mut Stage) -> Checked {
+    let day = before_midnight(stage);
+    let false_alarm = *stage.dice.one_of(&[LeapAnnouncement::Insert, LeapAnnouncement::Delete]);
+    for name in ["a", "b", "c"] {
+        let server = Server::honest();
+        stage.server(name, if name == "a" { server.announces(false_alarm) } else { server });
+    }
+    stage.clock(plain_host("east", 200_000, Oscillator::steady(200_000)));
+    stage.settle()?;
+    stage.tally.acts += 1;
+    while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 330_000_000_000 {
+        stage.run(4 * S)?;
+    }
+    match stage.now(0) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("a false alarm left {error}"))),
+    }
+}
+
+/// F9: a server that smears unannounced among servers of UTC is one liar; a clock whose servers all smear follows them.
+pub(crate) fn smears(stage: &mut Stage) -> Checked {
+    let start: Timestamp = "2026-12-31T11:50:00Z".parse().expect("a timestamp");
+    stage.world = World::starting_at(stage.world.seed(), start);
+    stage.world.leap_second(start, stage.dice.below(2) == 0, true);
+    let all = stage.dice.below(2) == 0;
+    for number in 0..3 {
+        let server = sharp(&mut stage.dice);
+        let smearing = server.clone().timescale(Timescale::Smear24h).announces(LeapAnnouncement::None);
+        stage.server(&format!("s{number}"), if all || number == 0 { smearing } else { server });
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let host = plain_host("east", k, oscillator).settings(move |builder| {
+        let builder = builder.poll_interval(64 * S).check_interval(30 * S);
+        if all { builder.timescale(Timescale::Smear24h) } else { builder }
+    });
+    stage.clock(host);
+    stage.settle()?;
+    stage.tally.acts += 1;
+    for _ in 0..13 {
+        stage.run(2 * 3600 * S)?;
+    }
+    Ok(())
+}
+
+/// F12: commits on three machines at the edges of their bounds: early and spurious looks, new parameters and lost
+/// synchronization in the middle of a wait, waits that are dropped.
+pub(crate) fn commits(stage: &mut Stage) -> Checked {
+    let lines =
+        [Path::new(Delay::new(20 * MS, MS), Delay::default()), Path::new(Delay::default(), Delay::new(20 * MS, MS))];
+    for (number, path) in [lines[0], lines[1], lines[0], lines[1], lines[0], lines[1]].iter().enumerate() {
+        let server = if stage.dice.below(2) == 0 { Server::direct() } else { Server::honest() };
+        stage.server(&format!("s{number}"), server.path(*path));
+    }
+    for (name, asks) in [("east", ["s0", "s2", "s4"]), ("west", ["s1", "s3", "s5"])] {
+        let (k, oscillator) = any_oscillator(&mut stage.dice);
+        let host = asks.iter().fold(plain_host(name, k, oscillator), |host, server| host.asks(*server));
+        stage.clock(host);
+    }
+    stage.settle()?;
+    for _ in 0..8 {
+        let clock = stage.clocks[usize::try_from(stage.dice.below(2)).unwrap_or(0)].clone();
+        match stage.dice.below(4) {
+            0 => stage.act(|world, _| world.report_restore(&clock))?,
+            1 => {
+                // A stopped process: its waits are looked at late.
+                stage.world.stop_process(&clock, 3 * S);
+                stage.world.advance(3 * S);
+                stage.act(|_, _| ())?;
+            }
+            _ => stage.act(|world, _| world.advance(Duration::from_micros(50)))?,
+        }
+        for _ in 0..3 {
+            stage.run(60 * MS)?;
+        }
+        stage.run(10 * S)?;
+    }
+    Ok(())
+}
+
+/// The twin of F12: commits are exposed without a wait.
+pub(crate) fn commits_without_a_wait(stage: &mut Stage) -> Checked {
+    stage.waits_left_out = true;
+    commits(stage)
+}
+
+/// F12: a timestamp far in the future is refused or waited for, never exposed early.
+pub(crate) fn commit_far_in_the_future(stage: &mut Stage) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    plain(stage, k, oscillator);
+    stage.settle()?;
+    let clock = stage.clocks[0].clone();
+    let Ok(now) = clock.now() else { return Ok(()) };
+    let ahead = stage.dice.length(MS, 2 * S);
+    let floor = now.latest().checked_add(ahead).expect("in range");
+    stage.tally.acts += 1;
+    match clock.commit_timestamp_above(floor) {
+        Err(_) if ahead > 400 * MS => Ok(()),
+        Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("a floor {ahead:?} ahead: {error}"))),
+        Ok(s) if s <= floor || ahead > 600 * MS => {
+            Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} above {floor}, {ahead:?} ahead")))
+        }
+        Ok(s) => {
+            let waited = stage.world.wait(&clock.commit_wait(s), 60 * S);
+            let truth = stage.world.true_time();
+            if waited.is_ok() && s > truth {
+                return Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} is exposed at {truth}")));
+            }
+            stage.run(10 * S)
+        }
+    }
+}
+
+/// Everything within the assumptions at once, on two machines.
+pub(crate) fn anything(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    for name in ["east", "west"] {
+        let host = any_host(name, &mut stage.dice);
+        stage.clock(host);
+    }
+    stage.settle()?;
+    for _ in 0..6 {
+        let clock = stage.clocks[usize::try_from(stage.dice.below(2)).unwrap_or(0)].clone();
+        let length = *stage.dice.one_of(&[MS, S, 30 * S]);
+        match stage.dice.below(6) {
+            0 => {
+                stage.world.stop_process(&clock, length);
+                stage.world.advance(length);
+                stage.act(|_, _| ())?;
+            }
+            1 => stage.act(|world, _| world.step_wall(&clock, 1_000_000_000))?,
+            2 => stage.act(|world, _| world.report_restore(&clock))?,
+            3 => {
+                let dead = any_server(&mut stage.dice).reply(bad_manners(&mut stage.dice));
+                stage.act(|world, _| world.server("s1", dead))?;
+            }
+            4 => {
+                let other = clock.clone();
+                stage.act(|world, _| {
+                    world.in_next_reading(&clock, sureclock::sim::ReadPoint::AfterCounter, move |world| {
+                        world.advance(length);
+                        world.step_wall(&other, -5);
+                    });
+                })?;
+            }
+            _ => stage.act(|world, _| world.advance(length))?,
+        }
+        stage.run(40 * S)?;
+    }
+    Ok(())
+}
+
+/// A clock that has lost its sources says so instead of a wrong thing: nothing of this kind is a violation, but it is counted.
+pub(crate) fn never_synchronized(stage: &mut Stage) -> Checked {
+    for name in ["a", "b", "c"] {
+        let manners = bad_manners(&mut stage.dice);
+        stage.server(name, Server::honest().reply(manners));
+    }
+    stage.clock(plain_host("east", 200_000, Oscillator::steady(0)));
+    stage.tally.acts += 1;
+    stage.run(60 * S)?;
+    match stage.now(0) {
+        Err(NowError::NotSynchronized) => Ok(()),
+        other => Err(stage.world.violation(Law::Containment, || format!("out of nothing came {other:?}"))),
+    }
+}

@@ -1,0 +1,257 @@
+//! A stage: a world with clocks, looked at again and again, with the laws checked at every look.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+use sureclock::sim::{Dice, Host, Law, Server, Violation, World};
+use sureclock::{CommitWait, DisruptionReason, NowError, SureClock, TimeInterval, Timescale, Timestamp};
+
+pub(crate) type Checked = Result<(), Box<Violation>>;
+
+/// What was seen on the stages of a scenario.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Calls of `now()` that were checked.
+    pub(crate) readings: u64,
+    /// Of these, intervals.
+    pub(crate) intervals: u64,
+    /// Things done to the world, each with a reading of every clock just before and just after it.
+    pub(crate) acts: u64,
+    /// Commits whose wait ended.
+    pub(crate) commits: u64,
+    /// Errors of readings, by kind.
+    pub(crate) errors: BTreeMap<&'static str, u64>,
+    /// How long after an assumption broke unseen a clock noticed.
+    pub(crate) seen_after: Vec<Duration>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Tally) {
+        self.readings += other.readings;
+        self.intervals += other.intervals;
+        self.acts += other.acts;
+        self.commits += other.commits;
+        for (kind, count) in &other.errors {
+            *self.errors.entry(kind).or_default() += count;
+        }
+        self.seen_after.extend(&other.seen_after);
+    }
+}
+
+/// One world of a scenario.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    /// Choices of the scenario, apart from the world's own.
+    pub(crate) dice: Dice,
+    pub(crate) clocks: Vec<SureClock>,
+    pub(crate) tally: Tally,
+    /// Looks a run of the stage.
+    pub(crate) looks: u64,
+    /// A twin's broken protocol: commits are exposed without a wait.
+    pub(crate) waits_left_out: bool,
+    pending: Vec<(usize, CommitWait)>,
+    exposed: Option<Timestamp>,
+    newest: Vec<Option<Timestamp>>,
+}
+
+impl Stage {
+    /// A stage that takes `looks` looks in each run.
+    pub(crate) fn new(seed: u64, looks: u64) -> Stage {
+        Stage {
+            world: World::new(seed),
+            // Another stream than the world's.
+            dice: Dice::new(!seed),
+            clocks: Vec::new(),
+            tally: Tally::default(),
+            looks,
+            waits_left_out: false,
+            pending: Vec::new(),
+            exposed: None,
+            newest: Vec::new(),
+        }
+    }
+
+    pub(crate) fn server(&mut self, name: &str, server: Server) {
+        self.world.server(name, server);
+    }
+
+    pub(crate) fn clock(&mut self, host: Host) -> SureClock {
+        let clock = self.world.clock(host).unwrap_or_else(|error| panic!("a scenario's clock: {error}"));
+        self.clocks.push(clock.clone());
+        self.newest.push(None);
+        clock
+    }
+
+    /// Lets time pass until every clock has an interval, for a minute at most, with looks.
+    pub(crate) fn settle(&mut self) -> Checked {
+        for _ in 0..600 {
+            self.look()?;
+            if self.clocks.iter().all(|clock| clock.now().is_ok()) {
+                return Ok(());
+            }
+            self.world.advance(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Lets `length` pass, and looks at odd times: mostly far apart, sometimes within nanoseconds.
+    pub(crate) fn run(&mut self, length: Duration) -> Checked {
+        let ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        let mut left = ns;
+        for look in (1..=self.looks).rev() {
+            let share = left / look * 2;
+            let step = match self.dice.below(8) {
+                0 => self.dice.below(2_000),
+                1 => self.dice.below(2_000_000),
+                _ if look == 1 => left,
+                _ => self.dice.below(share.max(1)),
+            };
+            let step = step.min(left);
+            left -= step;
+            self.world.advance(Duration::from_nanos(step));
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    /// Does something to the world, with a look just before and just after it.
+    pub(crate) fn act(&mut self, act: impl FnOnce(&mut World, &[SureClock])) -> Checked {
+        self.look()?;
+        act(&mut self.world, &self.clocks);
+        self.tally.acts += 1;
+        self.look()
+    }
+
+    /// Reads every clock, and goes on with their commits.
+    pub(crate) fn look(&mut self) -> Checked {
+        for at in 0..self.clocks.len() {
+            self.look_at(at)?;
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, at: usize) -> Checked {
+        let clock = self.clocks[at].clone();
+        let all = self.dice.below(8) == 0;
+        let result = if all { self.world.check_all(&clock)? } else { self.world.check(&clock)? };
+        self.tally.readings += 1;
+        self.tally.intervals += u64::from(result.is_ok());
+        if let Err(error) = result {
+            *self.tally.errors.entry(kind(error)).or_default() += 1;
+        }
+        if self.world.is_excused(&clock) {
+            // What it gives out now is beyond its promise.
+            self.pending.retain(|(of, _)| *of != at);
+            return Ok(());
+        }
+        self.end_waits(at)?;
+        if self.dice.below(4) == 0 { self.begin_commit(at, &clock) } else { Ok(()) }
+    }
+
+    /// A transaction begins: its timestamp is above that of every commit that was seen, and not before true time.
+    fn begin_commit(&mut self, at: usize, clock: &SureClock) -> Checked {
+        let Ok(s) = clock.commit_timestamp() else { return Ok(()) };
+        let truth = self.truth_of(at);
+        let seen = self.exposed.max(self.newest[at]);
+        if seen.is_some_and(|seen| s <= seen) {
+            let what = || format!("{s}, and {} had been seen", seen.unwrap_or(Timestamp::MIN));
+            return Err(self.world.violation(Law::CommitsAreOrdered, what));
+        }
+        if s < truth {
+            return Err(self.world.violation(Law::CommitsAreOrdered, || format!("{s} is before {truth}, its start")));
+        }
+        self.newest[at] = Some(s);
+        self.pending.push((at, clock.commit_wait(s)));
+        if self.pending.len() > 8 {
+            // Cancelled: the outcome is unknown.
+            drop(self.pending.remove(0));
+        }
+        if self.waits_left_out {
+            self.expose(s);
+        }
+        Ok(())
+    }
+
+    fn end_waits(&mut self, at: usize) -> Checked {
+        let mut ended = Vec::new();
+        self.pending.retain(|(of, wait)| {
+            if *of != at {
+                return true;
+            }
+            match wait.check() {
+                Ok(false) => true,
+                Ok(true) => {
+                    ended.push(wait.timestamp());
+                    false
+                }
+                // The outcome is unknown.
+                Err(_) => false,
+            }
+        });
+        let truth = self.truth_of(at);
+        for s in ended {
+            if s > truth {
+                return Err(self.world.violation(Law::CommitsAreOrdered, || format!("{s} is exposed at {truth}")));
+            }
+            self.expose(s);
+            self.tally.commits += 1;
+        }
+        Ok(())
+    }
+
+    fn truth_of(&self, at: usize) -> Timestamp {
+        let timescale = self.clocks[at].now().map_or(Timescale::Utc, |interval| interval.timescale());
+        self.world.true_time_on(timescale)
+    }
+
+    fn expose(&mut self, s: Timestamp) {
+        self.exposed = self.exposed.max(Some(s));
+    }
+
+    /// From now on an assumption is broken unseen on this clock: what it says until it notices is beyond its promise.
+    pub(crate) fn excuse(&mut self, at: usize) {
+        let clock = self.clocks[at].clone();
+        self.world.excuse(&clock);
+    }
+
+    /// The clock, which is excused, notices within `limit` of running time; `standing` of the time since then it stood still.
+    pub(crate) fn must_notice(&mut self, at: usize, standing: Duration, limit: Duration) -> Checked {
+        let clock = self.clocks[at].clone();
+        let step = (limit / 64).max(Duration::from_micros(10));
+        let mut passed = Duration::ZERO;
+        while passed <= limit {
+            self.look()?;
+            if let Some(after) = self.world.seen_after(&clock) {
+                self.tally.seen_after.push(after.saturating_sub(standing));
+                return Ok(());
+            }
+            self.world.advance(step);
+            passed += step;
+        }
+        Err(self.world.violation(Law::SeenInTime, || format!("not after {limit:?}")))
+    }
+
+    /// What a clock says now, unchecked.
+    pub(crate) fn now(&self, at: usize) -> Result<TimeInterval, NowError> {
+        self.clocks[at].now()
+    }
+}
+
+fn kind(error: NowError) -> &'static str {
+    match error {
+        NowError::NotSynchronized => "not synchronized",
+        NowError::Stale { .. } => "stale",
+        NowError::TooUncertain { .. } => "too uncertain",
+        NowError::Disrupted { reason } => match reason {
+            DisruptionReason::SourcesDisagree => "sources disagree",
+            DisruptionReason::ContradictsPublished => "contradicts published",
+            DisruptionReason::CounterWentBack => "disrupted: counter went back",
+            DisruptionReason::Suspended => "suspended",
+            DisruptionReason::LeapSecond => "leap second",
+            DisruptionReason::Restored => "restored",
+            _ => "disrupted",
+        },
+        NowError::CounterWentBack { .. } => "counter went back",
+        NowError::OutOfRange => "out of range",
+        _ => "other",
+    }
+}

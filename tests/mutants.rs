@@ -1,0 +1,163 @@
+//! Hand-made mutants: each breaks one rule of the bound, and the campaign must find it within 10^4 worlds.
+//!
+//! A mutant is a file `tests/mutants/NAME.mutant`: what it breaks, the file, and blocks of old and new text, each old text there
+//! exactly once. That all of them apply is an ordinary test; that each is found takes minutes and is run by name:
+//!
+//! `cargo test --release --test mutants -- --ignored --nocapture`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Mutant {
+    name: String,
+    breaks: String,
+    file: String,
+    blocks: Vec<(String, String)>,
+}
+
+const WORLDS: u32 = 10_000;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn mutants() -> Vec<Mutant> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join("tests/mutants")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "mutant") {
+            found.push(parse(&path));
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn parse(path: &Path) -> Mutant {
+    let text = fs::read_to_string(path).unwrap();
+    let (breaks, rest) = text.split_once('\n').unwrap();
+    let (file, rest) = rest.split_once('\n').unwrap();
+    let blocks = rest.split("<<<<\n").skip(1).map(|block| {
+        let (old, rest) = block.split_once("====\n").unwrap();
+        let new = rest.strip_suffix(">>>>\n").unwrap_or_else(|| panic!("{}: a block does not end", path.display()));
+        // Without the last line end: a block may be a part of a line.
+        let cut = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
+        (cut(old), cut(new))
+    });
+    Mutant {
+        name: path.file_stem().unwrap().to_str().unwrap().into(),
+        breaks: breaks.into(),
+        file: file.strip_prefix("file: ").unwrap().into(),
+        blocks: blocks.collect(),
+    }
+}
+
+impl Mutant {
+    /// The broken file.
+    fn apply(&self) -> String {
+        let mut text = fs::read_to_string(root().join(&self.file)).unwrap();
+        assert!(!self.blocks.is_empty(), "{} changes nothing", self.name);
+        for (old, new) in &self.blocks {
+            assert_eq!(text.matches(old).count(), 1, "{}: this is not in {} once:\n{old}", self.name, self.file);
+            text = text.replacen(old, new, 1);
+        }
+        text
+    }
+}
+
+#[test]
+fn every_mutant_applies() {
+    let mutants = mutants();
+    assert!(mutants.len() >= 12, "the mutants were found");
+    for mutant in mutants {
+        let broken = mutant.apply();
+        assert_ne!(broken, fs::read_to_string(root().join(&mutant.file)).unwrap(), "{}", mutant.name);
+    }
+}
+
+#[test]
+#[ignore = "minutes; CI runs it by name"]
+fn the_campaign_finds_every_mutant() {
+    let tree = root().join("target/mutants/tree");
+    copy_tree(&tree);
+    // The twin of the whole: what is not broken is not found.
+    println!("{:28} {}", "(none)", verdict(&tree).unwrap_or("not found, as it must not be".into()));
+    assert_eq!(verdict(&tree), None, "the campaign fails without a mutant");
+    let mut missed = Vec::new();
+    for mutant in mutants() {
+        let original = fs::read_to_string(root().join(&mutant.file)).unwrap();
+        fs::write(tree.join(&mutant.file), mutant.apply()).unwrap();
+        match verdict(&tree) {
+            Some(found) => println!("{:28} {found}  ({})", mutant.name, mutant.breaks),
+            None => {
+                println!("{:28} NOT FOUND in {WORLDS} worlds ({})", mutant.name, mutant.breaks);
+                missed.push(mutant.name);
+            }
+        }
+        fs::write(tree.join(&mutant.file), original).unwrap();
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// What the campaign over this tree finds, if anything.
+fn verdict(tree: &Path) -> Option<String> {
+    let build = root().join("target/mutants/build");
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(tree).env("CARGO_TARGET_DIR", &build).env_remove("RUSTFLAGS").args(arguments);
+        command
+    };
+    let built = cargo(&["build", "--quiet", "--locked", "--release", "--features", "sim,cli", "--example", "campaign"])
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "a mutant does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
+    let campaign = build.join("release/examples/campaign");
+    let output =
+        Command::new(campaign).args(["--worlds", &WORLDS.to_string(), "--fail-fast", "--no-twins"]).output().unwrap();
+    if output.status.success() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    // The rows so far: fault, scenario, worlds.
+    let rows: Vec<Vec<&str>> =
+        text.lines().filter(|l| l.contains("law: ")).map(|l| l.split_whitespace().collect()).collect();
+    let worlds: u64 = rows.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
+    let law = text.lines().find(|line| line.contains("is violated")).and_then(|line| line.split_whitespace().next());
+    // A mutant that makes the library panic is found, too.
+    let what = law.map_or(format!("{}", output.status), str::to_owned);
+    let scenario = rows.last().map_or("?", |row| row[1]);
+    Some(format!("found after {worlds} worlds by {scenario}: {what}"))
+}
+
+/// What the build of the campaign needs, afresh.
+fn copy_tree(to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    let wanted = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "src",
+        "examples",
+        "tests/catalogue",
+        "tests/simulation.rs",
+        "benches",
+    ];
+    for name in wanted {
+        copy(&root().join(name), &to.join(name));
+    }
+}
+
+fn copy(from: &PathBuf, to: &PathBuf) {
+    if from.is_dir() {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+}

@@ -1,0 +1,44 @@
+//! The catalogue of faults over simulated worlds: a short campaign, and the twins that must violate.
+//!
+//! The long one, with progress: `cargo run --release --features sim,cli --example campaign`. `SURECLOCK_SEED` moves the seeds of
+//! this one, `SURECLOCK_WORLDS` sets how many worlds each scenario gets.
+
+#[allow(dead_code, reason = "the campaign uses the rest")]
+mod catalogue;
+
+use catalogue::{CATALOGUE, Play, Report, play_one};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text:?}")))
+}
+
+fn play(play: Play, worlds: u64) -> Report {
+    let (from, mut report) = (number("SURECLOCK_SEED", 0), Report::default());
+    (from..from.saturating_add(worlds)).for_each(|seed| play_one(play, seed, 40, &mut report));
+    report
+}
+
+#[test]
+fn every_scenario_keeps_its_law() {
+    let worlds = number("SURECLOCK_WORLDS", 20);
+    for scenario in CATALOGUE {
+        let report = play(scenario.play, worlds);
+        if let Some(violation) = report.first {
+            panic!("{} {}: {violation}", scenario.fault, scenario.name);
+        }
+        let tally = report.tally;
+        println!("{:4} {:30} {} worlds, {} readings", scenario.fault, scenario.name, report.worlds, tally.readings);
+        assert!(tally.acts >= worlds.min(report.worlds) / 2, "{}: the fault was active", scenario.name);
+    }
+}
+
+#[test]
+fn every_twin_is_seen_to_violate() {
+    let worlds = number("SURECLOCK_WORLDS", 20);
+    for scenario in CATALOGUE {
+        let Some((name, twin)) = scenario.twin else { continue };
+        let report = play(twin, worlds);
+        println!("{:4} {:30} {name}: {} of {} worlds", scenario.fault, scenario.name, report.violated, report.worlds);
+        assert!(report.violated > 0, "{} {}: nobody saw that {name}", scenario.fault, scenario.name);
+    }
+}
