@@ -82,7 +82,7 @@ fn the_campaign_finds_every_mutant() {
     let tree = root().join("target/mutants/tree");
     copy_tree(&tree);
     // The twin of the whole: what is not broken is not found.
-    println!("{:28} {}", "(none)", verdict(&tree).unwrap_or("not found, as it must not be".into()));
+    println!("{:28} {}", "(none)", verdict(&tree).unwrap_or("nothing found, as it must be".into()));
     assert_eq!(verdict(&tree), None, "the campaign fails without a mutant");
     let mut missed = Vec::new();
     for mutant in mutants() {

@@ -148,8 +148,8 @@ pub(crate) fn any_host(name: &str, dice: &mut Dice) -> Host {
     match dice.below(6) {
         0 => host.skew_ticks(u32::try_from(dice.below(2_000)).unwrap_or(0)),
         1 => host.granularity(300, 300),
-        2 => host.stalls(100_000, dice.length(MS, 3 * S)),
-        3 => host.stalls(10_000, dice.length(S, 100 * S)),
+        2 => host.stalls(50_000, dice.length(MS, S)),
+        3 => host.stalls(2_000, dice.length(S, 100 * S)),
         _ => host,
     }
 }

@@ -97,6 +97,7 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
     with_twin(scenario("F7", "liars", CERTAIN, sources::liars), "f+1 collude", sources::more_than_f_collude),
     scenario("F7", "liars-at-the-edge", CERTAIN, sources::liars_at_the_edge),
     scenario("F7", "liars-rotate", CERTAIN, sources::liars_rotate),
+    scenario("F7", "liars-relay", CERTAIN, sources::liars_relay),
     scenario("F7", "f+1-apart-are-seen", "disrupted within 10 s, for good", sources::more_than_f_apart_are_seen),
     scenario("F7", "recovery-after-f+1", "disrupted within 10 s, then certain", sources::recovery_after_more_than_f),
     scenario("F8", "sources-come-and-go", CERTAIN, sources::sources_come_and_go),

@@ -141,6 +141,28 @@ pub(crate) fn liars_rotate(stage: &mut Stage) -> Checked {
     Ok(())
 }
 
+/// F7: a liar falls silent, and when its facts are out of the window another appears and says the same: never more than one in a
+/// window, but what is kept of the first must not speak for the second.
+pub(crate) fn liars_relay(stage: &mut Stage) -> Checked {
+    let window = 64 * S;
+    let ns = *stage.dice.one_of(&[20_000_000, -20_000_000, 500_000_000]);
+    let good = || Server::honest().path(Path::symmetric(2 * MS, MS));
+    let lying = || good().error(ServerError::Fixed { ns });
+    stage.server("honest", good());
+    stage.server("first", lying());
+    stage.server("second", good().path(Path::default().partitioned()));
+    let host = Host::named("east").settings(move |builder| {
+        builder.drift(Drift::fixed_ppm(1)).poll_interval(4 * S).window(window).max_age(3600 * S).max_uncertainty(S)
+    });
+    stage.clock(host);
+    stage.settle()?;
+    stage.run(20 * S)?;
+    stage.act(|world, _| world.server("first", good().path(Path::default().partitioned())))?;
+    stage.run(window + 8 * S)?;
+    stage.act(|world, _| world.server("second", lying()))?;
+    stage.run(20 * S)
+}
+
 /// F7: wrong for a time with more than f, and right again: after the disruption the bound holds, and `earliest` has not gone
 /// back.
 pub(crate) fn recovery_after_more_than_f(stage: &mut Stage) -> Checked {

@@ -100,9 +100,9 @@ impl Stage {
         for look in (1..=self.looks).rev() {
             let share = left / look * 2;
             let step = match self.dice.below(8) {
+                _ if look == 1 => left,
                 0 => self.dice.below(2_000),
                 1 => self.dice.below(2_000_000),
-                _ if look == 1 => left,
                 _ => self.dice.below(share.max(1)),
             };
             let step = step.min(left);
