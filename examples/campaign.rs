@@ -9,7 +9,7 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 mod catalogue;
 
-use catalogue::{CATALOGUE, Plan, Play, Report, Scenario, play_all};
+use catalogue::{CATALOGUE, Plan, Play, Report, Scenario, Tally, play_all};
 use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -43,6 +43,9 @@ struct Args {
     /// No twins.
     #[arg(long)]
     no_twins: bool,
+    /// The table in Markdown, as it stands in tests/README.md.
+    #[arg(long)]
+    markdown: bool,
     /// Worlds of each twin.
     #[arg(long, default_value_t = 100)]
     twin_worlds: u64,
@@ -62,14 +65,28 @@ fn main() -> ExitCode {
     let seeds = args.seed..args.seed.saturating_add(each);
     let began = Instant::now();
     let (mut total, mut failed) = (Report::default(), false);
-    println!("{HEAD}");
+    println!("{}", if args.markdown { MARKDOWN_HEAD } else { HEAD });
     for scenario in &scenarios {
         let report = with_progress(
             scenario.name,
             scenario.play,
             &Plan { seeds: seeds.clone(), jobs, fail_fast: args.fail_fast, looks: args.looks },
         );
-        print_row(scenario, &report);
+        let twin = scenario.twin.filter(|_| !args.no_twins).map(|(name, twin)| {
+            let seeds = args.seed..args.seed.saturating_add(args.twin_worlds);
+            (name, with_progress(name, twin, &Plan { seeds, jobs, fail_fast: false, looks: 40 }))
+        });
+        let bites = twin.as_ref().is_none_or(|(_, report)| report.violated > 0);
+        failed |= !bites;
+        if args.markdown {
+            print_markdown(scenario, &report, twin.as_ref());
+        } else {
+            print_row(scenario, &report);
+            if let Some((name, report)) = &twin {
+                let verdict = if bites { "as it must" } else { "NOBODY SAW IT" };
+                println!("     twin: {name}: {} of {} worlds violate, {verdict}", report.violated, report.worlds);
+            }
+        }
         if args.verbose {
             println!("     errors of readings: {:?}", report.tally.errors);
         }
@@ -84,14 +101,6 @@ fn main() -> ExitCode {
         total.add(report);
         if failed && args.fail_fast {
             return ExitCode::FAILURE;
-        }
-        if let (Some((name, twin)), false) = (scenario.twin, args.no_twins) {
-            let seeds = args.seed..args.seed.saturating_add(args.twin_worlds);
-            let report = with_progress(name, twin, &Plan { seeds, jobs, fail_fast: false, looks: 40 });
-            let bites = report.violated > 0;
-            failed |= !bites;
-            let verdict = if bites { "as it must" } else { "NOBODY SAW IT" };
-            println!("     twin: {name}: {} of {} worlds violate, {verdict}", report.violated, report.worlds);
         }
     }
     let (seconds, tally) = (began.elapsed().as_secs_f64(), &total.tally);
@@ -114,12 +123,7 @@ const HEAD: &str = "     scenario                          worlds     readings  
 
 fn print_row(scenario: &Scenario, report: &Report) {
     let tally = &report.tally;
-    let mut seen = tally.seen_after.clone();
-    seen.sort_unstable();
-    let noticed = match (seen.get(seen.len() / 2), seen.last()) {
-        (Some(median), Some(most)) => format!("{:.3} s, {:.3} s", median.as_secs_f64(), most.as_secs_f64()),
-        _ => String::new(),
-    };
+    let noticed = noticed(tally);
     println!(
         "{:4} {:32} {:>8} {:>12}    {:>5.1} % {:>10} {:>10}  {noticed:>22}  {:>10}   law: {}",
         scenario.fault,
@@ -132,6 +136,34 @@ fn print_row(scenario: &Scenario, report: &Report) {
         report.violated,
         scenario.law,
     );
+}
+
+const MARKDOWN_HEAD: &str = "| fault | scenario | law | worlds | readings | intervals | noticed after (median, most) | violations | twin: worlds that violate |\n|---|---|---|---|---|---|---|---|---|";
+
+fn print_markdown(scenario: &Scenario, report: &Report, twin: Option<&(&str, Report)>) {
+    let tally = &report.tally;
+    let twin = twin.map_or(String::new(), |(name, report)| format!("{name}: {} of {}", report.violated, report.worlds));
+    println!(
+        "| {} | {} | {} | {} | {} | {:.1} % | {} | {} | {twin} |",
+        scenario.fault,
+        scenario.name,
+        scenario.law,
+        report.worlds,
+        tally.readings,
+        share(tally.intervals, tally.readings),
+        noticed(tally),
+        report.violated,
+    );
+}
+
+/// How long after an assumption broke unseen it was noticed.
+fn noticed(tally: &Tally) -> String {
+    let mut seen = tally.seen_after.clone();
+    seen.sort_unstable();
+    match (seen.get(seen.len() / 2), seen.last()) {
+        (Some(median), Some(most)) => format!("{:.3} s, {:.3} s", median.as_secs_f64(), most.as_secs_f64()),
+        _ => String::new(),
+    }
 }
 
 fn share(part: u64, whole: u64) -> f64 {

@@ -368,7 +368,7 @@ impl Builder {
             ageing,
             scale: counter.scale(),
             counter: counter.id(),
-            lap: Arc::clone(counter.lap()),
+            incarnation: Arc::clone(counter.incarnation()),
             counter_description: counter.describe(),
             rate_bound_ppb: rate.faster_ppb.max(rate.slower_ppb),
             timescale: self.timescale,

@@ -235,7 +235,7 @@ impl SureClock {
         params.now(ticks)?;
         // Above what the counter shows now: a reading from before it went back.
         let shown = ticks.saturating_add(shared.counter.margin());
-        if reading.lap() != incarnation || reading.ticks() < params.since || reading.ticks() > shown {
+        if reading.incarnation() != incarnation || reading.ticks() < params.since || reading.ticks() > shown {
             return Err(AtError::BeforeEpoch);
         }
         let (earliest_ns, latest_ns) = params.at(reading.ticks())?;
@@ -251,8 +251,9 @@ impl SureClock {
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         use crate::bound::lines::Line;
         let shared = &self.inner.shared;
-        let same = |reading: MonotonicTime| reading.counter() == shared.counter.id();
-        if !same(earlier) || !same(later) || earlier.lap() != later.lap() || later.ticks() < earlier.ticks() {
+        let ours = |reading: MonotonicTime| reading.counter() == shared.counter.id();
+        let disrupted_between = earlier.incarnation() != later.incarnation();
+        if !ours(earlier) || !ours(later) || disrupted_between || later.ticks() < earlier.ticks() {
             return None;
         }
         let (n, margin) = (later.ticks() - earlier.ticks(), shared.counter.margin());

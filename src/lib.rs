@@ -10,7 +10,8 @@
 //! Under the assumptions below:
 //!
 //! - true time was inside every interval at some moment between call and return (`now`), or at the reading (`at`);
-//! - within an epoch `earliest` never goes back, so [`after`](SureClock::after) once true stays true;
+//! - within an epoch `earliest` never goes back, so [`after`](SureClock::after) once true stays true (between two cores whose
+//!   counters differ, to within the difference that the status shows as the counter's margin);
 //! - if a transaction began after another was seen committed, on any two machines, its timestamp is the larger one, given
 //!   that both took [`commit_timestamp`](SureClock::commit_timestamp) after the request arrived and waited;
 //! - every arithmetic step is in integers and rounded outward; a bound that does not fit is an error.
@@ -28,7 +29,8 @@
 //!    one failure domain.
 //! 2. A suspended machine is noticed up to `check_interval` (100 ms of running time) late; a suspend shorter than the platform
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
-//!    Until then an interval may be behind true time. Only a fence at the resource makes that harmless.
+//!    Until then an interval may be behind true time, and a pause smaller than the uncertainty may never be noticed. Only a
+//!    fence at the resource makes that harmless.
 //! 3. Beyond f liars, or with an oscillator beyond (R), nothing is promised. What contradicts itself is an error.
 //! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table
 //!    ([`Timescale::known_for`]). An announced leap second is passed without an answer for some seconds; an unannounced one
@@ -68,8 +70,8 @@
 //!
 //! # Features
 //!
-//! None is on by default, and none changes a result: `cli` (the command), `serde`, `jiff`, `rsntp` (a source through that
-//! crate, under a further assumption).
+//! None is on by default, and none changes a result: `cli` (the command), `serde`, `jiff`, `tracing`, `rsntp` (a source through
+//! that crate, under a further assumption), `sim` (a simulated world in which true time is known, for tests of your own).
 
 mod bound;
 mod builder;

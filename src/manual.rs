@@ -4,7 +4,7 @@ use crate::bound::lines::{Line, Slopes};
 use crate::bound::params::Params;
 use crate::bound::{DisruptionReason, NowError};
 use crate::clock::{Limits, Shared, SureClock};
-use crate::counter::{Counter, Lap, ManualCounter};
+use crate::counter::{Counter, Incarnation, ManualCounter};
 use crate::publish::{Content, Publication, Publisher, WORDS, Waiters, channel};
 use crate::sync::{Counts, State, Status};
 use crate::time::{InvertedInterval, TickScale, TimeInterval, Timescale};
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct ManualTime {
     counter: Arc<ManualCounter>,
-    lap: Arc<Lap>,
+    incarnation: Arc<Incarnation>,
     waiters: Arc<Waiters>,
     timescale: Timescale,
     state: Mutex<ManualState>,
@@ -46,7 +46,7 @@ pub enum SetTimeError {
 pub(crate) fn start(interval: TimeInterval) -> (Shared, ManualTime) {
     let manual = ManualCounter::new(ORIGIN);
     let counter = Counter::manual(Arc::clone(&manual));
-    let lap = Arc::clone(counter.lap());
+    let incarnation = Arc::clone(counter.incarnation());
     let publication = Publication { content: exact(&interval, ORIGIN), ..Publication::START };
     let (publisher, cell) = channel(publication.encode());
     let waiters = Arc::new(Waiters::default());
@@ -57,7 +57,7 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, ManualTime) {
         shared,
         ManualTime {
             counter: manual,
-            lap,
+            incarnation,
             waiters,
             timescale,
             state: Mutex::new(ManualState { publisher, publication }),
@@ -99,7 +99,7 @@ impl ManualTime {
     pub fn disrupt(&self) {
         let mut state = self.state.lock();
         state.publication.incarnation = state.publication.incarnation.wrapping_add(1);
-        self.lap.set(state.publication.incarnation);
+        self.incarnation.set(state.publication.incarnation);
         state.publish(Content::Disrupted(DisruptionReason::ByHand));
         drop(state);
         self.waiters.notify();

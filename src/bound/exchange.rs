@@ -41,7 +41,7 @@ impl Facts {
         if before.counter() != after.counter() {
             return Err(FactsError::ForeignCounter);
         }
-        if before.lap() != after.lap() {
+        if before.incarnation() != after.incarnation() {
             return Err(FactsError::Disrupted);
         }
         if after.ticks() < before.ticks() {

@@ -11,12 +11,12 @@
 
 mod continuity;
 mod fork;
-mod lap;
+mod incarnation;
 mod manual;
 
 pub(crate) use continuity::Continuity;
 pub(crate) use fork::ProcessMark;
-pub(crate) use lap::Lap;
+pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;
 
 use crate::time::{CounterId, MonotonicTime, TickScale, WallTime};
@@ -42,7 +42,7 @@ pub enum CounterChoice {
 pub(crate) struct Counter {
     kind: Kind,
     id: CounterId,
-    lap: Arc<Lap>,
+    incarnation: Arc<Incarnation>,
     scale: TickScale,
     rate_error_ppb: u32,
     margin: u64,
@@ -87,7 +87,7 @@ impl Counter {
 
     /// A counter of its own identity over what is read.
     fn over(kind: Kind, scale: TickScale, rate_error_ppb: u32, margin: u64) -> Counter {
-        Counter { kind, id: lap::fresh_id(), lap: Arc::default(), scale, rate_error_ppb, margin }
+        Counter { kind, id: incarnation::fresh_id(), incarnation: Arc::default(), scale, rate_error_ppb, margin }
     }
 
     /// A counter that stands still until a test moves it, one nanosecond a tick.
@@ -119,23 +119,23 @@ impl Counter {
         }
     }
 
-    /// One reading with the counter's identity. The lap is read first: a reading that carries the number of a disruption was
+    /// One reading with the counter's identity. The incarnation is read first: a reading that carries the number of a disruption was
     /// taken after it.
     #[inline]
     pub(crate) fn read(&self) -> MonotonicTime {
-        let lap = self.lap.get();
-        MonotonicTime::new(self.id, lap, self.ticks())
+        let incarnation = self.incarnation.get();
+        MonotonicTime::new(self.id, incarnation, self.ticks())
     }
 
     /// A reading that was taken just now without a look of a reader's.
     #[cfg(feature = "sim")]
     pub(crate) fn reading_of(&self, ticks: u64) -> MonotonicTime {
-        MonotonicTime::new(self.id, self.lap.get(), ticks)
+        MonotonicTime::new(self.id, self.incarnation.get(), ticks)
     }
 
     /// How many disruptions the clock has had.
-    pub(crate) fn lap(&self) -> &Arc<Lap> {
-        &self.lap
+    pub(crate) fn incarnation(&self) -> &Arc<Incarnation> {
+        &self.incarnation
     }
 
     pub(crate) fn id(&self) -> CounterId {

@@ -207,7 +207,7 @@ pub(super) struct Told {
     /// A timestamp that `after` called past.
     pub(super) past_ns: Option<i64>,
     /// The number of disruptions that has been noted.
-    pub(super) lap: u32,
+    pub(super) incarnation: u32,
     /// Since when an assumption is broken that the clock has not noticed.
     pub(super) excused_since: Option<Moment>,
     /// How long the last such time was.

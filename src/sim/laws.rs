@@ -188,9 +188,9 @@ impl World {
     pub fn excuse(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
-        let (now, lap) = (inner.now, inner.hosts[host].counter.lap().get());
+        let (now, incarnation) = (inner.now, inner.hosts[host].counter.incarnation().get());
         let told = &mut inner.hosts[host].told;
-        told.lap = lap;
+        told.incarnation = incarnation;
         (told.excused_since, told.seen_after, told.reading) = (Some(now), None, None);
     }
 
@@ -271,11 +271,11 @@ impl Inner {
     /// Notes a disruption that has just happened, and ends an excuse with it.
     pub(super) fn notice_disruption(&mut self, host: usize) {
         let (now, state) = (self.now, &mut self.hosts[host]);
-        let lap = state.counter.lap().get();
-        if state.told.lap == lap {
+        let incarnation = state.counter.incarnation().get();
+        if state.told.incarnation == incarnation {
             return;
         }
-        state.told.lap = lap;
+        state.told.incarnation = incarnation;
         if let Some(since) = state.told.excused_since.take() {
             (state.told.seen_after, state.told.reading) = (Some((now - since).length()), None);
         }

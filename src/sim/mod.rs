@@ -54,6 +54,9 @@ mod server;
 mod trace;
 mod world;
 
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests;
+
 pub use dice::Dice;
 pub use faults::ReadPoint;
 pub use host::Host;

@@ -18,7 +18,7 @@ use crate::bound::agree::{Agreement, agree};
 use crate::bound::params::{News, Params};
 use crate::bound::window::{Ageing, Window};
 use crate::bound::{DisruptionReason, Facts};
-use crate::counter::Lap;
+use crate::counter::Incarnation;
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
@@ -55,7 +55,7 @@ pub(crate) struct MachineConfig {
     pub(crate) ageing: Ageing,
     pub(crate) scale: TickScale,
     pub(crate) counter: CounterId,
-    pub(crate) lap: Arc<Lap>,
+    pub(crate) incarnation: Arc<Incarnation>,
     pub(crate) counter_description: &'static str,
     pub(crate) rate_bound_ppb: u64,
     pub(crate) timescale: Timescale,
@@ -217,7 +217,7 @@ impl Machine {
         let Some(now) = self.advance(now) else { return };
         let Some((index, flight)) = self.take_flight(id) else { return };
         let in_place = facts.before().counter() == self.config.counter
-            && facts.before().lap() == self.incarnation
+            && facts.before().incarnation() == self.incarnation
             && facts.before().ticks() >= flight.asked
             && facts.after().ticks() <= now.saturating_add(self.config.ageing.margin);
         if !in_place {
@@ -433,7 +433,7 @@ impl Machine {
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
         self.incarnation = self.incarnation.wrapping_add(1);
-        self.config.lap.set(self.incarnation);
+        self.config.incarnation.set(self.incarnation);
         self.counts.disruptions += 1;
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };
         self.publish(Content::Disrupted(reason));

@@ -28,18 +28,18 @@ impl CounterId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MonotonicTime {
     counter: CounterId,
-    lap: u32,
+    incarnation: u32,
     ticks: u64,
 }
 
 impl MonotonicTime {
-    pub(crate) const fn new(counter: CounterId, lap: u32, ticks: u64) -> MonotonicTime {
-        MonotonicTime { counter, lap, ticks }
+    pub(crate) const fn new(counter: CounterId, incarnation: u32, ticks: u64) -> MonotonicTime {
+        MonotonicTime { counter, incarnation, ticks }
     }
 
     /// How many disruptions the clock had had.
-    pub(crate) const fn lap(self) -> u32 {
-        self.lap
+    pub(crate) const fn incarnation(self) -> u32 {
+        self.incarnation
     }
 
     /// The counter that was read.

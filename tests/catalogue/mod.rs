@@ -8,9 +8,7 @@ mod oracle;
 mod source_faults;
 mod stage;
 
-pub(crate) use stage::Stage;
-
-use stage::Tally;
+pub(crate) use stage::{Stage, Tally};
 
 use machine_faults as machine;
 use source_faults as sources;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The number of disruptions so far, set by the machine and read with every reading.
 #[derive(Debug, Default)]
-pub(crate) struct Lap(AtomicU32);
+pub(crate) struct Incarnation(AtomicU32);
 
-impl Lap {
+impl Incarnation {
     #[inline]
     pub(crate) fn get(&self) -> u32 {
         // Acquire, with `set`: the counter is read after it, so a reading with this number is from after the disruption.
