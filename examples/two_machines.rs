@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // An event on the second machine when the first one's is certainly past.
     let a = one.now()?;
-    one.commit_wait(a.latest()).wait()?;
+    one.wait_until_after(a.latest()).wait()?;
     let b = two.now()?;
     show("one after the other's wait ", &a, &b)?;
 

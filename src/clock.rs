@@ -4,7 +4,7 @@ use crate::bound::lines::Slopes;
 use crate::bound::params::Params;
 use crate::bound::{AtError, NowError};
 use crate::builder::Builder;
-use crate::commit::{CommitWait, Timer};
+use crate::commit::Timer;
 use crate::counter::{self, Counter, ProcessMark};
 use crate::manual::{self, ManualTime};
 use crate::publish::{Cell, Content, HighWater, Publication, WORDS, Waiters};
@@ -120,16 +120,17 @@ impl Shared {
         }
     }
 
+    /// The interval now, and the incarnation it is of.
     #[inline]
-    fn now(&self) -> Result<TimeInterval, NowError> {
-        let (params, _, ticks) = self.running()?;
+    pub(crate) fn now(&self) -> Result<(TimeInterval, u32), NowError> {
+        let (params, incarnation, ticks) = self.running()?;
         let (earliest_ns, latest_ns) = params.now(ticks)?;
         let age = ticks.saturating_sub(params.heard);
         if age > self.max_age_ticks {
             let age = self.counter.scale().duration(age);
             return Err(NowError::Stale { age, limit: self.limits.max_age });
         }
-        self.certain(earliest_ns, latest_ns)
+        Ok((self.certain(earliest_ns, latest_ns)?, incarnation))
     }
 
     /// The interval, if it is within the limit of uncertainty.
@@ -164,9 +165,9 @@ impl SureClock {
     /// let (clock, time) = SureClock::manual(interval);
     /// assert_eq!(clock.now()?, interval);
     /// let s = clock.commit_timestamp()?;
-    /// assert!(!clock.after(s)?);
+    /// assert!(!clock.after(s.timestamp())?);
     /// time.advance(Duration::from_millis(3));
-    /// assert!(clock.after(s)?);
+    /// assert!(clock.after(s.timestamp())?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -211,7 +212,7 @@ impl SureClock {
     /// Spanner's `TT.now()`; the bound is in `bound::params`.
     #[inline]
     pub fn now(&self) -> Result<TimeInterval, NowError> {
-        self.inner.shared.now()
+        self.inner.shared.now().map(|(interval, _)| interval)
     }
 
     /// A reading of the local counter. Always there, synchronized or not.
@@ -293,11 +294,6 @@ impl SureClock {
     pub fn before(&self, t: Timestamp) -> Result<bool, NowError> {
         let (params, _, ticks) = self.inner.shared.running()?;
         Ok(t.as_unix_nanos() > params.now(ticks)?.1)
-    }
-
-    /// Waits until `s` is certainly in the past. See [`CommitWait`].
-    pub fn commit_wait(&self, s: Timestamp) -> CommitWait {
-        CommitWait::new(self.clone(), s)
     }
 
     /// Blocks until the clock has an interval, or `timeout` is over.

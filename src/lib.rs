@@ -19,7 +19,7 @@
 //! Each assumption has a default:
 //!
 //! - **(R) rate**: the local oscillator is within 200 ppm ([`Builder::drift`]); for what the nominal rate of the counter may
-//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, 10 % for other monotonic clocks).
+//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, 10.05 % for other monotonic clocks).
 //! - **(C) continuity**: the counter ran on through everything since the last exchange.
 //! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f = floor((N-1)/2) of N.
 //!
@@ -90,7 +90,7 @@ mod time;
 pub use bound::{AtError, DisruptionReason, Facts, FactsError, LeapAnnouncement, NowError};
 pub use builder::{BuildError, Builder};
 pub use clock::SureClock;
-pub use commit::{CommitError, CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
+pub use commit::{CommitError, CommitTimestamp, CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
 pub use counter::CounterChoice;
 pub use manual::{ManualTime, SetTimeError};
 pub use own_loop::OwnLoop;

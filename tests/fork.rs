@@ -7,7 +7,7 @@ use sureclock::{NowError, SureClock, WaitError};
 #[test]
 fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     let (clock, _time) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
-    let wait = clock.commit_wait(clock.now().unwrap().latest());
+    let wait = clock.wait_until_after(clock.now().unwrap().latest());
     assert!(clock.now().is_ok(), "the twin: the parent has a clock");
     // SAFETY: the child calls what takes no lock and allocates nothing, and leaves by _exit.
     let child = unsafe { libc::fork() };

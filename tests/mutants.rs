@@ -17,6 +17,10 @@ struct Mutant {
 }
 
 const WORLDS: u32 = 10_000;
+/// Ten times what the campaign takes.
+const LONGEST_CAMPAIGN_S: &str = "240";
+/// What the command `timeout` says then.
+const TIMED_OUT: i32 = 124;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -28,7 +28,15 @@ fn every_scenario_keeps_its_law() {
         }
         let tally = report.tally;
         println!("{:4} {:30} {} worlds, {} readings", scenario.fault, scenario.name, report.worlds, tally.readings);
-        assert!(tally.acts >= worlds.min(report.worlds) / 2, "{}: the fault was active", scenario.name);
+        assert!(tally.acts >= worlds / 2, "{}: the fault was active", scenario.name);
+        // A world without an interval shows nothing: an error is never wrong.
+        let least = match scenario.name {
+            "never-synchronized" => 0,
+            "thread-held-up" | "edges-of-time" => 15,
+            "restored-with-a-marker" | "cross-core-skew" => 35,
+            _ => 65,
+        };
+        assert!(100 * tally.intervals >= least * tally.readings, "{}: too few intervals: {tally:?}", scenario.name);
     }
 }
 

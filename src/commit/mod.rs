@@ -17,8 +17,65 @@ pub use wait::{CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
 
 use crate::bound::NowError;
 use crate::clock::SureClock;
-use crate::time::Timestamp;
+use crate::time::{CounterId, Timestamp};
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
+
+/// A timestamp to commit with, and which clock made it between which disruptions.
+///
+/// Made only by [`SureClock::commit_timestamp`]. What is stored and sent is the [`timestamp`](CommitTimestamp::timestamp); the
+/// rest is for the commit wait, which ends well only if the clock was not disrupted since: a timestamp that was made after a
+/// suspend that nobody had noticed may be too low, and no wait mends that.
+///
+/// Compared, it is its point in time alone, whichever clock made it.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitTimestamp {
+    timestamp: Timestamp,
+    counter: CounterId,
+    incarnation: u32,
+}
+
+impl CommitTimestamp {
+    /// The point in time, to be stored with the transaction and compared.
+    #[must_use]
+    pub const fn timestamp(self) -> Timestamp {
+        self.timestamp
+    }
+}
+
+impl PartialEq for CommitTimestamp {
+    fn eq(&self, other: &CommitTimestamp) -> bool {
+        self.timestamp == other.timestamp
+    }
+}
+
+impl Eq for CommitTimestamp {}
+
+impl PartialOrd for CommitTimestamp {
+    fn partial_cmp(&self, other: &CommitTimestamp) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for CommitTimestamp {
+    fn cmp(&self, other: &CommitTimestamp) -> Ordering {
+        self.timestamp.cmp(&other.timestamp)
+    }
+}
+
+impl Hash for CommitTimestamp {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.timestamp.hash(state);
+    }
+}
+
+impl fmt::Display for CommitTimestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.timestamp.fmt(f)
+    }
+}
 
 impl SureClock {
     /// A timestamp to commit with: no earlier than true time now, and later than every timestamp given out before by this
@@ -28,7 +85,7 @@ impl SureClock {
     ///
     /// [`CommitError::Now`] where [`now`](SureClock::now) has no interval; [`CommitError::FloorTooFar`] where what was given
     /// out before is too far ahead.
-    pub fn commit_timestamp(&self) -> Result<Timestamp, CommitError> {
+    pub fn commit_timestamp(&self) -> Result<CommitTimestamp, CommitError> {
         self.commit_timestamp_above(Timestamp::MIN)
     }
 
@@ -39,9 +96,11 @@ impl SureClock {
     ///
     /// [`CommitError::FloorTooFar`] if that would be more than `max_floor_lead` beyond `latest`: some clock is broken, and
     /// waiting for it would stop the service.
-    pub fn commit_timestamp_above(&self, floor: Timestamp) -> Result<Timestamp, CommitError> {
-        let latest = self.now()?.latest();
+    pub fn commit_timestamp_above(&self, floor: Timestamp) -> Result<CommitTimestamp, CommitError> {
         let shared = self.shared();
+        // Of one reading: a disruption after it is one after the timestamp was made.
+        let (interval, incarnation) = shared.now()?;
+        let latest = interval.latest();
         let allowed = shared.limits.max_floor_lead;
         let limit = latest.checked_add(allowed).unwrap_or(Timestamp::MAX);
         let too_far = |needed: Timestamp| CommitError::FloorTooFar {
@@ -50,7 +109,28 @@ impl SureClock {
         };
         let above = floor.as_unix_nanos().checked_add(1).ok_or(too_far(floor))?;
         let given = shared.given_out.next(latest.as_unix_nanos().max(above), limit.as_unix_nanos());
-        given.map(Timestamp::from_unix_nanos).map_err(|needed| too_far(Timestamp::from_unix_nanos(needed)))
+        let ns = given.map_err(|needed| too_far(Timestamp::from_unix_nanos(needed)))?;
+        Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })
+    }
+
+    /// Waits until the commit at `s` may be exposed. See [`CommitWait`].
+    pub fn commit_wait(&self, s: CommitTimestamp) -> CommitWait {
+        let ours = s.counter == self.shared().counter.id();
+        CommitWait::new(
+            self.clone(),
+            s.timestamp,
+            if ours { Ok(s.incarnation) } else { Err(WaitError::ForeignTimestamp) },
+        )
+    }
+
+    /// Waits until `t`, from wherever it is, is certainly in the past: until [`after(t)`](SureClock::after).
+    ///
+    /// For a timestamp out of a log or a message. A transaction of this clock's own goes through
+    /// [`commit_wait`](SureClock::commit_wait), which knows whether the clock was disrupted since the timestamp was made; this one
+    /// only knows of disruptions since the call.
+    pub fn wait_until_after(&self, t: Timestamp) -> CommitWait {
+        let began = self.shared().running().map(|(_, incarnation, _)| incarnation);
+        CommitWait::new(self.clone(), t, began.map_err(WaitError::Now))
     }
 
     /// A timestamp to read a snapshot at: every commit that was exposed before the call, anywhere, is at or below it, and

@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 pub struct CommitWait {
     clock: SureClock,
     timestamp: Timestamp,
-    /// The incarnation at the start, or why there was none.
-    began: Result<u32, NowError>,
+    /// The incarnation in which the timestamp was made, or why none ends the wait well.
+    began: Result<u32, WaitError>,
     waker: Option<WakerKey>,
     timer: Option<TimerKey>,
 }
@@ -47,9 +47,12 @@ pub enum WaitError {
     /// The clock has no certain lower bound (any more).
     #[error("the outcome is unknown: {0}")]
     Now(#[from] NowError),
-    /// The clock was disrupted and has recovered since the wait began: the timestamp was made under a broken assumption.
-    #[error("the outcome is unknown: the clock was disrupted during the wait")]
+    /// The clock was disrupted and has recovered since the timestamp was made: under a broken assumption, perhaps.
+    #[error("the outcome is unknown: the clock was disrupted after the timestamp was made")]
     DisruptedMeanwhile,
+    /// Another clock made the timestamp: that one knows whether it holds.
+    #[error("the outcome is unknown: the timestamp was made by another clock")]
+    ForeignTimestamp,
     /// The time given to [`wait_timeout`](CommitWait::wait_timeout) is over.
     #[error("the outcome is unknown yet: the timestamp is not certainly in the past after {waited:?}")]
     Timeout {
@@ -62,8 +65,7 @@ pub enum WaitError {
 }
 
 impl CommitWait {
-    pub(crate) fn new(clock: SureClock, timestamp: Timestamp) -> CommitWait {
-        let began = clock.shared().running().map(|(_, incarnation, _)| incarnation);
+    pub(super) fn new(clock: SureClock, timestamp: Timestamp, began: Result<u32, WaitError>) -> CommitWait {
         CommitWait { clock, timestamp, began, waker: None, timer: None }
     }
 

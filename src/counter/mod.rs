@@ -6,7 +6,7 @@
 //! | counter | where | error of the nominal rate | margin |
 //! |---|---|---|---|
 //! | [`CounterChoice::Raw`] | Linux: CLOCK_MONOTONIC_RAW | 100 ppm: the kernel's own calibration | measured granularity, at least 300 ns |
-//! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 000 ppm: a sync daemon may slew it | the same |
+//! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 500 ppm: a sync daemon may slew it | the same |
 //! | manual | tests and simulated worlds | as declared | 1 tick and the declared skew |
 
 mod continuity;
@@ -33,7 +33,7 @@ pub enum CounterChoice {
     /// CLOCK_MONOTONIC_RAW: never stepped, never slewed. Linux only.
     Raw,
     /// The OS's monotonic clock through [`std::time::Instant`]. Never stepped, but a sync daemon may slew it, so its rate
-    /// is trusted to 10 % only and the interval grows by 100 ms for each second without an answer.
+    /// is trusted to 10.05 % only and the interval grows by 210 ms for each second without an answer.
     OsMonotonic,
 }
 
@@ -123,8 +123,14 @@ impl Counter {
     /// taken after it.
     #[inline]
     pub(crate) fn read(&self) -> MonotonicTime {
-        let incarnation = self.incarnation.get();
-        MonotonicTime::new(self.id, incarnation, self.ticks())
+        loop {
+            let incarnation = self.incarnation.get();
+            let ticks = self.ticks();
+            // A reader held up between the two must not carry new ticks under an old number.
+            if self.incarnation.get() == incarnation {
+                return MonotonicTime::new(self.id, incarnation, ticks);
+            }
+        }
     }
 
     /// A reading that was taken just now without a look of a reader's.
@@ -167,7 +173,7 @@ impl Counter {
             #[cfg(target_os = "linux")]
             Kind::Raw => "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm",
             Kind::OsMonotonic(_) => {
-                "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10 % only"
+                "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10.05 % only"
             }
             Kind::Manual(_) => "a manual counter, moved by a test or a simulated world",
         }
@@ -219,8 +225,9 @@ static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
 #[cfg(target_os = "linux")]
 const RAW_RATE_ERROR_PPB: u32 = 100_000;
 
-/// A slewed clock: adjtimex lets a daemon change the rate by 10 %. Smaller: wrong bounds while a daemon slews.
-const OS_MONOTONIC_RATE_ERROR_PPB: u32 = 100_000_000;
+/// A slewed clock: adjtimex lets a daemon change the length of a tick by 10 % and the frequency by 500 ppm more. Smaller: wrong
+/// bounds while a daemon slews.
+const OS_MONOTONIC_RATE_ERROR_PPB: u32 = 100_500_000;
 
 /// No margin is below 300 ns: the ACPI PM timer, the coarsest of the fine clock sources the kernel may switch to while we
 /// run, steps by 279 ns. Smaller: wrong by a step after such a switch. Larger: that much more width on each side.

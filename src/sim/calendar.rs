@@ -26,13 +26,12 @@ impl Calendar {
         let Some(leap) = self.leap else { return (now, now) };
         let smear = match timescale {
             Timescale::Utc => return (leap.posix(now, false).min(leap.posix(now, true)), self.latest_posix(now)),
-            // 12 h before midnight to 12 h after; from midnight on.
-            Timescale::Smear24h => (leap.midnight - seconds(43_200), 86_400),
-            Timescale::Smear62500s => (leap.midnight, 62_500),
+            // 12 h before midnight to 12 h after, evenly; from midnight on, with a rate that rises and falls.
+            Timescale::Smear24h => leap.smeared(now, leap.midnight - seconds(43_200), 86_400, even_share),
+            Timescale::Smear62500s => leap.smeared(now, leap.midnight, 62_500, risen_share),
         };
-        let smeared = leap.smeared(now, smear.0, smear.1);
-        // Rounded down by less than a unit.
-        (smeared, smeared + Moment(1))
+        // Rounded down by less than three units.
+        (smear, smear + Moment(3))
     }
 
     /// What a server of UTC reads that steps at the first moment it may, or at the last.
@@ -79,15 +78,27 @@ impl Leap {
         if now >= step { now + by } else { now }
     }
 
-    fn smeared(&self, now: Moment, begin: Moment, length_s: i128) -> Moment {
+    /// `share` of the smear, in parts of 2^60, by the part of it that is over.
+    fn smeared(&self, now: Moment, begin: Moment, length_s: i128, share: fn(i128) -> i128) -> Moment {
         let real_s = if self.inserted { length_s + 1 } else { length_s - 1 };
-        if now <= begin {
-            now
-        } else if now >= begin + seconds(real_s) {
-            now + seconds(length_s - real_s)
-        } else {
-            begin + Moment(((now - begin).0 * length_s).div_euclid(real_s))
-        }
+        let (over, whole) = ((now - begin).0.clamp(0, seconds(real_s).0), seconds(real_s).0);
+        let by = seconds(length_s - real_s).0;
+        now + Moment((by * share((over << 60) / whole)) >> 60)
+    }
+}
+
+/// The rate is the same all along.
+fn even_share(over_2_60: i128) -> i128 {
+    over_2_60
+}
+
+/// The rate rises evenly for half of the time and falls for the other half: `2 x^2`, and from the middle on `1 - 2 (1-x)^2`.
+fn risen_share(over_2_60: i128) -> i128 {
+    let one = 1i128 << 60;
+    if over_2_60 * 2 <= one {
+        (2 * over_2_60 * over_2_60) >> 60
+    } else {
+        one - ((2 * (one - over_2_60) * (one - over_2_60)) >> 60)
     }
 }
 
@@ -115,17 +126,23 @@ mod tests {
     }
 
     #[test]
-    fn a_smear_has_no_step_and_ends_where_utc_is() {
-        for inserted in [true, false] {
+    fn a_smear_has_no_step_keeps_its_rate_and_ends_where_utc_is() {
+        for (scale, inserted) in [Timescale::Smear24h, Timescale::Smear62500s].map(|s| [(s, true), (s, false)]).concat()
+        {
             let c = calendar(inserted);
-            let mut last = c.truth(Timescale::Smear24h, seconds(800_000)).0;
-            for s in 800_001..920_000 {
-                let now = c.truth(Timescale::Smear24h, seconds(s)).0;
-                let step = (now - last).0 - seconds(1).0;
-                assert!(step.abs() * 86_399 <= seconds(1).0 + 86_400, "{s}");
-                last = now;
+            let (mut last, mut steepest) = (c.truth(scale, seconds(800_000)).0, 0);
+            for s in 800_001..930_000 {
+                let now = c.truth(scale, seconds(s)).0;
+                let step = ((now - last).0 - seconds(1).0).abs() * 1_000_000_000;
+                assert!(step <= i128::from(scale.rate_ppb()) * seconds(1).0, "{scale} at {s}");
+                (last, steepest) = (now, steepest.max(step / seconds(1).0));
             }
-            assert_eq!(last, c.truth(Timescale::Utc, seconds(919_999)).0);
+            assert!(
+                steepest * 1001 / 1000 + 10 >= i128::from(scale.rate_ppb()),
+                "{scale} reaches its rate: {steepest}"
+            );
+            let end = c.truth(Timescale::Utc, seconds(929_999)).0;
+            assert!((last - end).0.abs() <= 3, "{scale}");
         }
     }
 

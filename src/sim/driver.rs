@@ -112,6 +112,15 @@ pub(super) fn run(inner: &mut Inner, host: usize) {
     }
 }
 
+/// Ends a call of the machine that is under way: its reading is taken and the machine's lock is held, so nobody comes between.
+pub(super) fn end_call(inner: &mut Inner, host: usize) {
+    if matches!(inner.hosts[host].driver.step, Step::Ask(_) | Step::Report(_)) {
+        if let Next::Go(next) = step(inner, host) {
+            inner.hosts[host].driver.step = next;
+        }
+    }
+}
+
 fn step(inner: &mut Inner, host: usize) -> Next {
     let state = &mut inner.hosts[host];
     let read = |state: &HostState| state.counter.reading_of(state.manual.shown());

@@ -67,6 +67,8 @@ impl World {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         inner.did(Some(host), || "a marker tells of a restore".into());
+        // The thread that tells waits for the machine's lock, so a call that is under way under it ends first.
+        super::driver::end_call(&mut inner, host);
         inner.show_counter(host);
         let state = &inner.hosts[host];
         let now = state.counter.reading_of(state.manual.shown());
@@ -119,8 +121,11 @@ impl World {
         WallTime::from_unix_nanos(inner.hosts[host].wall.reads(utc).floor_ns())
     }
 
-    /// Does something in the middle of the next reading that a program makes of a clock: steps its wall clock, stops it, lets
-    /// time pass (and so publications and disruptions come between the two halves of the reading).
+    /// Does something in the middle of the next look that a program takes at a clock's counter: steps its wall clock, stops it,
+    /// lets time pass (and so publications and disruptions come between the two halves of a reading).
+    ///
+    /// The next look is that of the next `now`, `after`, `monotonic` or poll of a wait; with [`check`](World::check) it is that of
+    /// `now`. The moment that `check` then compares with is that of the look.
     pub fn in_next_reading(
         &mut self,
         clock: &SureClock,

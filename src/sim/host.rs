@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::local::LocalClock;
 use super::moment::Moment;
 use super::oscillator::Oscillator;
+use crate::bound::DisruptionReason;
 use crate::builder::Builder;
 use crate::counter::{Counter, ManualCounter};
 use crate::publish::Waiters;
@@ -189,6 +190,13 @@ pub(super) struct HostState {
     pub(super) told: Told,
 }
 
+impl HostState {
+    /// Why the clock is disrupted, if it is.
+    pub(super) fn clock_says(&self) -> Option<DisruptionReason> {
+        self.machine.lock().disrupted()
+    }
+}
+
 /// How a counter differs from an even flow of ticks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blur {
@@ -210,8 +218,8 @@ pub(super) struct Told {
     pub(super) incarnation: u32,
     /// Since when an assumption is broken that the clock has not noticed.
     pub(super) excused_since: Option<Moment>,
-    /// How long the last such time was.
-    pub(super) seen_after: Option<Duration>,
+    /// How long the last such time was, and what ended it.
+    pub(super) noticed: Option<(Duration, DisruptionReason)>,
 }
 
 /// The operating system's clock of a machine.

@@ -2,7 +2,7 @@
 
 use super::moment::Moment;
 use super::world::{Inner, World};
-use crate::bound::{AtError, Facts, NowError};
+use crate::bound::{AtError, DisruptionReason, Facts, NowError};
 use crate::clock::SureClock;
 use crate::commit::{CommitWait, WaitError};
 use crate::time::{MonotonicTime, TimeInterval, Timestamp};
@@ -28,9 +28,9 @@ pub struct Violation {
 pub enum Law {
     /// True time is inside the interval.
     Containment,
-    /// `earliest` never goes back within an epoch.
+    /// `earliest` never goes back within an epoch; where the counters of the cores differ, by no more than they do.
     EarliestNeverGoesBack,
-    /// What `after` calls past is past, and stays so within the epoch.
+    /// What `after` calls past is past, and stays so within the epoch (not checked where the counters of the cores differ).
     AfterIsPast,
     /// What `before` calls future is future.
     BeforeIsFuture,
@@ -182,23 +182,23 @@ impl World {
         Ok(result)
     }
 
-    /// From now until the clock's next disruption, containment is not checked: an assumption has just been broken
-    /// in a way that no one can see at once. Nor is it checked that `earliest` does not go back; afterwards it must be above all
-    /// that was told meanwhile.
+    /// From now until the clock's next disruption, whatever its reason, containment is not checked: an assumption has just been
+    /// broken in a way that no one can see at once. Nor is it checked that `earliest` does not go back. Afterwards it must be above
+    /// all that was told meanwhile, too; except where the counter went back, for then not even the clock knows what was told.
     pub fn excuse(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         let (now, incarnation) = (inner.now, inner.hosts[host].counter.incarnation().get());
         let told = &mut inner.hosts[host].told;
         told.incarnation = incarnation;
-        (told.excused_since, told.seen_after, told.reading) = (Some(now), None, None);
+        (told.excused_since, told.noticed, told.reading) = (Some(now), None, None);
     }
 
-    /// How long after [`excuse`](World::excuse) the clock noticed; `None` if it has not.
+    /// How long after [`excuse`](World::excuse) the clock was next disrupted, and why; `None` if it has not been.
     #[must_use]
-    pub fn seen_after(&self, clock: &SureClock) -> Option<Duration> {
+    pub fn noticed(&self, clock: &SureClock) -> Option<(Duration, DisruptionReason)> {
         let host = self.host_of(clock);
-        self.inner.lock().hosts[host].told.seen_after
+        self.inner.lock().hosts[host].told.noticed
     }
 
     /// Whether the clock is excused now.
@@ -276,10 +276,14 @@ impl Inner {
             return;
         }
         state.told.incarnation = incarnation;
-        if let Some(since) = state.told.excused_since.take() {
-            (state.told.seen_after, state.told.reading) = (Some((now - since).length()), None);
+        let reason = state.clock_says();
+        if let (Some(since), Some(reason)) = (state.told.excused_since.take(), reason) {
+            (state.told.noticed, state.told.reading) = (Some(((now - since).length(), reason)), None);
+            if reason == DisruptionReason::CounterWentBack {
+                (state.told.earliest_ns, state.told.past_ns) = (None, None);
+            }
         }
-        self.did(Some(host), || "disrupted".into());
+        self.did(Some(host), || format!("disrupted: {}", reason.map_or("?".into(), |reason| reason.to_string())));
     }
 
     pub(super) fn violation(&self, law: Law, what: impl FnOnce() -> String) -> Box<Violation> {

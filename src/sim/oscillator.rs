@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// How an oscillator's rate goes over time.
 ///
-/// Rates are given as in assumption (R), true time per local time: `+200_000` says that 1.0002 s of true time pass in one
-/// local second, so the local clock is slow. An oscillator is within a drift bound of k ppb if its rate stays from `-k` to
+/// Rates are given as in assumption (R), as **true time per local time**, the reverse of a data sheet's sign: `+200_000` says that
+/// 1.0002 s of true time pass in one local second, so the local clock is *slow*. An oscillator is within a drift bound of k ppb if its rate stays from `-k` to
 /// `+k`; nothing here keeps it there, for a world is also there to break assumptions.
 ///
 /// # Examples

@@ -16,17 +16,17 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sureclock::sim::{Reply, Server, ServerError};
+/// use sureclock::sim::{Reply, Server, ClockError};
 ///
-/// let honest = Server::honest().error(ServerError::AnywhereWithinClaims).root_dispersion(Duration::from_millis(2));
-/// let liar = Server::honest().error(ServerError::Fixed { ns: 500_000_000 });
+/// let honest = Server::honest().error(ClockError::AnywhereWithinClaims).root_dispersion(Duration::from_millis(2));
+/// let liar = Server::honest().error(ClockError::Fixed { ns: 500_000_000 });
 /// let dead = Server::honest().reply(Reply::None);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Server {
     pub(super) path: Path,
     pub(super) address: Option<SocketAddr>,
-    error: ServerError,
+    error: ClockError,
     reply: Reply,
     direct: bool,
     pub(super) through_os_clock: bool,
@@ -45,7 +45,7 @@ pub struct Server {
 /// How far a server's clock is from true time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ServerError {
+pub enum ClockError {
     /// Not at all.
     None,
     /// As far behind, or ahead, as what it says of its own error permits: honest at the edge.
@@ -137,7 +137,7 @@ impl Server {
         Server {
             path: Path::symmetric(Duration::from_millis(5), Duration::from_millis(1)),
             address: None,
-            error: ServerError::None,
+            error: ClockError::None,
             reply: Reply::Proper,
             direct: false,
             through_os_clock: false,
@@ -169,7 +169,7 @@ impl Server {
 
     /// How far its clock is off.
     #[must_use]
-    pub fn error(self, error: ServerError) -> Server {
+    pub fn error(self, error: ClockError) -> Server {
         Server { error, ..self }
     }
 
@@ -343,21 +343,21 @@ impl Server {
         let (least, most) = (Moment((WIRE_UNIT - self.claimed().0).min(0)), self.claimed());
         let age = now - self.since;
         match self.error {
-            ServerError::None => Moment::ZERO,
-            ServerError::AtEdge { ahead: true } => most,
-            ServerError::AtEdge { ahead: false } => least,
-            ServerError::AnywhereWithinClaims => {
+            ClockError::None => Moment::ZERO,
+            ClockError::AtEdge { ahead: true } => most,
+            ClockError::AtEdge { ahead: false } => least,
+            ClockError::AnywhereWithinClaims => {
                 least + Moment(i128::from(dice.below(u64::try_from((most - least).0 + 1).unwrap_or(1))))
             }
-            ServerError::Fixed { ns } => Moment::from_ns(ns),
-            ServerError::BeyondClaims { ns } if ns < 0 => Moment(-self.claimed().0) + Moment::from_ns(ns),
-            ServerError::BeyondClaims { ns } => most + Moment::from_ns(ns),
-            ServerError::Ramp { ns_per_s } => Moment(age.0 * i128::from(ns_per_s) / NS_PER_S),
-            ServerError::Flip { ns, every } => {
+            ClockError::Fixed { ns } => Moment::from_ns(ns),
+            ClockError::BeyondClaims { ns } if ns < 0 => Moment(-self.claimed().0) + Moment::from_ns(ns),
+            ClockError::BeyondClaims { ns } => most + Moment::from_ns(ns),
+            ClockError::Ramp { ns_per_s } => Moment(age.0 * i128::from(ns_per_s) / NS_PER_S),
+            ClockError::Flip { ns, every } => {
                 let turns = age.0 / Moment::of(every).0.max(1);
                 Moment::from_ns(if turns % 2 == 0 { ns } else { ns.saturating_neg() })
             }
-            ServerError::Random { most_ns } => Moment::from_ns(dice.within(most_ns.saturating_neg(), most_ns)),
+            ClockError::Random { most_ns } => Moment::from_ns(dice.within(most_ns.saturating_neg(), most_ns)),
         }
     }
 }
@@ -431,17 +431,17 @@ mod tests {
         };
         let edge = i128::from(claimed);
         for (error, from, to) in [
-            (ServerError::AtEdge { ahead: true }, edge - 3, edge),
-            (ServerError::AtEdge { ahead: false }, -edge, 3 - edge),
-            (ServerError::BeyondClaims { ns: 10 }, edge + 6, edge + 11),
-            (ServerError::BeyondClaims { ns: -10 }, -edge - 11, -edge - 6),
-            (ServerError::Fixed { ns: -500 }, -501, -499),
+            (ClockError::AtEdge { ahead: true }, edge - 3, edge),
+            (ClockError::AtEdge { ahead: false }, -edge, 3 - edge),
+            (ClockError::BeyondClaims { ns: 10 }, edge + 6, edge + 11),
+            (ClockError::BeyondClaims { ns: -10 }, -edge - 11, -edge - 6),
+            (ClockError::Fixed { ns: -500 }, -501, -499),
         ] {
             let off = stamp(error, &mut dice);
             assert!((from..=to).contains(&off), "{error:?}: {off} of {edge}");
         }
         for _ in 0..1000 {
-            assert!(stamp(ServerError::AnywhereWithinClaims, &mut dice).abs() <= edge);
+            assert!(stamp(ClockError::AnywhereWithinClaims, &mut dice).abs() <= edge);
         }
     }
 }

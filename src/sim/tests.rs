@@ -38,7 +38,7 @@ fn one_seed_is_one_world() {
 #[test]
 fn a_violation_names_its_law_its_seed_and_what_happened() {
     let mut world = World::new(41);
-    three(&mut world, &Server::honest().error(ServerError::Fixed { ns: 500_000_000 }));
+    three(&mut world, &Server::honest().error(ClockError::Fixed { ns: 500_000_000 }));
     let clock = world.clock(Host::named("east")).unwrap();
     world.advance(5 * S);
     let violation = world.check(&clock).expect_err("three colluding liars");
@@ -113,11 +113,11 @@ fn a_wait_ends_when_the_timestamp_is_past_and_not_before() {
     let (mut world, clock) = settled(5);
     let s = clock.commit_timestamp().unwrap();
     let wait: CommitWait = clock.commit_wait(s);
-    assert!(world.true_time() <= s);
+    assert!(world.true_time() <= s.timestamp());
     world.wait(&wait, S).unwrap();
-    assert!(s < world.true_time());
-    let far = s.checked_add(100 * S).unwrap();
-    let error = world.wait(&clock.commit_wait(far), S).unwrap_err();
+    assert!(s.timestamp() < world.true_time());
+    let far = s.timestamp().checked_add(100 * S).unwrap();
+    let error = world.wait(&clock.wait_until_after(far), S).unwrap_err();
     assert!(matches!(error, crate::WaitError::Timeout { .. }), "{error}");
 }
 
@@ -159,4 +159,51 @@ fn bad_manners_give_no_facts_and_kisses_are_obeyed() {
 #[should_panic(expected = "asks \"nobody\", which is not in the world")]
 fn a_host_that_asks_a_stranger_is_told_so() {
     let _ = World::new(1).clock(Host::named("east").asks("nobody"));
+}
+
+#[test]
+fn found_a_wait_begun_after_the_recovery_does_not_expose_what_was_made_before_it() {
+    let (mut world, clock) = settled(10);
+    world.suspend(&clock, 60 * S);
+    world.advance(60 * S);
+    // Nobody has noticed: the timestamp is a minute too low.
+    let s = clock.commit_timestamp().unwrap();
+    assert!(s.timestamp() < world.true_time(), "or this tests nothing");
+    // The transaction is applied for ten seconds, over the disruption and the recovery.
+    world.advance(10 * S);
+    assert!(clock.now().is_ok());
+    assert_eq!(world.wait(&clock.commit_wait(s), S), Err(crate::WaitError::DisruptedMeanwhile));
+}
+
+#[test]
+fn found_the_elapsed_time_is_not_given_over_a_disruption_in_the_middle_of_a_reading() {
+    for point in [ReadPoint::BeforeCounter, ReadPoint::AfterCounter] {
+        let (mut world, clock) = settled(11);
+        let before = clock.monotonic();
+        let other = clock.clone();
+        world.in_next_reading(&clock, point, move |world| {
+            world.pause_machine(&other, 3600 * S);
+            world.advance(3600 * S);
+            world.report_restore(&other);
+        });
+        assert_eq!(clock.elapsed(before, clock.monotonic()), None);
+    }
+}
+
+#[test]
+fn found_earliest_stays_above_what_was_told_by_a_counter_that_jumped_and_went_back() {
+    let (mut world, clock) = settled(12);
+    world.advance(S);
+    world.jump_counter(&clock, 1_500_000_000);
+    world.advance(Duration::from_millis(150));
+    let told = clock.now().unwrap().earliest();
+    world.jump_counter(&clock, -1_500_000_000);
+    for _ in 0..200 {
+        world.advance(Duration::from_millis(100));
+        if let Ok(interval) = clock.now() {
+            assert!(interval.earliest() >= told && interval.contains(world.true_time()));
+            return;
+        }
+    }
+    panic!("it recovers");
 }

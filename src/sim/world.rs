@@ -21,7 +21,7 @@ use std::time::Duration;
 /// A simulated world: true time, machines with clocks of their own, servers, and a network between them.
 ///
 /// One seed is one world: what happens in it is the same on every machine and in every run. Nothing happens by itself: time
-/// passes in [`advance`](World::advance) and in [`wait`](World::wait) alone. The clocks in it are the production code, over
+/// passes in [`advance`](World::advance) and [`wait`](World::wait) alone (which an act in the middle of a reading may call). The clocks in it are the production code, over
 /// a simulated counter and simulated datagrams; a wait that blocks on one ([`CommitWait::wait`](crate::CommitWait::wait))
 /// would not end, for nobody moves the time: use [`wait`](World::wait) or poll.
 ///
@@ -45,7 +45,7 @@ use std::time::Duration;
 ///     world.wait(&east.commit_wait(s1), Duration::from_secs(1))?;
 ///     // The commit is seen, and someone begins another one elsewhere.
 ///     let s2 = west.commit_timestamp()?;
-///     assert!(s1 < s2, "{}", world.story());
+///     assert!(s1.timestamp() < s2.timestamp(), "{}", world.story());
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

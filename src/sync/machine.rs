@@ -41,6 +41,8 @@ pub(crate) struct Machine {
     epoch: u32,
     next_ask_id: u64,
     last_now: u64,
+    /// The last reading before a counter that went back, and as much as readers may have read on.
+    told_until: u64,
     last_earliest_ns: Option<i64>,
     leap: LeapGuard,
     counts: Counts,
@@ -113,8 +115,9 @@ enum Floor {
     Pending(Params),
     /// The same as a number.
     Fixed(i64),
-    /// The old parameters cannot be evaluated any more; the first later agreement's `latest` is above all they said.
-    FirstLatest,
+    /// The counter went back, so the old parameters cannot be evaluated any more. The first later agreement's `latest` is above
+    /// all they said that was true; and above `told`, what they said last, true or not.
+    FirstLatest { told: i64 },
 }
 
 /// The number of one question, never used again.
@@ -163,6 +166,7 @@ impl Machine {
             epoch: 0,
             next_ask_id: 0,
             last_now: now.ticks(),
+            told_until: now.ticks(),
             last_earliest_ns: None,
             leap: LeapGuard::default(),
             counts: Counts::default(),
@@ -293,18 +297,22 @@ impl Machine {
         }
         let ticks = now.ticks();
         if ticks.saturating_add(self.config.ageing.margin) < self.last_now {
-            self.last_now = ticks;
+            // Readers may have read on for as long as a driver sleeps.
+            let read_on = self.config.scale.ticks(LONGEST_SLEEP);
+            self.told_until = std::mem::replace(&mut self.last_now, ticks).saturating_add(read_on);
             self.enter_disruption(DisruptionReason::CounterWentBack);
             return Some(ticks);
         }
+        self.told_until = ticks.max(self.last_now);
         self.last_now = ticks.max(self.last_now);
         if let Phase::Disrupted { floor, .. } = &mut self.phase {
             if let Floor::Pending(params) = *floor {
                 // This reading was taken after the disruption was published: no reader can answer from the old
                 // parameters at a later one. The allowance covers a reading that overlapped the publication.
-                let allowance = self.config.scale.ticks(OVERLAP);
+                // On a core that is ahead, or a step later, it is a margin more.
+                let allowance = self.config.scale.ticks(OVERLAP).saturating_add(self.config.ageing.margin + 1);
                 let told = params.until(None).earliest_now(ticks.saturating_add(allowance));
-                *floor = told.map_or(Floor::FirstLatest, Floor::Fixed);
+                *floor = told.map_or(Floor::FirstLatest { told: i64::MIN }, Floor::Fixed);
             }
         }
         if matches!(&self.phase, Phase::Running(params) if ticks > params.horizon) {
@@ -359,6 +367,15 @@ impl Machine {
         }
     }
 
+    /// Why it is disrupted, if it is.
+    #[cfg(feature = "sim")]
+    pub(crate) fn disrupted(&self) -> Option<DisruptionReason> {
+        match self.phase {
+            Phase::Disrupted { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether anything was published since the last call.
     pub(crate) fn take_published(&mut self) -> bool {
         std::mem::take(&mut self.published)
@@ -387,9 +404,10 @@ impl Machine {
                 let least = match *floor {
                     Floor::None => i64::MIN,
                     Floor::Fixed(ns) => ns,
-                    Floor::FirstLatest => {
-                        *floor = Floor::Fixed(news.latest_ns);
-                        news.latest_ns
+                    Floor::FirstLatest { told } => {
+                        let least = news.latest_ns.max(told);
+                        *floor = Floor::Fixed(least);
+                        least
                     }
                     Floor::Pending(_) => i64::MAX,
                 };
@@ -421,9 +439,11 @@ impl Machine {
             Phase::Dead => return,
             Phase::Starting => Floor::None,
             // The old lines rise with the counter: at the lower reading they would say less than readers were told.
-            Phase::Running(_) if reason == DisruptionReason::CounterWentBack => Floor::FirstLatest,
-            Phase::Disrupted { floor: Floor::Pending(_), .. } if reason == DisruptionReason::CounterWentBack => {
-                Floor::FirstLatest
+            Phase::Running(params) | Phase::Disrupted { floor: Floor::Pending(params), .. }
+                if reason == DisruptionReason::CounterWentBack =>
+            {
+                let told = params.until(None).earliest_now(self.told_until);
+                Floor::FirstLatest { told: told.unwrap_or(i64::MIN) }
             }
             Phase::Running(params) => Floor::Pending(*params),
             // Disrupted again before a recovery: nothing was published since.

@@ -2,8 +2,9 @@
 
 /// What is assumed of the rate of this machine's oscillator, assumption (R).
 ///
-/// The number is k_osc only: the largest error of the oscillator itself. What the library does not know about the
-/// nominal frequency of the counter, and the rate of a smeared timescale, it adds by itself.
+/// The number is k_osc only: the largest error of the oscillator itself, as a data sheet gives it or as true time per local time:
+/// the bound covers both readings. What the library does not know about the nominal frequency of the counter, and the rate of a
+/// smeared timescale, it adds by itself.
 ///
 /// The default, 200 ppm, is what Spanner assumes of its machines and about ten times what a computer's crystal does in
 /// practice; a smaller value makes the interval grow more slowly between polls, and makes every bound wrong if the
@@ -65,20 +66,28 @@ pub(crate) struct RateBound {
     pub(crate) faster_ppb: u64,
 }
 
-/// Several rate errors one upon another: `(1+a)(1+b).. - 1` upward for the fast side, `a + b ..` for the slow side.
+/// Several rate errors one upon another: `1/((1-a)(1-b)..) - 1` upward for the fast side, `a + b ..` for the slow side.
 ///
-/// DESIGN's sum k = k_osc + e_p + smear leaves out the products (20 ppb at 200 and 100 ppm); they are charged here.
-/// `(1-a)(1-b) >= 1 - (a+b)`, so the sum is outward on the slow side. `None` if the slow side reaches one half.
+/// DESIGN's sum k = k_osc + e_p + smear leaves out the products (20 ppb at 200 and 100 ppm). And an error of e may be meant as that
+/// of the local rate (a data sheet's frequency, an adjustment of a clock) instead of that of true time per local time, which is
+/// `1/(1 +- e)`: 40 ppb more at 200 ppm, 1.1 % at 10 %. Both are charged. `(1-a)(1-b) >= 1 - (a+b)` and `1/(1+a) >= 1-a`, so the
+/// sum is outward on the slow side. `None` if the slow side reaches one half.
 pub(crate) fn compose(errors_ppb: &[u32]) -> Option<RateBound> {
     let slower_ppb: u64 = errors_ppb.iter().map(|&ppb| u64::from(ppb)).sum();
+    if slower_ppb >= 500_000_000 {
+        return None;
+    }
     let mut faster: u128 = 0;
     for &ppb in errors_ppb {
-        // (1+f)(1+e) - 1 = f + e + f e, the product rounded up.
-        faster += u128::from(ppb) + (faster * u128::from(ppb)).div_ceil(1_000_000_000);
+        // 1/(1-e) - 1 = e/(1-e), rounded up.
+        let inverse = (u128::from(ppb) * PPB).div_ceil(PPB - u128::from(ppb));
+        // (1+f)(1+i) - 1 = f + i + f i, the product rounded up.
+        faster += inverse + (faster * inverse).div_ceil(PPB);
     }
-    let faster_ppb = u64::try_from(faster).ok()?;
-    (slower_ppb < 500_000_000).then_some(RateBound { slower_ppb, faster_ppb })
+    Some(RateBound { slower_ppb, faster_ppb: u64::try_from(faster).ok()? })
 }
+
+const PPB: u128 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -92,6 +101,15 @@ mod tests {
         assert!(k.faster_ppb > 311_575, "the cross terms are charged");
         let product = 999_800_000u128 * 999_900_000 * 999_988_425;
         assert!((1_000_000_000 - u128::from(k.slower_ppb)) * 1_000_000_000_000_000_000 <= product);
+    }
+
+    #[test]
+    fn found_an_error_of_the_local_rate_is_covered_where_true_time_runs_the_faster_for_it() {
+        // A clock slewed to 0.8995 of its rate: true time passes 1/0.8995 as fast.
+        let k = compose(&[100_500_000]).unwrap();
+        assert!((1_000_000_000 + u128::from(k.faster_ppb)) * 899_500_000 >= 1_000_000_000 * 1_000_000_000);
+        let twin = 1_000_000_000 + 100_500_000;
+        assert!(twin * 899_500_000u128 < 1_000_000_000 * 1_000_000_000, "the sum alone does not cover it");
     }
 
     #[test]

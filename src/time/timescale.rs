@@ -18,7 +18,8 @@ pub enum Timescale {
     /// A leap second spread evenly over the 86 400 s from noon to noon UTC around it (Google, AWS): 11.6 ppm.
     #[cfg_attr(feature = "serde", serde(rename = "smear-24h"))]
     Smear24h,
-    /// A leap second spread over 62 500 s (Meta): 16 ppm.
+    /// A leap second spread over 62 500 s from midnight on (Meta): the rate rises for half of the time and falls for the other half,
+    /// to 32 ppm in the middle.
     #[cfg_attr(feature = "serde", serde(rename = "smear-62500s"))]
     Smear62500s,
 }
@@ -26,13 +27,14 @@ pub enum Timescale {
 impl Timescale {
     /// By how much a second of this timescale may differ from a second, in parts per billion, rounded up.
     ///
-    /// 86 400 s carry 86 401: 1/86 400 = 11 574.07 ppb. 62 500 s: 16 000 ppb. Charged at all times, since a window,
-    /// horizon or lease may touch a smear.
+    /// 86 400 s carry 86 401: 1/86 399 = 11 574.2 ppb for a deletion. 62 500 s are what an even change of the rate by 1.024e-9 a
+    /// second takes (`31 250^2 * 1.024e-9 = 1`), and its peak is 31 250 * 1.024e-9 = 32 000 ppb; an even spread would be half of
+    /// that, so either shape is covered. Charged at all times, since a window, horizon or lease may touch a smear.
     pub(crate) const fn rate_ppb(self) -> u32 {
         match self {
             Timescale::Utc => 0,
             Timescale::Smear24h => 11_575,
-            Timescale::Smear62500s => 16_000,
+            Timescale::Smear62500s => 32_002,
         }
     }
 
@@ -79,7 +81,7 @@ impl FromStr for Timescale {
 ///
 /// Missing a row: that operator's servers are taken for UTC and disagree by up to a second around a leap second. A row
 /// too many: a server of UTC is refused until the user names its timescale.
-const SMEARED: [(&str, Timescale); 12] = [
+const SMEARED: [(&str, Timescale); 17] = [
     ("time.google.com", Timescale::Smear24h),
     ("time1.google.com", Timescale::Smear24h),
     ("time2.google.com", Timescale::Smear24h),
@@ -92,6 +94,11 @@ const SMEARED: [(&str, Timescale); 12] = [
     ("169.254.169.123", Timescale::Smear24h),
     ("fd00:ec2::123", Timescale::Smear24h),
     ("time.facebook.com", Timescale::Smear62500s),
+    ("time1.facebook.com", Timescale::Smear62500s),
+    ("time2.facebook.com", Timescale::Smear62500s),
+    ("time3.facebook.com", Timescale::Smear62500s),
+    ("time4.facebook.com", Timescale::Smear62500s),
+    ("time5.facebook.com", Timescale::Smear62500s),
 ];
 
 #[cfg(test)]
@@ -102,7 +109,7 @@ mod tests {
     fn hosts_known_to_smear_are_known_with_their_subdomains_only() {
         assert_eq!(Timescale::known_for("time.google.com"), Some(Timescale::Smear24h));
         assert_eq!(Timescale::known_for("TIME1.google.com."), Some(Timescale::Smear24h));
-        assert_eq!(Timescale::known_for("time1.facebook.com"), None);
+        assert_eq!(Timescale::known_for("time1.facebook.com"), Some(Timescale::Smear62500s));
         assert_eq!(Timescale::known_for("x.time.facebook.com"), Some(Timescale::Smear62500s));
         assert_eq!(Timescale::known_for("nottime.google.com"), None);
         assert_eq!(Timescale::known_for("time.example.org"), None);
@@ -110,8 +117,9 @@ mod tests {
 
     #[test]
     fn a_smear_is_charged_at_no_less_than_its_rate() {
-        assert!(u128::from(Timescale::Smear24h.rate_ppb()) * 86_400 >= 1_000_000_000);
-        assert!(u128::from(Timescale::Smear62500s.rate_ppb()) * 62_500 >= 1_000_000_000);
+        assert!(u128::from(Timescale::Smear24h.rate_ppb()) * 86_399 >= 1_000_000_000);
+        // Twice an even spread at the peak, in a deletion's 62 499 s.
+        assert!(u128::from(Timescale::Smear62500s.rate_ppb()) * 62_499 >= 2 * 1_000_000_000);
     }
 
     #[test]

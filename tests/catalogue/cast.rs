@@ -3,7 +3,7 @@
 use super::stage::Stage;
 use std::time::Duration;
 use sureclock::Drift;
-use sureclock::sim::{Delay, Dice, Host, Oscillator, Path, Reply, Server, ServerError};
+use sureclock::sim::{ClockError, Delay, Dice, Host, Oscillator, Path, Reply, Server};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const S: Duration = Duration::from_secs(1);
@@ -29,10 +29,10 @@ pub(crate) fn any_path(dice: &mut Dice) -> Path {
 /// An honest server: exact, at either edge of what it claims, or anywhere within.
 pub(crate) fn honest(dice: &mut Dice) -> Server {
     let error = *dice.one_of(&[
-        ServerError::None,
-        ServerError::AtEdge { ahead: true },
-        ServerError::AtEdge { ahead: false },
-        ServerError::AnywhereWithinClaims,
+        ClockError::None,
+        ClockError::AtEdge { ahead: true },
+        ClockError::AtEdge { ahead: false },
+        ClockError::AnywhereWithinClaims,
     ]);
     let path = any_path(dice);
     let server = if dice.below(3) == 0 {
@@ -59,7 +59,7 @@ pub(crate) fn sharp(dice: &mut Dice) -> Server {
         Server::direct().path(path).processing(Duration::ZERO)
     } else {
         let ahead = dice.below(2) == 0;
-        Server::honest().error(ServerError::AtEdge { ahead }).path(path).processing(Duration::ZERO)
+        Server::honest().error(ClockError::AtEdge { ahead }).path(path).processing(Duration::ZERO)
     }
 }
 
@@ -72,12 +72,12 @@ pub(crate) fn any_server(dice: &mut Dice) -> Server {
 pub(crate) fn liar(dice: &mut Dice) -> Server {
     const YEAR_NS: i64 = 365 * 86_400 * 1_000_000_000;
     let error = match dice.below(9) {
-        0 => ServerError::BeyondClaims { ns: *dice.one_of(&[1_000, -1_000, 1_000_000, -1_000_000]) },
-        1 => ServerError::Fixed { ns: *dice.one_of(&[12, -12]) * YEAR_NS },
-        2 => ServerError::Ramp { ns_per_s: *dice.one_of(&[200_000, -200_000, 1_000_000, 250_000]) },
-        3 => ServerError::Flip { ns: dice.within(1_000_000, 1_000_000_000), every: dice.length(S, 100 * S) },
-        4 => ServerError::Random { most_ns: dice.within(1_000_000, 10_000_000_000) },
-        _ => ServerError::Fixed { ns: dice.within(-50_000_000, 50_000_000) },
+        0 => ClockError::BeyondClaims { ns: *dice.one_of(&[1_000, -1_000, 1_000_000, -1_000_000]) },
+        1 => ClockError::Fixed { ns: *dice.one_of(&[12, -12]) * YEAR_NS },
+        2 => ClockError::Ramp { ns_per_s: *dice.one_of(&[200_000, -200_000, 1_000_000, 250_000]) },
+        3 => ClockError::Flip { ns: dice.within(1_000_000, 1_000_000_000), every: dice.length(S, 100 * S) },
+        4 => ClockError::Random { most_ns: dice.within(1_000_000, 10_000_000_000) },
+        _ => ClockError::Fixed { ns: dice.within(-50_000_000, 50_000_000) },
     };
     let wide = dice.below(4) == 0;
     let server = any_server(dice).error(error).reply(Reply::Proper);

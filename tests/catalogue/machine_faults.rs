@@ -4,7 +4,7 @@ use super::cast::*;
 use super::stage::{Checked, Stage};
 use std::time::Duration;
 use sureclock::sim::{Delay, Host, Law, Oscillator, Path, ReadPoint, Server, World};
-use sureclock::{Drift, NowError, Timestamp};
+use sureclock::{DisruptionReason, Drift, NowError, Timestamp};
 
 const YEAR: i64 = 365 * 86_400 * 1_000_000_000;
 
@@ -66,27 +66,37 @@ pub(crate) fn oscillator_beyond_the_bound(stage: &mut Stage) -> Checked {
 
 /// F2: just above the bound becomes visible: the facts of honest sources contradict each other.
 pub(crate) fn oscillator_beyond_the_bound_is_seen(stage: &mut Stage) -> Checked {
+    let ppb = *stage.dice.one_of(&[300_000, -300_000, 1_000_000]);
+    oscillator_is_seen(stage, ppb)
+}
+
+/// Its twin: within the bound there is nothing to see.
+pub(crate) fn oscillator_within_the_bound_is_not_seen(stage: &mut Stage) -> Checked {
+    oscillator_is_seen(stage, 199_000)
+}
+
+fn oscillator_is_seen(stage: &mut Stage, ppb: i32) -> Checked {
     for name in ["a", "b", "c"] {
         stage.server(name, Server::direct().path(Path::symmetric(MS / 100, Duration::ZERO)));
     }
     stage.clock(plain_host("east", 200_000, Oscillator::steady(0)));
     stage.settle()?;
     stage.run(20 * S)?;
-    let ppb = *stage.dice.one_of(&[300_000, -300_000, 1_000_000]);
     stage.act(|world, clocks| {
         world.replace_oscillator(&clocks[0], Oscillator::steady(ppb));
         world.excuse(&clocks[0]);
     })?;
-    stage.must_notice(0, Duration::ZERO, 60 * S)
+    stage.must_notice(0, Duration::ZERO, 60 * S, &CONTRADICTION)
 }
 
-/// F2: CLOCK_MONOTONIC slewed by up to 10 %, which is declared for it.
+/// F2: CLOCK_MONOTONIC slewed by as much as the kernel lets a daemon slew it: ticks of 0.9 to 1.1 of their length, and 500 ppm.
 pub(crate) fn monotonic_slewed(stage: &mut Stage) -> Checked {
     any_servers(stage);
-    let swing = Oscillator::square(-99_000_000, 99_000_000, stage.dice.length(S, 20 * S));
-    let bound = *stage.dice.one_of(&[99_900_000, -99_900_000]);
+    // True time per local time: 1/0.8995 and 1/1.1005.
+    let swing = Oscillator::square(-91_322_000, 111_728_000, stage.dice.length(S, 20 * S));
+    let bound = *stage.dice.one_of(&[111_728_000, -91_322_000]);
     let oscillator = if stage.dice.below(2) == 0 { swing } else { Oscillator::steady(bound) };
-    let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_000_000);
+    let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_500_000);
     let host = host.granularity(300, 300).settings(|builder| builder.poll_interval(4 * S));
     stage.clock(host.settings(|builder| builder.max_uncertainty(3600 * S)));
     stage.settle()?;
@@ -99,8 +109,8 @@ pub(crate) fn monotonic_slewed_beyond(stage: &mut Stage) -> Checked {
     for name in ["a", "b", "c"] {
         stage.server(name, Server::direct().path(Path::default()));
     }
-    let oscillator = Oscillator::steady(*stage.dice.one_of(&[120_000_000, -120_000_000]));
-    let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_000_000);
+    let oscillator = Oscillator::steady(*stage.dice.one_of(&[125_000_000, -110_000_000]));
+    let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_500_000);
     stage.clock(host.settings(|builder| builder.poll_interval(4 * S).max_uncertainty(3600 * S)));
     stage.run(30 * S)
 }
@@ -144,6 +154,18 @@ pub(crate) fn counter_reset(stage: &mut Stage) -> Checked {
     stage.settle()?;
     stage.run(20 * S)?;
     let back = *stage.dice.one_of(&[-3_500_000_000_000, -60_000_000_000, -30_000_000_000]);
+    is_an_error_at_once(stage, back)
+}
+
+/// Its twin: not behind the last publication, so nobody can know at once.
+pub(crate) fn counter_back_by_little(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    stage.world.advance(S);
+    is_an_error_at_once(stage, -100_000_000)
+}
+
+fn is_an_error_at_once(stage: &mut Stage, back: i64) -> Checked {
     stage.act(|world, clocks| world.jump_counter(&clocks[0], back))?;
     let error = stage.now(0);
     if !matches!(error, Err(NowError::CounterWentBack { .. } | NowError::Disrupted { .. })) {
@@ -162,7 +184,12 @@ pub(crate) fn counter_jumps(stage: &mut Stage) -> Checked {
         world.jump_counter(&clocks[0], by);
         world.excuse(&clocks[0]);
     })?;
-    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    stage.must_notice(
+        0,
+        Duration::ZERO,
+        10 * S,
+        &[CONTRADICTION[0], CONTRADICTION[1], DisruptionReason::CounterWentBack],
+    )?;
     // What had been told may lie hours ahead: the caller's decision.
     stage.act(|_, clocks| {
         clocks[0].start_new_epoch();
@@ -231,7 +258,20 @@ pub(crate) fn reader_held_up(stage: &mut Stage) -> Checked {
     Ok(())
 }
 
-/// The twin of F4: the machine stands still in the middle of a reading with all its clocks, unseen.
+/// The twin of that: the machine stands still in the middle of a reading with all its clocks, and no marker tells.
+pub(crate) fn reader_and_machine_held_up(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    stage.act(|world, clocks| {
+        let clock = clocks[0].clone();
+        world.in_next_reading(&clocks[0], ReadPoint::BeforeCounter, move |world| {
+            world.pause_machine(&clock, S);
+            world.advance(S);
+        });
+    })
+}
+
+/// The twin of a stopped process: the machine stands still with all its clocks, unseen.
 pub(crate) fn reader_and_counter_held_up(stage: &mut Stage) -> Checked {
     plain(stage, 200_000, Oscillator::steady(0));
     stage.settle()?;
@@ -251,8 +291,29 @@ pub(crate) fn thread_held_up(stage: &mut Stage) -> Checked {
     stage.run(300 * S)
 }
 
+/// Its twin: the machine stands still between the steps, too.
+pub(crate) fn thread_and_machine_held_up(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    for _ in 0..4 {
+        stage.act(|world, clocks| world.pause_machine(&clocks[0], S))?;
+        stage.world.advance(S);
+        stage.run(S)?;
+    }
+    Ok(())
+}
+
 /// F4: the machine is suspended: noticed within the check interval.
 pub(crate) fn suspended(stage: &mut Stage) -> Checked {
+    suspend(stage, true)
+}
+
+/// Its twin: without the excuse it is seen to be outside until it is noticed.
+pub(crate) fn suspended_without_excuse(stage: &mut Stage) -> Checked {
+    suspend(stage, false)
+}
+
+fn suspend(stage: &mut Stage, excused: bool) -> Checked {
     let (k, oscillator) = any_oscillator(&mut stage.dice);
     plain(stage, k, oscillator);
     stage.settle()?;
@@ -261,30 +322,52 @@ pub(crate) fn suspended(stage: &mut Stage) -> Checked {
         let length = *stage.dice.one_of(&[S, 60 * S, 8 * 3600 * S]);
         let clock = stage.clocks[0].clone();
         stage.look()?;
-        stage.excuse(0);
+        if excused {
+            stage.excuse(0);
+        }
         stage.world.suspend(&clock, length);
         stage.world.advance(length);
         stage.tally.acts += 1;
-        stage.must_notice(0, length, 105 * MS)?;
+        if excused {
+            stage.must_notice(0, length, 105 * MS, &[DisruptionReason::Suspended])?;
+        }
         stage.run(20 * S)?;
     }
     Ok(())
 }
 
-/// F4: a timestamp taken in the moments after a suspend that nobody has noticed is not exposed: the wait looks for one.
+/// F4: a timestamp made in the moments after a suspend that nobody has noticed is never exposed, however late its wait begins.
 pub(crate) fn suspended_before_a_commit(stage: &mut Stage) -> Checked {
+    stand_still_before_a_commit(stage, true)
+}
+
+/// Its twin: a pause that the platform does not know of, and a wait that ends before the next exchange.
+pub(crate) fn paused_before_a_commit(stage: &mut Stage) -> Checked {
+    stand_still_before_a_commit(stage, false)
+}
+
+fn stand_still_before_a_commit(stage: &mut Stage, known: bool) -> Checked {
     plain(stage, 200_000, Oscillator::steady(0));
     stage.settle()?;
     stage.run(5 * S)?;
     let clock = stage.clocks[0].clone();
-    let seen = stage.world.true_time();
-    stage.world.suspend(&clock, 60 * S);
-    stage.world.advance(60 * S);
+    let length = *stage.dice.one_of(&[S, 60 * S]);
+    if known {
+        stage.world.suspend(&clock, length);
+    } else {
+        stage.world.pause_machine(&clock, length);
+    }
+    stage.world.advance(length);
     stage.tally.acts += 1;
+    let began = stage.world.true_time();
     let Ok(s) = clock.commit_timestamp() else { return Ok(()) };
-    let wait = clock.commit_wait(s);
-    if stage.world.wait(&wait, 60 * S).is_ok() {
-        return Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} was exposed long after {seen}")));
+    // The transaction is applied: for no time, for less than until someone looks, or beyond the recovery.
+    let applied = *stage.dice.one_of(&[Duration::ZERO, 20 * MS, 10 * S]);
+    stage.world.advance(applied);
+    if s.timestamp() < began && stage.world.wait(&clock.commit_wait(s), 60 * S).is_ok() {
+        return Err(stage
+            .world
+            .violation(Law::CommitsAreOrdered, || format!("{s} is exposed, and it began at {began}")));
     }
     Ok(())
 }
@@ -303,7 +386,7 @@ pub(crate) fn machine_paused_unseen(stage: &mut Stage) -> Checked {
         stage.world.pause_machine(&clock, length);
         stage.world.advance(length);
         stage.tally.acts += 1;
-        stage.must_notice(0, length, 10 * S)?;
+        stage.must_notice(0, length, 10 * S, &CONTRADICTION)?;
         stage.run(30 * S)?;
     }
     Ok(())
@@ -339,6 +422,16 @@ pub(crate) fn restored_with_a_marker(stage: &mut Stage) -> Checked {
         stage.run(30 * S)?;
     }
     Ok(())
+}
+
+/// Its twin: the marker is not there.
+pub(crate) fn restored_without_a_marker(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    stage.act(|world, clocks| world.pause_machine(&clocks[0], 10 * S))?;
+    stage.world.advance(10 * S);
+    stage.act(|world, clocks| world.jump_counter(&clocks[0], 40_000_000_000))?;
+    stage.run(10 * S)
 }
 
 /// F10: readings that span the end of publications: every exchange of a second's polls comes in the middle of a reading.
@@ -435,3 +528,7 @@ pub(crate) fn coarse_counter_undeclared(stage: &mut Stage) -> Checked {
     stage.clock(host.settings(|builder| builder.drift(Drift::fixed_ppm(1)).poll_interval(S)));
     stage.run(60 * S)
 }
+
+/// What exchanges that contradict what was believed are noticed as.
+const CONTRADICTION: [DisruptionReason; 2] =
+    [DisruptionReason::SourcesDisagree, DisruptionReason::ContradictsPublished];

@@ -3,8 +3,8 @@
 use super::cast::*;
 use super::stage::{Checked, Stage};
 use std::time::Duration;
-use sureclock::sim::{Delay, Host, Law, Oscillator, Path, Reply, Server, ServerError, World};
-use sureclock::{Drift, LeapAnnouncement, NowError, Timescale, Timestamp};
+use sureclock::sim::{ClockError, Delay, Host, Law, Oscillator, Path, Reply, Server, World};
+use sureclock::{CommitTimestamp, DisruptionReason, Drift, LeapAnnouncement, NowError, Timescale, Timestamp};
 
 /// F6: asymmetry from 0 to 100 %, ramps, loss, duplicates, reordering, replay, spoofing; routes change; bad manners come and go.
 pub(crate) fn network_misbehaves(stage: &mut Stage) -> Checked {
@@ -31,7 +31,7 @@ pub(crate) fn path_forged(stage: &mut Stage) -> Checked {
     stage.settle()?;
     let ns = stage.dice.within(200_000_000, 2_000_000_000);
     for name in ["a", "b", "c"] {
-        let forged = Server::honest().error(ServerError::Fixed { ns });
+        let forged = Server::honest().error(ClockError::Fixed { ns });
         stage.act(|world, _| world.server(name, forged))?;
     }
     stage.run(30 * S)
@@ -63,12 +63,23 @@ pub(crate) fn liars(stage: &mut Stage) -> Checked {
 
 /// F7: liars at the edge: their interval overlaps that of the honest ones, and claims less error than they do.
 pub(crate) fn liars_at_the_edge(stage: &mut Stage) -> Checked {
-    let honest = ServerError::AtEdge { ahead: stage.dice.below(2) == 0 };
+    at_the_edge(stage, &["liar"])
+}
+
+/// The twin: two of three at the edge.
+pub(crate) fn two_liars_at_the_edge(stage: &mut Stage) -> Checked {
+    at_the_edge(stage, &["liar", "liar-too"])
+}
+
+fn at_the_edge(stage: &mut Stage, liars: &[&str]) -> Checked {
+    let honest = ClockError::AtEdge { ahead: stage.dice.below(2) == 0 };
     let ns = stage.dice.within(1_000, 3_000_000);
     let ns = if stage.dice.below(2) == 0 { ns } else { -ns };
     let path = Path::symmetric(MS, Duration::ZERO);
-    stage.server("liar", Server::honest().error(ServerError::Fixed { ns }).path(path));
-    for name in ["a", "b"] {
+    for name in liars {
+        stage.server(name, Server::honest().error(ClockError::Fixed { ns }).path(path));
+    }
+    for name in &["a", "b"][..3 - liars.len()] {
         let claims = stage.dice.length(Duration::ZERO, 2 * MS);
         stage.server(name, Server::honest().error(honest).root_dispersion(claims).path(path));
     }
@@ -84,7 +95,7 @@ pub(crate) fn more_than_f_collude(stage: &mut Stage) -> Checked {
     let ns = *stage.dice.one_of(&[500_000_000, -500_000_000, 50_000_000, 378_432_000_000_000_000]);
     stage.server("a", Server::honest());
     for name in ["b", "c"] {
-        stage.server(name, Server::honest().error(ServerError::Fixed { ns }));
+        stage.server(name, Server::honest().error(ClockError::Fixed { ns }));
     }
     stage.clock(plain_host("east", 200_000, Oscillator::steady(0)));
     stage.run(30 * S)
@@ -92,15 +103,24 @@ pub(crate) fn more_than_f_collude(stage: &mut Stage) -> Checked {
 
 /// F7: f+1 liars that do not collude are seen: no answer fits, so there is none.
 pub(crate) fn more_than_f_apart_are_seen(stage: &mut Stage) -> Checked {
+    let ns = stage.dice.within(1_000_000_000, 5_000_000_000);
+    apart_are_seen(stage, ns)
+}
+
+/// The twin: nobody lies, and there is nothing to see.
+pub(crate) fn nobody_apart_is_not_seen(stage: &mut Stage) -> Checked {
+    apart_are_seen(stage, 0)
+}
+
+fn apart_are_seen(stage: &mut Stage, ns: i64) -> Checked {
     plain(stage, 200_000, Oscillator::steady(0));
     stage.settle()?;
-    let ns = stage.dice.within(1_000_000_000, 5_000_000_000);
     stage.act(|world, clocks| {
-        world.server("a", Server::honest().error(ServerError::Fixed { ns }));
-        world.server("b", Server::honest().error(ServerError::Fixed { ns: -ns }));
+        world.server("a", Server::honest().error(ClockError::Fixed { ns }));
+        world.server("b", Server::honest().error(ClockError::Fixed { ns: -ns }));
         world.excuse(&clocks[0]);
     })?;
-    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    stage.must_notice(0, Duration::ZERO, 10 * S, &CONTRADICTION)?;
     for _ in 0..10 {
         stage.world.advance(4 * S);
         if let now @ Ok(_) = stage.now(0) {
@@ -126,7 +146,7 @@ pub(crate) fn liars_rotate(stage: &mut Stage) -> Checked {
     stage.settle()?;
     let mut before: Option<&str> = None;
     for liar in ["a", "b", "c", "a"] {
-        stage.act(|world, _| world.server(liar, good().error(ServerError::Fixed { ns })))?;
+        stage.act(|world, _| world.server(liar, good().error(ClockError::Fixed { ns })))?;
         stage.run(20 * S)?;
         // Who lied before is silent still: what was kept of it must not speak. Now it comes back.
         if let Some(before) = before.filter(|before| *before != liar) {
@@ -144,10 +164,19 @@ pub(crate) fn liars_rotate(stage: &mut Stage) -> Checked {
 /// F7: a liar falls silent, and when its facts are out of the window another appears and says the same: never more than one in a
 /// window, but what is kept of the first must not speak for the second.
 pub(crate) fn liars_relay(stage: &mut Stage) -> Checked {
+    relay(stage, 72 * S)
+}
+
+/// The twin: the second appears while the facts of the first are in the window.
+pub(crate) fn liars_relay_too_soon(stage: &mut Stage) -> Checked {
+    relay(stage, 12 * S)
+}
+
+fn relay(stage: &mut Stage, pause: Duration) -> Checked {
     let window = 64 * S;
     let ns = *stage.dice.one_of(&[20_000_000, -20_000_000, 500_000_000]);
     let good = || Server::honest().path(Path::symmetric(2 * MS, MS));
-    let lying = || good().error(ServerError::Fixed { ns });
+    let lying = || good().error(ClockError::Fixed { ns });
     stage.server("honest", good());
     stage.server("first", lying());
     stage.server("second", good().path(Path::default().partitioned()));
@@ -158,7 +187,7 @@ pub(crate) fn liars_relay(stage: &mut Stage) -> Checked {
     stage.settle()?;
     stage.run(20 * S)?;
     stage.act(|world, _| world.server("first", good().path(Path::default().partitioned())))?;
-    stage.run(window + 8 * S)?;
+    stage.run(pause)?;
     stage.act(|world, _| world.server("second", lying()))?;
     stage.run(20 * S)
 }
@@ -173,12 +202,12 @@ pub(crate) fn recovery_after_more_than_f(stage: &mut Stage) -> Checked {
     let ns = if stage.dice.below(3) == 0 { -ns } else { ns };
     stage.act(|world, clocks| {
         for name in ["a", "b"] {
-            world.server(name, Server::honest().error(ServerError::Fixed { ns }));
+            world.server(name, Server::honest().error(ClockError::Fixed { ns }));
         }
         world.excuse(&clocks[0]);
     })?;
     // It contradicts what was published; a new epoch takes the lie for the truth.
-    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    stage.must_notice(0, Duration::ZERO, 10 * S, &CONTRADICTION)?;
     let clock = stage.clocks[0].clone();
     for _ in 0..300 {
         clock.start_new_epoch();
@@ -193,8 +222,25 @@ pub(crate) fn recovery_after_more_than_f(stage: &mut Stage) -> Checked {
         stage.act(|world, _| world.server(name, Server::honest()))?;
     }
     // From the disruption that the honest answers bring, everything holds again.
-    stage.must_notice(0, Duration::ZERO, 10 * S)?;
+    stage.must_notice(0, Duration::ZERO, 10 * S, &CONTRADICTION)?;
     stage.run(60 * S)
+}
+
+/// The twin: nobody is excused while they lie.
+pub(crate) fn more_than_f_for_a_time(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(-100_000));
+    stage.settle()?;
+    let clock = stage.clocks[0].clone();
+    for name in ["a", "b"] {
+        let lying = Server::honest().error(ClockError::Fixed { ns: 500_000_000 });
+        stage.act(|world, _| world.server(name, lying))?;
+    }
+    for _ in 0..100 {
+        clock.start_new_epoch();
+        stage.world.advance(100 * MS);
+        stage.look()?;
+    }
+    Ok(())
 }
 
 /// F8: sources come and go below 2f+1, all are lost for hours, and come back.
@@ -222,6 +268,77 @@ pub(crate) fn sources_come_and_go(stage: &mut Stage) -> Checked {
     Ok(())
 }
 
+/// Its twin: of those that come back f+1 lie, and the others stay away.
+pub(crate) fn liars_come_back(stage: &mut Stage) -> Checked {
+    plain(stage, 200_000, Oscillator::steady(0));
+    stage.settle()?;
+    let ns = stage.dice.within(50_000_000, 1_000_000_000);
+    for name in ["a", "b", "c"] {
+        stage.act(|world, _| world.server(name, Server::honest().path(Path::default().partitioned())))?;
+    }
+    stage.run(2000 * S)?;
+    for name in ["a", "b"] {
+        stage.act(|world, _| world.server(name, Server::honest().error(ClockError::Fixed { ns })))?;
+    }
+    stage.run(60 * S)
+}
+
+/// F8: cut off from everyone: the interval grows, is too old after `max_age`, and never wrong; `after` goes on.
+pub(crate) fn cut_off(stage: &mut Stage) -> Checked {
+    cut_off_for(stage, 100 * S)
+}
+
+/// Its twin: asked before that age.
+pub(crate) fn cut_off_for_less(stage: &mut Stage) -> Checked {
+    cut_off_for(stage, 40 * S)
+}
+
+fn cut_off_for(stage: &mut Stage, length: Duration) -> Checked {
+    for name in ["a", "b", "c"] {
+        stage.server(name, Server::honest());
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let host = plain_host("east", k, oscillator).settings(|builder| builder.max_age(60 * S));
+    stage.clock(host);
+    stage.settle()?;
+    for name in ["a", "b", "c"] {
+        stage.act(|world, _| world.server(name, Server::honest().path(Path::default().partitioned())))?;
+    }
+    stage.run(length)?;
+    let early = sureclock::Timestamp::from_unix_nanos(stage.world.true_time().as_unix_nanos() - 60_000_000_000);
+    let (now, after) = (stage.now(0), stage.clocks[0].after(early));
+    if matches!(now, Err(NowError::Stale { .. })) && after == Ok(true) {
+        return Ok(());
+    }
+    Err(stage.world.violation(Law::SeenInTime, || format!("cut off for {length:?}: {now:?}, {after:?}")))
+}
+
+/// F8: a domain of an honest server and a liar: its bound is the hull of both, so it is not wrong. (More than is promised: such a
+/// domain counts among the f; and where the liar is heard first and alone, it is wrong.)
+pub(crate) fn domain_with_a_liar(stage: &mut Stage) -> Checked {
+    domain(stage, false)
+}
+
+/// Its twin: the domain is trusted whole, and is wrong.
+pub(crate) fn domain_with_a_liar_trusted_whole(stage: &mut Stage) -> Checked {
+    domain(stage, true)
+}
+
+fn domain(stage: &mut Stage, trusted: bool) -> Checked {
+    let ns = *stage.dice.one_of(&[2_500_000, -2_500_000]);
+    stage.server("right", Server::honest().path(Path::symmetric(MS, Duration::ZERO)));
+    let later = Path::symmetric(2 * MS, Duration::ZERO);
+    stage.server("liar", Server::honest().path(later).error(ClockError::Fixed { ns }));
+    let host = plain_host("east", 1_000, Oscillator::steady(0));
+    let host = host.asks_in_domain("right", "site").asks_in_domain("liar", "site").settings(move |builder| {
+        let builder = builder.max_faulty(0);
+        if trusted { builder.trust_whole_domain("site") } else { builder }
+    });
+    stage.clock(host);
+    stage.tally.acts += 1;
+    stage.run(30 * S)
+}
+
 /// F8: two names for one lying host are one domain.
 pub(crate) fn two_names_for_one_host(stage: &mut Stage) -> Checked {
     two_names(stage, true)
@@ -236,7 +353,7 @@ fn two_names(stage: &mut Stage, one_address: bool) -> Checked {
     let ns = *stage.dice.one_of(&[100_000_000, -3_000_000_000]);
     let lying = |number: u8| {
         let address = ([198, 51, 100, if one_address { 9 } else { number }], 123).into();
-        Server::honest().error(ServerError::Fixed { ns }).at(address)
+        Server::honest().error(ClockError::Fixed { ns }).at(address)
     };
     stage.server("a", Server::honest());
     stage.server("b", lying(10));
@@ -266,8 +383,9 @@ pub(crate) fn leap_second(stage: &mut Stage) -> Checked {
         let server = if stage.dice.below(2) == 0 { server.steps_late() } else { server };
         stage.server(&format!("s{number}"), server);
     }
+    let often = stage.dice.below(2) == 0;
     let host = any_host("east", &mut stage.dice);
-    stage.clock(host);
+    stage.clock(if often { host.settings(|builder| builder.poll_interval(S)) } else { host });
     stage.settle()?;
     stage.tally.acts += 1;
     // The last seconds before and the first after, closely.
@@ -311,24 +429,36 @@ pub(crate) fn leap_second_false(stage: &mut Stage) -> Checked {
 
 /// F9: a server that smears unannounced among servers of UTC is one liar; a clock whose servers all smear follows them.
 pub(crate) fn smears(stage: &mut Stage) -> Checked {
+    let all = stage.dice.below(2) == 0;
+    smear(stage, if all { 3 } else { 1 }, all)
+}
+
+/// Its twin: most of the servers smear, and the clock follows UTC.
+pub(crate) fn most_smear(stage: &mut Stage) -> Checked {
+    smear(stage, 2, false)
+}
+
+fn smear(stage: &mut Stage, smearing: usize, all: bool) -> Checked {
     let start: Timestamp = "2026-12-31T11:50:00Z".parse().expect("a timestamp");
     stage.world = World::starting_at(stage.world.seed(), start);
     stage.world.leap_second(start, stage.dice.below(2) == 0, true);
-    let all = stage.dice.below(2) == 0;
+    let timescale = *stage.dice.one_of(&[Timescale::Smear24h, Timescale::Smear62500s]);
     for number in 0..3 {
         let server = sharp(&mut stage.dice);
-        let smearing = server.clone().timescale(Timescale::Smear24h).announces(LeapAnnouncement::None);
-        stage.server(&format!("s{number}"), if all || number == 0 { smearing } else { server });
+        let server =
+            if number < smearing { server.timescale(timescale).announces(LeapAnnouncement::None) } else { server };
+        stage.server(&format!("s{number}"), server);
     }
     let (k, oscillator) = any_oscillator(&mut stage.dice);
     let host = plain_host("east", k, oscillator).settings(move |builder| {
         let builder = builder.poll_interval(64 * S).check_interval(30 * S);
-        if all { builder.timescale(Timescale::Smear24h) } else { builder }
+        if all { builder.timescale(timescale) } else { builder }
     });
     stage.clock(host);
     stage.settle()?;
     stage.tally.acts += 1;
-    for _ in 0..13 {
+    // The later of the two smears ends 17.4 hours after midnight.
+    for _ in 0..15 {
         stage.run(2 * 3600 * S)?;
     }
     Ok(())
@@ -385,14 +515,15 @@ pub(crate) fn commit_far_in_the_future(stage: &mut Stage) -> Checked {
     let ahead = stage.dice.length(MS, 2 * S);
     let floor = now.latest().checked_add(ahead).expect("in range");
     stage.tally.acts += 1;
-    match clock.commit_timestamp_above(floor) {
+    match clock.commit_timestamp_above(floor).map(CommitTimestamp::timestamp) {
         Err(_) if ahead > 400 * MS => Ok(()),
         Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("a floor {ahead:?} ahead: {error}"))),
         Ok(s) if s <= floor || ahead > 600 * MS => {
             Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} above {floor}, {ahead:?} ahead")))
         }
         Ok(s) => {
-            let waited = stage.world.wait(&clock.commit_wait(s), 60 * S);
+            let wait = clock.wait_until_after(s);
+            let waited = if stage.waits_left_out { Ok(()) } else { stage.world.wait(&wait, 60 * S) };
             let truth = stage.world.true_time();
             if waited.is_ok() && s > truth {
                 return Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} is exposed at {truth}")));
@@ -400,6 +531,12 @@ pub(crate) fn commit_far_in_the_future(stage: &mut Stage) -> Checked {
             stage.run(10 * S)
         }
     }
+}
+
+/// Its twin: exposed without a wait.
+pub(crate) fn commit_in_the_future_without_a_wait(stage: &mut Stage) -> Checked {
+    stage.waits_left_out = true;
+    commit_far_in_the_future(stage)
 }
 
 /// Everything within the assumptions at once, on two machines.
@@ -441,11 +578,33 @@ pub(crate) fn anything(stage: &mut Stage) -> Checked {
     Ok(())
 }
 
+/// Its twin: and f+1 liars.
+pub(crate) fn anything_and_more_than_f(stage: &mut Stage) -> Checked {
+    any_servers(stage);
+    for number in 0..8 {
+        stage.server(&format!("s{number}"), Server::honest().error(ClockError::Fixed { ns: 70_000_000 }));
+    }
+    let host = any_host("east", &mut stage.dice);
+    stage.clock(host);
+    stage.settle()?;
+    stage.run(60 * S)
+}
+
 /// A clock that has lost its sources says so instead of a wrong thing: nothing of this kind is a violation, but it is counted.
 pub(crate) fn never_synchronized(stage: &mut Stage) -> Checked {
-    for name in ["a", "b", "c"] {
-        let manners = bad_manners(&mut stage.dice);
-        stage.server(name, Server::honest().reply(manners));
+    let replies = [bad_manners(&mut stage.dice), bad_manners(&mut stage.dice), bad_manners(&mut stage.dice)];
+    out_of_nothing(stage, replies)
+}
+
+/// Its twin: two of three answer properly.
+pub(crate) fn synchronized_by_two(stage: &mut Stage) -> Checked {
+    let manners = bad_manners(&mut stage.dice);
+    out_of_nothing(stage, [Reply::Proper, Reply::Proper, manners])
+}
+
+fn out_of_nothing(stage: &mut Stage, replies: [Reply; 3]) -> Checked {
+    for (name, reply) in ["a", "b", "c"].into_iter().zip(replies) {
+        stage.server(name, Server::honest().reply(reply));
     }
     stage.clock(plain_host("east", 200_000, Oscillator::steady(0)));
     stage.tally.acts += 1;
@@ -455,3 +614,7 @@ pub(crate) fn never_synchronized(stage: &mut Stage) -> Checked {
         other => Err(stage.world.violation(Law::Containment, || format!("out of nothing came {other:?}"))),
     }
 }
+
+/// What exchanges that contradict what was believed are noticed as.
+const CONTRADICTION: [DisruptionReason; 2] =
+    [DisruptionReason::SourcesDisagree, DisruptionReason::ContradictsPublished];

@@ -37,6 +37,15 @@ impl Tally {
     }
 }
 
+/// A commit whose wait is under way.
+struct Pending {
+    /// The clock.
+    of: usize,
+    wait: CommitWait,
+    /// Its timestamp was given out while an assumption was broken and nobody could know.
+    suspect: bool,
+}
+
 /// One world of a scenario.
 pub(crate) struct Stage {
     pub(crate) world: World,
@@ -48,7 +57,7 @@ pub(crate) struct Stage {
     pub(crate) looks: u64,
     /// A twin's broken protocol: commits are exposed without a wait.
     pub(crate) waits_left_out: bool,
-    pending: Vec<(usize, CommitWait)>,
+    pending: Vec<Pending>,
     exposed: Option<Timestamp>,
     newest: Vec<Option<Timestamp>>,
 }
@@ -138,59 +147,60 @@ impl Stage {
         if let Err(error) = result {
             *self.tally.errors.entry(kind(error)).or_default() += 1;
         }
-        if self.world.is_excused(&clock) {
-            // What it gives out now is beyond its promise.
-            self.pending.retain(|(of, _)| *of != at);
-            return Ok(());
-        }
         self.end_waits(at)?;
         if self.dice.below(4) == 0 { self.begin_commit(at, &clock) } else { Ok(()) }
     }
 
     /// A transaction begins: its timestamp is above that of every commit that was seen, and not before true time.
     fn begin_commit(&mut self, at: usize, clock: &SureClock) -> Checked {
-        let Ok(s) = clock.commit_timestamp() else { return Ok(()) };
-        let truth = self.truth_of(at);
+        let Ok(commit) = clock.commit_timestamp() else { return Ok(()) };
+        let (s, truth, suspect) = (commit.timestamp(), self.truth_of(at), self.world.is_excused(clock));
         let seen = self.exposed.max(self.newest[at]);
-        if seen.is_some_and(|seen| s <= seen) {
-            let what = || format!("{s}, and {} had been seen", seen.unwrap_or(Timestamp::MIN));
-            return Err(self.world.violation(Law::CommitsAreOrdered, what));
+        if !suspect {
+            if seen.is_some_and(|seen| s <= seen) {
+                let what = || format!("{s}, and {} had been seen", seen.unwrap_or(Timestamp::MIN));
+                return Err(self.world.violation(Law::CommitsAreOrdered, what));
+            }
+            if s < truth {
+                let what = || format!("{s} is before {truth}, its start");
+                return Err(self.world.violation(Law::CommitsAreOrdered, what));
+            }
+            self.newest[at] = Some(s);
         }
-        if s < truth {
-            return Err(self.world.violation(Law::CommitsAreOrdered, || format!("{s} is before {truth}, its start")));
-        }
-        self.newest[at] = Some(s);
-        self.pending.push((at, clock.commit_wait(s)));
+        self.pending.push(Pending { of: at, wait: clock.commit_wait(commit), suspect });
         if self.pending.len() > 8 {
             // Cancelled: the outcome is unknown.
             drop(self.pending.remove(0));
         }
-        if self.waits_left_out {
+        if self.waits_left_out && !suspect {
             self.expose(s);
         }
         Ok(())
     }
 
     fn end_waits(&mut self, at: usize) -> Checked {
+        let (truth, excused) = (self.truth_of(at), self.world.is_excused(&self.clocks[at]));
         let mut ended = Vec::new();
-        self.pending.retain(|(of, wait)| {
-            if *of != at {
+        self.pending.retain(|pending| {
+            if pending.of != at {
                 return true;
             }
-            match wait.check() {
+            match pending.wait.check() {
                 Ok(false) => true,
                 Ok(true) => {
-                    ended.push(wait.timestamp());
+                    ended.push((pending.wait.timestamp(), pending.suspect));
                     false
                 }
                 // The outcome is unknown.
                 Err(_) => false,
             }
         });
-        let truth = self.truth_of(at);
-        for s in ended {
-            if s > truth {
-                return Err(self.world.violation(Law::CommitsAreOrdered, || format!("{s} is exposed at {truth}")));
+        // A wait that ends before anyone can know is beyond the promise; but what was made then must not be exposed later.
+        let still_excused = excused && self.world.noticed(&self.clocks[at]).is_none();
+        for (s, suspect) in ended.into_iter().filter(|_| !still_excused) {
+            if suspect || s > truth {
+                let what = || format!("{s} is exposed at {truth}; made while an assumption was broken: {suspect}");
+                return Err(self.world.violation(Law::CommitsAreOrdered, what));
             }
             self.expose(s);
             self.tally.commits += 1;
@@ -198,13 +208,13 @@ impl Stage {
         Ok(())
     }
 
+    fn expose(&mut self, s: Timestamp) {
+        self.exposed = self.exposed.max(Some(s));
+    }
+
     fn truth_of(&self, at: usize) -> Timestamp {
         let timescale = self.clocks[at].now().map_or(Timescale::Utc, |interval| interval.timescale());
         self.world.true_time_on(timescale)
-    }
-
-    fn expose(&mut self, s: Timestamp) {
-        self.exposed = self.exposed.max(Some(s));
     }
 
     /// From now on an assumption is broken unseen on this clock: what it says until it notices is beyond its promise.
@@ -213,16 +223,27 @@ impl Stage {
         self.world.excuse(&clock);
     }
 
-    /// The clock, which is excused, notices within `limit` of running time; `standing` of the time since then it stood still.
-    pub(crate) fn must_notice(&mut self, at: usize, standing: Duration, limit: Duration) -> Checked {
+    /// The clock, which is excused, notices within `limit` of running time, for one of these reasons; `standing` of the time since
+    /// then it stood still.
+    pub(crate) fn must_notice(
+        &mut self,
+        at: usize,
+        standing: Duration,
+        limit: Duration,
+        reasons: &[DisruptionReason],
+    ) -> Checked {
         let clock = self.clocks[at].clone();
         let step = (limit / 64).max(Duration::from_micros(10));
         let mut passed = Duration::ZERO;
         while passed <= limit {
             self.look()?;
-            if let Some(after) = self.world.seen_after(&clock) {
+            if let Some((after, reason)) = self.world.noticed(&clock) {
                 self.tally.seen_after.push(after.saturating_sub(standing));
-                return Ok(());
+                if reasons.contains(&reason) {
+                    return Ok(());
+                }
+                let what = || format!("noticed for another reason: {reason}");
+                return Err(self.world.violation(Law::SeenInTime, what));
             }
             self.world.advance(step);
             passed += step;

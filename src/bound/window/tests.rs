@@ -24,8 +24,10 @@ fn naive(all: &[(u64, i64, u64, i64)], now: u64) -> (i64, i64) {
         n * (1_000_000_000 + add_ppb)
     };
     let k = i128::from(K_PPB);
+    // 1/(1-k) - 1, in parts per billion, rounded up.
+    let faster = -(-k * 1_000_000_000).div_euclid(1_000_000_000 - k);
     let lower = |&(_, _, c4, l): &(u64, i64, u64, i64)| l + (age(c4 + 1, -k).div_euclid(1_000_000_000)) as i64;
-    let upper = |&(c1, u, _, _): &(u64, i64, u64, i64)| u - (-age(c1 - 1, k)).div_euclid(1_000_000_000) as i64;
+    let upper = |&(c1, u, _, _): &(u64, i64, u64, i64)| u - (-age(c1 - 1, faster)).div_euclid(1_000_000_000) as i64;
     (all.iter().map(lower).max().unwrap(), all.iter().map(upper).min().unwrap())
 }
 

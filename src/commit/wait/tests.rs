@@ -46,13 +46,13 @@ fn a_blocked_wait_is_woken_by_the_time_and_by_a_better_bound() {
         thread::sleep(5 * MS);
         assert!(!waiter.is_finished());
         if better_bound {
-            let later = s.checked_add(MS).unwrap();
+            let later = s.timestamp().checked_add(MS).unwrap();
             time.set(TimeInterval::new(later, later, crate::Timescale::Utc).unwrap()).unwrap();
         } else {
             time.advance(3 * MS);
         }
         let past = waiter.join().unwrap().unwrap();
-        assert_eq!((past.timestamp(), past.into_inner()), (s, 7));
+        assert_eq!((past.timestamp(), past.into_inner()), (s.timestamp(), 7));
     }
 }
 
@@ -67,7 +67,9 @@ fn a_disruption_during_the_wait_is_an_error_even_after_the_recovery() {
     assert_eq!(wait.check(), Err(WaitError::DisruptedMeanwhile));
     let unconfirmed = guarded.wait().unwrap_err();
     assert_eq!((unconfirmed.error, unconfirmed.value), (WaitError::DisruptedMeanwhile, "value"));
-    assert_eq!(clock.commit_wait(s).check(), Ok(true), "a wait begun after the recovery speaks for itself");
+    assert_eq!(clock.commit_wait(s).check(), Err(WaitError::DisruptedMeanwhile), "whenever the wait began");
+    let wait = clock.wait_until_after(s.timestamp());
+    assert_eq!(wait.check(), Ok(true), "a wait for a timestamp from elsewhere speaks for itself");
 }
 
 #[test]
@@ -106,17 +108,20 @@ fn timestamps_rise_and_floors_too_far_ahead_are_refused() {
     let latest = clock.now().unwrap().latest();
     let s1 = clock.commit_timestamp().unwrap();
     let s2 = clock.commit_timestamp().unwrap();
-    assert!(s1 == latest && s2 > s1);
+    assert!(s1.timestamp() == latest && s2 > s1);
     let floor = latest.checked_add(400 * MS).unwrap();
     let s3 = clock.commit_timestamp_above(floor).unwrap();
-    assert!(s3 > floor);
+    assert!(s3.timestamp() > floor);
     assert!(clock.commit_timestamp().unwrap() > s3);
     let far = latest.checked_add(501 * MS).unwrap();
     assert!(matches!(clock.commit_timestamp_above(far), Err(crate::CommitError::FloorTooFar { .. })));
     assert!(clock.commit_timestamp_above(Timestamp::MAX).is_err());
     time.advance(Duration::from_secs(1));
     let read = clock.read_timestamp().unwrap();
-    assert!(clock.commit_timestamp().unwrap() > read, "a snapshot read forbids later commits at or below it");
+    assert!(
+        clock.commit_timestamp().unwrap().timestamp() > read,
+        "a snapshot read forbids later commits at or below it"
+    );
     time.disrupt();
     assert!(clock.commit_timestamp().is_err() && clock.read_timestamp().is_err());
 }
