@@ -118,10 +118,15 @@ fn verdict(tree: &Path) -> Option<String> {
         .unwrap();
     assert!(built.status.success(), "a mutant does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
     let campaign = build.join("release/examples/campaign");
-    let output =
-        Command::new(campaign).args(["--worlds", &WORLDS.to_string(), "--fail-fast", "--no-twins"]).output().unwrap();
+    // A mutant that makes a world go on for ever is found, too.
+    let mut command = Command::new("timeout");
+    command.arg(LONGEST_CAMPAIGN_S).arg(campaign).args(["--worlds", &WORLDS.to_string(), "--fail-fast", "--no-twins"]);
+    let output = command.output().unwrap();
     if output.status.success() {
         return None;
+    }
+    if output.status.code() == Some(TIMED_OUT) {
+        return Some(format!("found: no end within {LONGEST_CAMPAIGN_S} s"));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     // The rows so far: fault, scenario, worlds.
