@@ -45,6 +45,7 @@ pub struct Builder {
     max_floor_lead: Duration,
     max_recovery: Duration,
     check_interval: Duration,
+    suspend_check: bool,
 }
 
 struct Configured {
@@ -98,9 +99,12 @@ pub enum BuildError {
         /// What it may be.
         range: &'static str,
     },
-    /// This platform has no such counter.
-    #[error("this platform has no such counter")]
-    CounterUnavailable,
+    /// This machine has no such counter, or one that cannot be trusted.
+    #[error("no such counter: {why}")]
+    CounterUnavailable {
+        /// What is missing.
+        why: &'static str,
+    },
     /// `domain` was called before any source, or a domain was trusted that no source is in.
     #[error("no source is in the domain {domain:?}")]
     EmptyDomain {
@@ -137,6 +141,7 @@ impl Builder {
             max_floor_lead: Duration::from_millis(500),
             max_recovery: Duration::from_secs(2),
             check_interval: Duration::from_millis(100),
+            suspend_check: false,
         }
     }
 
@@ -273,10 +278,20 @@ impl Builder {
         self
     }
 
-    /// How often the sync thread looks for a suspend: 1 ms to 1 min of running time.
+    /// How often the sync thread looks whether the counter ran on (suspends, jumps of the hardware counter, the kernel's clock
+    /// source): 1 ms to 1 min of running time.
     #[must_use]
     pub fn check_interval(mut self, interval: Duration) -> Builder {
         self.check_interval = interval;
+        self
+    }
+
+    /// Looks for a suspend in every reading, not only at `check_interval`: a suspend that the platform can measure is then never
+    /// overlooked by `now`, `at`, `after` and `before`. Costs two more readings of the OS's clocks each, through the vDSO on Linux, the
+    /// one platform where it does anything.
+    #[must_use]
+    pub fn suspend_check(mut self, every_reading: bool) -> Builder {
+        self.suspend_check = every_reading;
         self
     }
 
@@ -287,10 +302,9 @@ impl Builder {
     ///
     /// [`BuildError`], before anything is sent.
     pub fn start(self) -> Result<SureClock, BuildError> {
-        let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
+        let counter = Counter::choose(self.counter).map_err(|why| BuildError::CounterUnavailable { why })?;
         let (check_interval, unaged) = (self.check_interval, self.unaged);
         let (shared, machine, plans) = self.assemble(counter)?;
-        let machine = Arc::new(SharedMachine::new(machine, &shared.counter, Arc::clone(&shared.waiters)));
         let counter = shared.counter.clone();
         let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval, unaged)
             .map_err(|error| BuildError::System(error.kind()))?;
@@ -306,7 +320,7 @@ impl Builder {
         if let Some(source) = self.sources.iter().find(|source| matches!(source.kind, Kind::Custom(_))) {
             return Err(BuildError::NeedsThread { name: source.name.clone() });
         }
-        let counter = Counter::choose(self.counter).ok_or(BuildError::CounterUnavailable)?;
+        let counter = Counter::choose(self.counter).map_err(|why| BuildError::CounterUnavailable { why })?;
         let (clock, machine) = self.machine_over(counter.clone())?;
         Ok((clock, OwnLoop::new(machine, counter)))
     }
@@ -314,7 +328,6 @@ impl Builder {
     /// The clock and its machine over a given counter.
     pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<SharedMachine>), BuildError> {
         let (shared, machine, _) = self.assemble(counter)?;
-        let machine = Arc::new(SharedMachine::new(machine, &shared.counter, Arc::clone(&shared.waiters)));
         Ok((SureClock::synced(shared, Arc::clone(&machine), None), machine))
     }
 
@@ -323,7 +336,7 @@ impl Builder {
         self.check_interval
     }
 
-    fn assemble(mut self, counter: Counter) -> Result<(Shared, Machine, Vec<SourcePlan>), BuildError> {
+    fn assemble(mut self, counter: Counter) -> Result<(Shared, Arc<SharedMachine>, Vec<SourcePlan>), BuildError> {
         self.check_settings()?;
         for source in &mut self.sources {
             let parsed = parse_server(&source.name);
@@ -355,10 +368,10 @@ impl Builder {
         let errors = [self.drift.bound_ppb(), counter.rate_error_ppb(), self.timescale.rate_ppb()];
         let out_of_range = BuildError::SettingOutOfRange { setting: "drift", range: "at most 100 000 ppm" };
         let rate = compose(&errors).ok_or(out_of_range.clone())?;
-        let slopes = Slopes::new(counter.scale(), rate).ok_or(out_of_range)?;
+        let slopes = Slopes::new(counter.tick(), rate).ok_or(out_of_range)?;
         let ageing = Ageing { slopes, margin: counter.margin() };
 
-        let (publisher, cell) = channel(Publication::START.encode());
+        let (publisher, cell) = channel(Publication::start(slopes).encode(None));
         let waiters = Arc::new(Waiters::default());
         let now = counter.read();
         let config = MachineConfig {
@@ -369,8 +382,10 @@ impl Builder {
             scale: counter.scale(),
             counter: counter.id(),
             incarnation: Arc::clone(counter.incarnation()),
-            counter_description: counter.describe(),
-            rate_bound_ppb: rate.faster_ppb.max(rate.slower_ppb),
+            counter_description: Arc::clone(counter.describe()),
+            tick: counter.tick(),
+            rate,
+            quick_max_age: (!self.suspend_check).then(|| counter.scale().ticks(self.max_age)),
             timescale: self.timescale,
             window: self.window,
             poll: self.poll,
@@ -384,7 +399,9 @@ impl Builder {
             max_floor_lead: self.max_floor_lead,
         };
         let plans = self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
-        Ok((Shared::new(counter, cell, waiters, limits, self.timescale, slopes), machine, plans))
+        let machine = Arc::new(SharedMachine::new(machine, &counter, Arc::clone(&waiters)));
+        let suspends = self.suspend_check.then(|| machine.suspends());
+        Ok((Shared::new(counter, cell, waiters, limits, self.timescale, suspends), machine, plans))
     }
 
     fn check_settings(&self) -> Result<(), BuildError> {

@@ -1,13 +1,13 @@
 //! `SureClock`: what users hold.
 
-use crate::bound::lines::Slopes;
 use crate::bound::params::Params;
-use crate::bound::{AtError, NowError};
+use crate::bound::quick::Quick;
+use crate::bound::{AtError, DisruptionReason, NowError};
 use crate::builder::Builder;
 use crate::commit::Timer;
-use crate::counter::{self, Counter, ProcessMark};
+use crate::counter::{self, Counter, Look, ProcessMark, Suspends};
 use crate::manual::{self, ManualTime};
-use crate::publish::{Cell, Content, HighWater, Publication, WORDS, Waiters};
+use crate::publish::{self, Cell, Content, HighWater, Publication, QUICK_WORDS, WORDS, Waiters};
 use crate::sync::{Driver, SharedMachine, State, Status};
 use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timescale, Timestamp, WallTime};
 use std::sync::Arc;
@@ -57,8 +57,11 @@ pub(crate) struct Shared {
     pub(crate) timer: Arc<Timer>,
     pub(crate) limits: Limits,
     max_age_ticks: u64,
+    /// No answer of the quick way is wider.
+    max_width_ns: u64,
     timescale: Timescale,
-    slopes: Slopes,
+    /// Where every reading looks for a suspend.
+    suspends: Option<Suspends>,
     pub(crate) given_out: HighWater,
 }
 
@@ -77,9 +80,14 @@ impl Shared {
         waiters: Arc<Waiters>,
         limits: Limits,
         timescale: Timescale,
-        slopes: Slopes,
+        suspends: Option<Suspends>,
     ) -> Shared {
+        // An uncertainty is half a width, rounded up: it is above the limit where the width is above twice the limit. Not above
+        // the largest signed number, so that an inverted interval, read as unsigned, is wider.
+        let twice = limits.max_uncertainty.as_nanos().saturating_mul(2);
+        let widest = i64::MAX.unsigned_abs();
         Shared {
+            max_width_ns: u64::try_from(twice).map_or(widest, |ns| ns.min(widest)),
             max_age_ticks: counter.scale().ticks(limits.max_age),
             counter,
             cell,
@@ -88,7 +96,7 @@ impl Shared {
             timer: Arc::new(Timer::default()),
             limits,
             timescale,
-            slopes,
+            suspends,
             given_out: HighWater::new(),
         }
     }
@@ -99,30 +107,82 @@ impl Shared {
     }
 
     /// The publication in force, and a reading of the counter taken while it was.
-    #[inline]
     pub(crate) fn load(&self) -> Result<(Publication, u64), NowError> {
+        self.load_stamped().map(|(publication, ticks, _)| (publication, ticks))
+    }
+
+    /// The same, with the stamp of the publication.
+    pub(crate) fn load_stamped(&self) -> Result<(Publication, u64, u64), NowError> {
         if !self.process.holds() {
             return Err(NowError::Forked);
         }
-        let (words, ticks) = self.cell.load_with(|| self.counter.ticks());
-        Ok((Publication::decode(&words), ticks))
+        let (words, (ticks, suspended, stamp)) = self.cell.load_with(|stamp| {
+            let ticks = self.counter.ticks_after(stamp);
+            (ticks, self.suspends.as_ref().is_some_and(Suspends::unnoted), stamp)
+        });
+        let publication = Publication::decode(&words);
+        if suspended && matches!(publication.content, Content::Running(_)) {
+            return Err(NowError::Disrupted { reason: DisruptionReason::Suspended });
+        }
+        Ok((publication, ticks, stamp))
     }
 
     /// The parameters in force with a reading, or why there are none.
-    #[inline]
     pub(crate) fn running(&self) -> Result<(Params, u32, u64), NowError> {
         let (publication, ticks) = self.load()?;
-        match publication.content {
-            Content::Running(params) => Ok((params, publication.incarnation, ticks)),
-            Content::NotSynchronized => Err(NowError::NotSynchronized),
-            Content::Disrupted(reason) => Err(NowError::Disrupted { reason }),
-            Content::ThreadDied => Err(NowError::SyncThreadDied),
-        }
+        Ok((publication.running()?, publication.incarnation, ticks))
     }
 
-    /// The interval now, and the incarnation it is of.
+    /// The publication in force.
+    pub(crate) fn publication(&self) -> Publication {
+        let (words, ()) = self.cell.load_with(|_| ());
+        Publication::decode(&words)
+    }
+
+    /// The quick parameters in force with a reading; they answer it only if there is nothing to be said against it.
     #[inline]
-    pub(crate) fn now(&self) -> Result<(TimeInterval, u32), NowError> {
+    fn quick(&self) -> Option<(Quick, u64)> {
+        if !self.process.holds() {
+            return None;
+        }
+        let (words, ticks) = self.cell.load_first_with::<QUICK_WORDS, _>(|stamp| self.counter.ticks_after(stamp));
+        Some((publish::quick(&words), ticks))
+    }
+
+    /// Whether what was read under `stamp` is still in force.
+    #[inline]
+    pub(crate) fn is_in_force(&self, stamp: u64) -> bool {
+        self.cell.stamp() == stamp && self.process.holds()
+    }
+
+    /// Whether readings may be answered from what was read before: not where each looks for a suspend.
+    pub(crate) fn may_be_cached(&self) -> bool {
+        self.suspends.is_none()
+    }
+
+    #[inline]
+    fn now(&self) -> Result<TimeInterval, NowError> {
+        if let Some(interval) = self.quick_now() {
+            return Ok(interval);
+        }
+        self.now_with_incarnation().map(|(interval, _)| interval)
+    }
+
+    #[inline]
+    fn quick_now(&self) -> Option<TimeInterval> {
+        let (quick, ticks) = self.quick()?;
+        let (earliest_ns, latest_ns) = quick.now(ticks)?;
+        // Read as unsigned, an inverted interval is wider than any limit.
+        if u64::from_ne_bytes(latest_ns.wrapping_sub(earliest_ns).to_ne_bytes()) > self.max_width_ns {
+            return None;
+        }
+        let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
+        TimeInterval::new(earliest, latest, self.timescale).ok()
+    }
+
+    /// The interval now, and the incarnation it is of; or the right error.
+    #[inline(never)]
+    pub(crate) fn now_with_incarnation(&self) -> Result<(TimeInterval, u32), NowError> {
         let (params, incarnation, ticks) = self.running()?;
         let (earliest_ns, latest_ns) = params.now(ticks)?;
         let age = ticks.saturating_sub(params.heard);
@@ -133,13 +193,27 @@ impl Shared {
         Ok((self.certain(earliest_ns, latest_ns)?, incarnation))
     }
 
-    /// The interval, if it is within the limit of uncertainty.
     #[inline]
+    fn after(&self, t: Timestamp) -> Result<bool, NowError> {
+        if let Some(earliest) = self.quick().and_then(|(quick, ticks)| quick.earliest_now(ticks)) {
+            return Ok(t.as_unix_nanos() < earliest);
+        }
+        self.slow_after(t)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow_after(&self, t: Timestamp) -> Result<bool, NowError> {
+        let (params, _, ticks) = self.running()?;
+        Ok(t.as_unix_nanos() < params.earliest_now(ticks)?)
+    }
+
+    /// The interval, if it is within the limit of uncertainty.
     fn certain(&self, earliest_ns: i64, latest_ns: i64) -> Result<TimeInterval, NowError> {
         let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
         // Lines that have crossed contradict each other: (R) is broken, and the next agreement will say so.
         let interval = TimeInterval::new(earliest, latest, self.timescale)
-            .map_err(|_| NowError::Disrupted { reason: crate::DisruptionReason::ContradictsPublished })?;
+            .map_err(|_| NowError::Disrupted { reason: DisruptionReason::ContradictsPublished })?;
         let uncertainty = interval.uncertainty();
         if uncertainty > self.limits.max_uncertainty {
             return Err(NowError::TooUncertain { uncertainty, limit: self.limits.max_uncertainty });
@@ -184,15 +258,14 @@ impl SureClock {
     /// Makes a suspend that can be seen now a disruption, before something that cannot be taken back.
     pub(crate) fn check_continuity(&self) {
         if let Source::Synced(machine) = &self.inner.source {
-            machine.check_continuity(&self.inner.shared.counter);
+            machine.check_continuity(&self.inner.shared.counter, Look::Clocks);
         }
     }
 
     /// Counts the epochs, as the publication in force says. No look at the counter.
     #[cfg(feature = "sim")]
     pub(crate) fn epoch(&self) -> u32 {
-        let (words, ()) = self.inner.shared.cell.load_with(|| ());
-        Publication::decode(&words).epoch
+        self.inner.shared.publication().epoch
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -212,7 +285,7 @@ impl SureClock {
     /// Spanner's `TT.now()`; the bound is in `bound::params`.
     #[inline]
     pub fn now(&self) -> Result<TimeInterval, NowError> {
-        self.inner.shared.now().map(|(interval, _)| interval)
+        self.inner.shared.now()
     }
 
     /// A reading of the local counter. Always there, synchronized or not.
@@ -247,7 +320,8 @@ impl SureClock {
     /// synchronization.
     ///
     /// `None` if a reading belongs to another counter, if the clock was disrupted between the two (the counter may not have
-    /// run through), or if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
+    /// run through; with the hardware counter also after the two, since its rate is learned), while the counter cannot be trusted, or
+    /// if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
     #[must_use]
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         use crate::bound::lines::Line;
@@ -258,9 +332,18 @@ impl SureClock {
             return None;
         }
         let (n, margin) = (later.ticks() - earlier.ticks(), shared.counter.margin());
+        // The rate is that of the readings' time; and there is none while the counter itself cannot be trusted.
+        let publication = shared.publication();
+        use DisruptionReason::{ClockSourceChanged, CounterJumped};
+        let untrusted = matches!(publication.content, Content::Disrupted(CounterJumped | ClockSourceChanged));
+        let other = publication.incarnation != later.incarnation() && shared.counter.rate_is_learned();
+        if other || untrusted {
+            return None;
+        }
+        let slopes = publication.slopes;
         // Lines through zero: counted from the margin, so that the anchor of the upper one does not go below zero.
-        let at_least = Line::lower(margin, margin, 0).lower_after(n.checked_add(margin)?, shared.slopes)?;
-        let at_most = Line::upper(margin, margin, 0)?.upper_at(n.checked_add(margin)?, shared.slopes)?;
+        let at_least = Line::lower(margin, margin, 0).lower_after(n.checked_add(margin)?, slopes)?;
+        let at_most = Line::upper(margin, margin, 0)?.upper_at(n.checked_add(margin)?, slopes)?;
         let length = |ns: i64| u64::try_from(ns).ok().map(Duration::from_nanos);
         Some(Elapsed { at_least: length(at_least)?, at_most: length(at_most)? })
     }
@@ -277,8 +360,7 @@ impl SureClock {
     /// Spanner's `TT.after(t)`.
     #[inline]
     pub fn after(&self, t: Timestamp) -> Result<bool, NowError> {
-        let (params, _, ticks) = self.inner.shared.running()?;
-        Ok(t.as_unix_nanos() < params.earliest_now(ticks)?)
+        self.inner.shared.after(t)
     }
 
     /// Whether `t` is certainly in the future. True only at the reading: it expires.

@@ -47,12 +47,12 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, ManualTime) {
     let manual = ManualCounter::new(ORIGIN);
     let counter = Counter::manual(Arc::clone(&manual));
     let incarnation = Arc::clone(counter.incarnation());
-    let publication = Publication { content: exact(&interval, ORIGIN), ..Publication::START };
-    let (publisher, cell) = channel(publication.encode());
+    let publication = Publication { content: exact(&interval, ORIGIN), ..Publication::start(EXACT) };
+    let (publisher, cell) = channel(publication.encode(Some(u64::MAX)));
     let waiters = Arc::new(Waiters::default());
     let limits = Limits { max_age: FOREVER, max_uncertainty: FOREVER, max_floor_lead: Duration::from_millis(500) };
     let timescale = interval.timescale();
-    let shared = Shared::new(counter, cell, Arc::clone(&waiters), limits, timescale, EXACT);
+    let shared = Shared::new(counter, cell, Arc::clone(&waiters), limits, timescale, None);
     (
         shared,
         ManualTime {
@@ -109,7 +109,7 @@ impl ManualTime {
 impl ManualState {
     fn publish(&mut self, content: Content) {
         self.publication.content = content;
-        self.publisher.publish(self.publication.encode());
+        self.publisher.publish(self.publication.encode(Some(u64::MAX)));
     }
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn status(clock: &SureClock) -> Status {
         news_age: Some(Duration::ZERO),
         domains: 0,
         max_faulty: 0,
-        counter: clock.shared().counter.describe(),
+        counter: clock.shared().counter.describe().to_string(),
         rate_bound_ppb: 0,
         counter_margin: Duration::ZERO,
         counts: Counts::default(),

@@ -55,7 +55,7 @@ struct ClockArgs {
     /// How long to wait for the first bound, as in 500ms, 10s.
     #[arg(long, default_value = "10s", value_parser = parse_length)]
     timeout: Duration,
-    /// Which local counter to read: auto, raw or os.
+    /// Which local counter to read: auto, hardware (tsc, cntvct), raw or os.
     #[arg(long, default_value = "auto", value_parser = parse_counter)]
     counter: CounterChoice,
 }
@@ -260,9 +260,10 @@ fn parse_length(text: &str) -> Result<Duration, String> {
 fn parse_counter(text: &str) -> Result<CounterChoice, String> {
     match text {
         "auto" => Ok(CounterChoice::Auto),
+        "hardware" | "tsc" | "cntvct" => Ok(CounterChoice::Hardware),
         "raw" => Ok(CounterChoice::Raw),
         "os" => Ok(CounterChoice::OsMonotonic),
-        _ => Err("the counters are auto, raw and os".to_owned()),
+        _ => Err("the counters are auto, hardware (or tsc, or cntvct), raw and os".to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@
 //! time at `c` is at least `ns - (n + m) p (1+k)`, which is `ns - (anchor - c) * fast` for a lower line; and at most
 //! `ns - (n - m) p (1-k)`, which is `ns - (anchor - c) * slow` for an upper line.
 
-use crate::time::{RateBound, TickScale};
+use crate::time::{RateBound, TickBounds, TickScale};
 
 /// Nanoseconds per tick, least and most, with 40 fractional bits: `p (1-k)` rounded down and `p (1+k)` rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,19 @@ pub(crate) struct Slopes {
 
 impl Slopes {
     /// The slopes of a counter under (R), or `None` where they do not fit.
-    pub(crate) fn new(scale: TickScale, rate: RateBound) -> Option<Slopes> {
-        let p = u128::from(scale.ns_per_tick_2_40);
-        let slow = p.checked_mul(u128::from(PPB.checked_sub(rate.slower_ppb)?))? / u128::from(PPB);
-        let fast = p.checked_mul(u128::from(PPB.checked_add(rate.faster_ppb)?))?.div_ceil(u128::from(PPB));
+    pub(crate) fn new(tick: TickBounds, rate: RateBound) -> Option<Slopes> {
+        let (least, most) = (u128::from(tick.least_2_40), u128::from(tick.most_2_40));
+        let slow = least.checked_mul(u128::from(PPB.checked_sub(rate.slower_ppb)?))? / u128::from(PPB);
+        let fast = most.checked_mul(u128::from(PPB.checked_add(rate.faster_ppb)?))?.div_ceil(u128::from(PPB));
         Some(Slopes { slow: u64::try_from(slow).ok()?, fast: u64::try_from(fast).ok()? })
+    }
+
+    /// By how much true time may pass faster or slower than local time by `scale`, in parts per billion, rounded up. For showing.
+    pub(crate) fn rate_bound_ppb(self, scale: TickScale) -> u64 {
+        let p = scale.ns_per_tick_2_40;
+        let apart = self.fast.saturating_sub(p).max(p.saturating_sub(self.slow));
+        let ppb = (u128::from(apart) * u128::from(PPB)).div_ceil(u128::from(p.max(1)));
+        u64::try_from(ppb).unwrap_or(u64::MAX)
     }
 }
 
@@ -53,24 +61,24 @@ impl Line {
     /// This lower line at reading `c`, rounded down; `None` if it does not fit.
     pub(crate) fn lower_at(self, c: u64, slopes: Slopes) -> Option<i64> {
         if c >= self.anchor {
-            self.ns.checked_add(floor_ns(c - self.anchor, slopes.slow)?)
+            self.ns.checked_add_unsigned(floor_ns(c - self.anchor, slopes.slow)?)
         } else {
-            self.ns.checked_sub(ceil_ns(self.anchor - c, slopes.fast)?)
+            self.ns.checked_sub_unsigned(ceil_ns(self.anchor - c, slopes.fast)?)
         }
     }
 
     /// This lower line at a reading taken later than its fact: never below the fact itself, even where granularity
     /// or skew show a reading within the margin of it.
     pub(crate) fn lower_after(self, c: u64, slopes: Slopes) -> Option<i64> {
-        self.ns.checked_add(floor_ns(c.saturating_sub(self.anchor), slopes.slow)?)
+        self.ns.checked_add_unsigned(floor_ns(c.saturating_sub(self.anchor), slopes.slow)?)
     }
 
     /// This upper line at reading `c`, rounded up; `None` if it does not fit.
     pub(crate) fn upper_at(self, c: u64, slopes: Slopes) -> Option<i64> {
         if c >= self.anchor {
-            self.ns.checked_add(ceil_ns(c - self.anchor, slopes.fast)?)
+            self.ns.checked_add_unsigned(ceil_ns(c - self.anchor, slopes.fast)?)
         } else {
-            self.ns.checked_sub(floor_ns(self.anchor - c, slopes.slow)?)
+            self.ns.checked_sub_unsigned(floor_ns(self.anchor - c, slopes.slow)?)
         }
     }
 
@@ -104,18 +112,18 @@ impl Line {
 }
 
 /// `ticks * slope`, rounded down, in nanoseconds.
-fn floor_ns(ticks: u64, slope: u64) -> Option<i64> {
+fn floor_ns(ticks: u64, slope: u64) -> Option<u64> {
     // Never overflows: 64 bits times 64 bits fit in 128.
-    i64::try_from((u128::from(ticks) * u128::from(slope)) >> FRACTION_BITS).ok()
+    u64::try_from((u128::from(ticks) * u128::from(slope)) >> FRACTION_BITS).ok()
 }
 
 /// `ticks * slope`, rounded up, in nanoseconds.
-fn ceil_ns(ticks: u64, slope: u64) -> Option<i64> {
+fn ceil_ns(ticks: u64, slope: u64) -> Option<u64> {
     // (2^64-1)^2 + 2^40 - 1 < 2^128.
-    i64::try_from((u128::from(ticks) * u128::from(slope) + ((1 << FRACTION_BITS) - 1)) >> FRACTION_BITS).ok()
+    u64::try_from((u128::from(ticks) * u128::from(slope) + ((1 << FRACTION_BITS) - 1)) >> FRACTION_BITS).ok()
 }
 
-const FRACTION_BITS: u32 = 40;
+pub(super) const FRACTION_BITS: u32 = 40;
 const PPB: u64 = 1_000_000_000;
 
 #[cfg(test)]
@@ -125,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn slopes(scale: TickScale, ppb: u32) -> Slopes {
-        Slopes::new(scale, compose(&[ppb]).unwrap()).unwrap()
+        Slopes::new(TickBounds::exactly(scale), compose(&[ppb]).unwrap()).unwrap()
     }
 
     proptest! {

@@ -18,6 +18,7 @@ pub(crate) mod exchange;
 pub(crate) mod lines;
 pub(crate) mod outcome;
 pub(crate) mod params;
+pub(crate) mod quick;
 pub(crate) mod window;
 
 pub use exchange::{Facts, FactsError, LeapAnnouncement};

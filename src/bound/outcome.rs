@@ -77,6 +77,13 @@ pub enum DisruptionReason {
     /// The counter went back.
     #[error("the counter went back")]
     CounterWentBack,
+    /// The hardware counter and CLOCK_MONOTONIC_RAW parted: one of them jumped or changed its rate.
+    #[error("the hardware counter jumped, or changed its rate")]
+    CounterJumped,
+    /// The kernel does not keep time by the hardware counter any more: it found it unstable, or was told to. There is no answer until
+    /// it does again; a new clock reads CLOCK_MONOTONIC_RAW instead.
+    #[error("the kernel stopped using the hardware counter as its clock source")]
+    ClockSourceChanged,
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,

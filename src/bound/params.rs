@@ -137,11 +137,14 @@ impl Params {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{TickScale, compose};
+    use crate::time::{TickBounds, TickScale, compose};
     use proptest::prelude::*;
 
     fn ageing(k_ppb: u32, margin: u64) -> Ageing {
-        Ageing { slopes: Slopes::new(TickScale::NANOSECOND, compose(&[k_ppb]).unwrap()).unwrap(), margin }
+        Ageing {
+            slopes: Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap(),
+            margin,
+        }
     }
 
     fn news(at: u64, earliest_ns: i64, latest_ns: i64) -> News {

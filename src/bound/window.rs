@@ -51,6 +51,11 @@ impl Window {
         Window { ageing, length, entries: VecDeque::new(), contradicted_until: None }
     }
 
+    /// Ages by these slopes from now on.
+    pub(crate) fn set_slopes(&mut self, slopes: Slopes) {
+        self.ageing.slopes = slopes;
+    }
+
     /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to its origin) are dropped.
     pub(crate) fn add(&mut self, facts: &Facts) {
         let Ageing { margin, .. } = self.ageing;

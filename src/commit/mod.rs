@@ -8,9 +8,11 @@
 //!
 //! Corbett et al., *Spanner: Google's Globally-Distributed Database* (2012), section 4.1.2.
 
+mod deadline;
 mod timer;
 mod wait;
 
+pub use deadline::Deadline;
 pub(crate) use timer::Timer;
 pub(crate) use wait::synchronized;
 pub use wait::{CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
@@ -99,7 +101,7 @@ impl SureClock {
     pub fn commit_timestamp_above(&self, floor: Timestamp) -> Result<CommitTimestamp, CommitError> {
         let shared = self.shared();
         // Of one reading: a disruption after it is one after the timestamp was made.
-        let (interval, incarnation) = shared.now()?;
+        let (interval, incarnation) = shared.now_with_incarnation()?;
         let latest = interval.latest();
         let allowed = shared.limits.max_floor_lead;
         let limit = latest.checked_add(allowed).unwrap_or(Timestamp::MAX);

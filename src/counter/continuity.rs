@@ -3,23 +3,89 @@
 //! On Linux BOOTTIME - MONOTONIC is the time the machine spent suspended: both run at one rate, so their difference
 //! changes at a suspend and at nothing else. A suspend shorter than the platform can measure (a second where only the
 //! battery clock runs meanwhile) is not seen, nor is a pause of a whole virtual machine: *Not guaranteed*.
+//!
+//! The hardware counter is compared with CLOCK_MONOTONIC_RAW: a jump, a step back or another rate of one of them shows, as far as it
+//! is larger than what the pairs leave open, some hundreds of nanoseconds. And the kernel's clock source is looked at: when the
+//! kernel stops trusting the counter, so does the clock.
 
+use super::calibration::{Calibration, Pair};
+use super::hardware;
 use super::{Counter, Kind, ManualCounter};
+use crate::time::TickBounds;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-/// The suspended time known so far, and the check whether it grew.
+/// What is known of the clocks beside the counter, and what has changed since.
 #[derive(Debug)]
 pub(crate) struct Continuity {
     clocks: Clocks,
     /// At least this much had been spent suspended at the last look, at most that much.
-    suspended_ns: (i128, i128),
+    suspended_ns: (i64, i64),
+    suspends: Suspends,
+    calibration: Option<Calibration>,
+    watches_clock_source: bool,
+    /// At the last look the counter fitted to RAW, and the kernel kept time by it; and both.
+    even: bool,
+    clock_source: bool,
+    usable: bool,
+}
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// At clocks alone: no system call where the vDSO serves them.
+    Clocks,
+    /// Also at the kernel's clock source, which is a file.
+    All,
+}
+
+/// How the counter did not run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// It stood still while the machine was suspended.
+    Suspended,
+    /// It and CLOCK_MONOTONIC_RAW parted.
+    Jumped,
+    /// The kernel does not keep time by it any more.
+    ClockSource,
+}
+
+/// What a look has shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The counter did not run on.
+    pub(crate) broken: Option<Break>,
+    /// From now on the counter can be trusted again, or cannot be.
+    pub(crate) usable: Option<bool>,
+    /// What is known of the length of a tick has changed: it is more; or other, while the counter cannot be trusted.
+    pub(crate) tick: Option<TickBounds>,
 }
 
 /// Who knows of suspends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Clocks {
     Os,
     Manual(Arc<ManualCounter>),
+}
+
+/// The suspended time that the clock has taken note of; for readers that look for a suspend themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Suspends {
+    clocks: Clocks,
+    noted_ns: Arc<AtomicI64>,
+}
+
+impl Suspends {
+    /// Whether there was a suspend that the clock has not taken note of. To be called within the read section of the cell.
+    pub(crate) fn unnoted(&self) -> bool {
+        let suspended = self.clocks.suspended_ns().0;
+        // Acquire, with `note`: who sees that a suspend was noted sees the disruption published, at its second look at the stamp.
+        suspended > self.noted_ns.load(Ordering::Acquire)
+    }
+
+    fn note(&self, at_most_ns: i64) {
+        self.noted_ns.store(at_most_ns, Ordering::Release);
+    }
 }
 
 impl Continuity {
@@ -29,44 +95,103 @@ impl Continuity {
             Kind::Manual(counter) => Clocks::Manual(Arc::clone(counter)),
             _ => Clocks::Os,
         };
-        let suspended_ns = clocks.look();
-        Continuity { clocks, suspended_ns }
+        let suspended_ns = clocks.suspended_ns();
+        let suspends = Suspends { clocks: clocks.clone(), noted_ns: Arc::new(AtomicI64::new(suspended_ns.1)) };
+        let (calibration, watches_clock_source) = counter.watched.unzip();
+        let watches_clock_source = watches_clock_source.unwrap_or(false);
+        Continuity {
+            clocks,
+            suspended_ns,
+            suspends,
+            calibration,
+            watches_clock_source,
+            even: true,
+            clock_source: true,
+            usable: true,
+        }
     }
 
-    /// Whether a suspend has been seen since the last call.
-    pub(crate) fn suspended(&mut self) -> bool {
-        let new = self.clocks.look();
+    /// For the readers.
+    pub(crate) fn suspends(&self) -> Suspends {
+        self.suspends.clone()
+    }
+
+    /// What has changed since the last look. Readers learn of it with [`noted`](Continuity::noted).
+    pub(crate) fn look(&mut self, look: Look) -> Seen {
+        let mut seen = Seen::default();
+        if let Some(calibration) = &mut self.calibration {
+            let known = calibration.tick();
+            self.even = calibration.add(self.clocks.pair()).is_ok();
+            seen.tick = Some(calibration.tick()).filter(|tick| *tick != known);
+        }
+        if self.watches_clock_source && look == Look::All {
+            self.clock_source = self.clocks.hardware_is_clock_source();
+        }
+        let usable = self.even && self.clock_source;
+        if usable != self.usable {
+            (self.usable, seen.usable) = (usable, Some(usable));
+            let reason = if self.even { Break::ClockSource } else { Break::Jumped };
+            seen.broken = (!usable).then_some(reason);
+        }
+        let new = self.clocks.suspended_ns();
         let grew = new.0 > self.suspended_ns.1;
         // Both looks bound one number unless it grew: keep what is known best.
         self.suspended_ns = if grew { new } else { (new.0.max(self.suspended_ns.0), new.1.min(self.suspended_ns.1)) };
-        grew
+        if grew {
+            // Some counters are set back meanwhile, too.
+            seen.broken = Some(Break::Suspended);
+        }
+        seen
+    }
+
+    /// What was seen has been published.
+    pub(crate) fn noted(&self) {
+        self.suspends.note(self.suspended_ns.1);
     }
 }
 
 impl Clocks {
     /// Bounds of the time spent suspended.
-    fn look(&self) -> (i128, i128) {
+    fn suspended_ns(&self) -> (i64, i64) {
         match self {
-            Clocks::Manual(counter) => (i128::from(counter.suspended_ns()), i128::from(counter.suspended_ns())),
-            Clocks::Os => look_at_the_os(),
+            Clocks::Manual(counter) => {
+                let ns = i64::try_from(counter.suspended_ns()).unwrap_or(i64::MAX);
+                (ns, ns)
+            }
+            Clocks::Os => os_suspended_ns(),
+        }
+    }
+
+    fn pair(&self) -> Pair {
+        match self {
+            Clocks::Manual(counter) => counter.pair(),
+            Clocks::Os => hardware::pair(),
+        }
+    }
+
+    fn hardware_is_clock_source(&self) -> bool {
+        match self {
+            Clocks::Manual(counter) => counter.is_clock_source(),
+            Clocks::Os => hardware::is_clock_source(),
         }
     }
 }
 
 /// Bounds of BOOTTIME - MONOTONIC from one reading of the first between two of the second, a nanosecond outward.
 #[cfg(target_os = "linux")]
-fn look_at_the_os() -> (i128, i128) {
+fn os_suspended_ns() -> (i64, i64) {
     use super::os_ns;
     use rustix::time::ClockId;
-    let before = i128::from(os_ns(ClockId::Monotonic));
-    let boot = i128::from(os_ns(ClockId::Boottime));
-    let after = i128::from(os_ns(ClockId::Monotonic));
+    let ns = |clock| i64::try_from(os_ns(clock)).unwrap_or(i64::MAX);
+    let before = ns(ClockId::Monotonic);
+    let boot = ns(ClockId::Boottime);
+    let after = ns(ClockId::Monotonic);
     (boot - after - 1, boot - before + 1)
 }
 
 /// Elsewhere nothing is known.
 #[cfg(not(target_os = "linux"))]
-fn look_at_the_os() -> (i128, i128) {
+fn os_suspended_ns() -> (i64, i64) {
     (0, 0)
 }
 
@@ -76,19 +201,28 @@ mod tests {
     use crate::counter::CounterChoice;
 
     #[test]
-    fn a_machine_that_was_not_suspended_is_never_called_so() {
+    fn a_machine_that_ran_on_is_never_called_otherwise() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
-        assert!((0..10_000).all(|_| !continuity.suspended()));
+        for look in 0..3_000 {
+            let seen = continuity.look(if look % 100 == 0 { Look::All } else { Look::Clocks });
+            assert_eq!((seen.broken, seen.usable), (None, None));
+            continuity.noted();
+            assert!(!continuity.suspends().unnoted());
+        }
     }
 
     #[test]
     fn a_suspend_is_seen_once() {
         let manual = ManualCounter::new(0);
         let mut continuity = Continuity::of(&Counter::manual(Arc::clone(&manual)));
-        assert!(!continuity.suspended());
+        assert_eq!(continuity.look(Look::All), Seen::default());
         manual.suspend(1);
-        assert!(continuity.suspended());
-        assert!(!continuity.suspended());
+        assert!(continuity.suspends().unnoted(), "by readers before anyone has looked");
+        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
+        assert!(continuity.suspends().unnoted(), "by readers until it is published");
+        continuity.noted();
+        assert!(!continuity.suspends().unnoted());
+        assert_eq!(continuity.look(Look::Clocks), Seen::default());
     }
 
     #[cfg(target_os = "linux")]
@@ -98,7 +232,58 @@ mod tests {
         // As if the last look had been before a suspend of one second.
         continuity.suspended_ns.0 -= 1_000_000_000;
         continuity.suspended_ns.1 -= 1_000_000_000;
-        assert!(continuity.suspended());
-        assert!(!continuity.suspended());
+        continuity.noted();
+        assert!(continuity.suspends().unnoted());
+        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
+        continuity.noted();
+        assert!(!continuity.suspends().unnoted());
+        assert_eq!(continuity.look(Look::Clocks).broken, None);
+    }
+
+    /// A counter of 2.5 GHz with a second clock, whose tick is known to 20 ppm.
+    #[cfg(feature = "sim")]
+    fn watched() -> (Arc<ManualCounter>, Continuity) {
+        use crate::time::TickScale;
+        let manual = ManualCounter::new(1 << 40);
+        manual.set_raw_ns(1_000_000_000);
+        let p = 4 << 40;
+        let scale = TickScale { ns_per_tick_2_40: p / 10 };
+        let tick = TickBounds { least_2_40: p / 10 - p / 500_000, most_2_40: p / 10 + p / 500_000 };
+        let counter = Counter::simulated(Arc::clone(&manual), scale, 100_000, 1).with_second_clock(tick);
+        let continuity = Continuity::of(&counter);
+        (manual, continuity)
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn a_counter_that_parts_from_its_second_clock_is_seen_and_one_that_does_not_is_learned() {
+        let (manual, mut continuity) = watched();
+        let pass = |ms: u64, ticks: u64| {
+            manual.set_raw_ns(manual.raw_ns() + ms * 1_000_000);
+            manual.set(manual.shown() + ticks);
+        };
+        pass(100, 250_000_000);
+        let seen = continuity.look(Look::Clocks);
+        assert!(seen.broken.is_none() && seen.tick.unwrap().width_ppb() < 1_000, "{seen:?}");
+        pass(100, 250_000_100);
+        let seen = continuity.look(Look::Clocks);
+        assert_eq!((seen.broken, seen.usable), (Some(Break::Jumped), Some(false)), "40 ns in 100 ms");
+        pass(100, 250_000_000);
+        assert_eq!(continuity.look(Look::Clocks).usable, None);
+        pass(100, 250_000_000);
+        assert_eq!(continuity.look(Look::Clocks).usable, Some(true));
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn a_changed_clock_source_is_seen_when_it_changes_and_when_it_comes_back() {
+        let (manual, mut continuity) = watched();
+        manual.set_clock_source(false);
+        assert_eq!(continuity.look(Look::Clocks), Seen::default(), "not looked at");
+        let seen = continuity.look(Look::All);
+        assert_eq!((seen.broken, seen.usable), (Some(Break::ClockSource), Some(false)));
+        assert_eq!(continuity.look(Look::All), Seen::default());
+        manual.set_clock_source(true);
+        assert_eq!(continuity.look(Look::All).usable, Some(true));
     }
 }

@@ -1,7 +1,8 @@
-//! A counter that a test or a simulated world moves, and the suspended time that goes with it.
+//! A counter that a test or a simulated world moves, and the clocks that go with it.
 
+use super::calibration::Pair;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Ticks that stand still until moved.
 #[derive(Debug)]
@@ -9,6 +10,10 @@ pub(crate) struct ManualCounter {
     ticks: AtomicU64,
     /// What the platform would say of the time that this machine has spent suspended.
     suspended_ns: AtomicU64,
+    /// What CLOCK_MONOTONIC_RAW would show.
+    raw_ns: AtomicU64,
+    /// Whether the kernel would keep time by this counter.
+    clock_source: AtomicBool,
     #[cfg(feature = "sim")]
     watch: watch::Watch,
 }
@@ -19,6 +24,8 @@ impl ManualCounter {
         Arc::new(ManualCounter {
             ticks: AtomicU64::new(ticks),
             suspended_ns: AtomicU64::new(0),
+            raw_ns: AtomicU64::new(0),
+            clock_source: AtomicBool::new(true),
             #[cfg(feature = "sim")]
             watch: watch::Watch::default(),
         })
@@ -51,6 +58,32 @@ impl ManualCounter {
 
     pub(crate) fn suspended_ns(&self) -> u64 {
         self.suspended_ns.load(Ordering::Acquire)
+    }
+
+    /// The counter beside its second clock.
+    pub(crate) fn pair(&self) -> Pair {
+        let shown = self.shown();
+        Pair { before: shown, raw_ns: self.raw_ns.load(Ordering::Acquire), after: shown }
+    }
+
+    pub(crate) fn is_clock_source(&self) -> bool {
+        self.clock_source.load(Ordering::Acquire)
+    }
+
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_raw_ns(&self, ns: u64) {
+        self.raw_ns.store(ns, Ordering::Release);
+    }
+
+    #[cfg(all(test, feature = "sim"))]
+    pub(crate) fn raw_ns(&self) -> u64 {
+        self.raw_ns.load(Ordering::Acquire)
+    }
+
+    /// From now on the kernel keeps time by this counter, or by another.
+    #[cfg(feature = "sim")]
+    pub(crate) fn set_clock_source(&self, is: bool) {
+        self.clock_source.store(is, Ordering::Release);
     }
 
     /// The machine was suspended for `ns`, and the platform knows it.

@@ -5,21 +5,32 @@
 //!
 //! | counter | where | error of the nominal rate | margin |
 //! |---|---|---|---|
+//! | [`CounterChoice::Hardware`] | Linux on x86-64 (TSC) and aarch64 (CNTVCT), where it can be trusted (`trust`) | that of RAW, and what the calibration against it leaves open: some ppm at first, parts per billion after minutes | a tick, and the measured skew between cores |
 //! | [`CounterChoice::Raw`] | Linux: CLOCK_MONOTONIC_RAW | 100 ppm: the kernel's own calibration | measured granularity, at least 300 ns |
 //! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 500 ppm: a sync daemon may slew it | the same |
 //! | manual | tests and simulated worlds | as declared | 1 tick and the declared skew |
+//!
+//! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `continuity` watches that
+//! the counter runs on.
 
+mod calibration;
 mod continuity;
 mod fork;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod hardware;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+#[path = "no_hardware.rs"]
+mod hardware;
 mod incarnation;
 mod manual;
 
-pub(crate) use continuity::Continuity;
+pub(crate) use continuity::{Break, Continuity, Look, Seen, Suspends};
 pub(crate) use fork::ProcessMark;
 pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;
 
-use crate::time::{CounterId, MonotonicTime, TickScale, WallTime};
+use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, WallTime};
+use calibration::Calibration;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,9 +38,14 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CounterChoice {
-    /// The best one of this platform: CLOCK_MONOTONIC_RAW on Linux, the OS's monotonic clock elsewhere.
+    /// The best one of this machine: the hardware counter where it can be trusted, else CLOCK_MONOTONIC_RAW (Linux), else the
+    /// OS's monotonic clock. The status says which, and why.
     #[default]
     Auto,
+    /// The processor's own counter: TSC on x86-64, CNTVCT on aarch64. Linux only. Refused where it cannot be read, is not invariant or
+    /// cannot be compared between cores and with CLOCK_MONOTONIC_RAW; but taken where the kernel itself keeps time by another
+    /// clock source: that it runs evenly there all the same is your claim.
+    Hardware,
     /// CLOCK_MONOTONIC_RAW: never stepped, never slewed. Linux only.
     Raw,
     /// The OS's monotonic clock through [`std::time::Instant`]. Never stepped, but a sync daemon may slew it, so its rate
@@ -44,12 +60,17 @@ pub(crate) struct Counter {
     id: CounterId,
     incarnation: Arc<Incarnation>,
     scale: TickScale,
+    tick: TickBounds,
     rate_error_ppb: u32,
     margin: u64,
+    description: Arc<str>,
+    /// What is known of a tick beside CLOCK_MONOTONIC_RAW, and whether the kernel's clock source is to be watched.
+    watched: Option<(Calibration, bool)>,
 }
 
 #[derive(Clone, Debug)]
 enum Kind {
+    Hardware,
     #[cfg(target_os = "linux")]
     Raw,
     OsMonotonic(Instant),
@@ -57,42 +78,75 @@ enum Kind {
 }
 
 impl Counter {
-    /// The counter of `choice`, or `None` if this platform has none such.
-    pub(crate) fn choose(choice: CounterChoice) -> Option<Counter> {
+    /// The counter of `choice`.
+    ///
+    /// # Errors
+    ///
+    /// Why this machine has none such.
+    pub(crate) fn choose(choice: CounterChoice) -> Result<Counter, &'static str> {
         match choice {
-            CounterChoice::Auto => Counter::raw().or_else(|| Some(Counter::os_monotonic())),
+            CounterChoice::Auto => {
+                let why = match Counter::hardware(false) {
+                    Ok(counter) => return Ok(counter),
+                    Err(why) => why,
+                };
+                let counter = Counter::raw().unwrap_or_else(|_| Counter::os_monotonic());
+                let description = format!("{} (not the hardware counter: {why})", counter.description).into();
+                Ok(Counter { description, ..counter })
+            }
+            CounterChoice::Hardware => Counter::hardware(true),
             CounterChoice::Raw => Counter::raw(),
-            CounterChoice::OsMonotonic => Some(Counter::os_monotonic()),
+            CounterChoice::OsMonotonic => Ok(Counter::os_monotonic()),
         }
     }
 
+    fn hardware(forced: bool) -> Result<Counter, &'static str> {
+        let certificate = hardware::certify(forced)?;
+        let known = certificate.calibration;
+        let (scale, description) = (known.tick().middle(), certificate.to_string().into());
+        let counter = Counter::over(Kind::Hardware, scale, RAW_RATE_ERROR_PPB, certificate.margin, description);
+        Ok(Counter { tick: known.tick(), watched: Some((known, !forced)), ..counter })
+    }
+
     #[cfg(target_os = "linux")]
-    fn raw() -> Option<Counter> {
-        Some(Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB))
+    fn raw() -> Result<Counter, &'static str> {
+        let description = "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm";
+        Ok(Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, description))
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn raw() -> Option<Counter> {
-        None
+    fn raw() -> Result<Counter, &'static str> {
+        Err("this platform has no CLOCK_MONOTONIC_RAW")
     }
 
     fn os_monotonic() -> Counter {
-        Counter::measured(Kind::OsMonotonic(*PROCESS_ORIGIN), OS_MONOTONIC_RATE_ERROR_PPB)
+        let description = "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10.05 % only";
+        Counter::measured(Kind::OsMonotonic(*PROCESS_ORIGIN), OS_MONOTONIC_RATE_ERROR_PPB, description)
     }
 
-    fn measured(kind: Kind, rate_error_ppb: u32) -> Counter {
-        let counter = Counter::over(kind, TickScale::NANOSECOND, rate_error_ppb, 0);
+    fn measured(kind: Kind, rate_error_ppb: u32, description: &str) -> Counter {
+        let counter = Counter::over(kind, TickScale::NANOSECOND, rate_error_ppb, 0, description.into());
         Counter { margin: counter.granularity().max(LEAST_MARGIN_NS), ..counter }
     }
 
-    /// A counter of its own identity over what is read.
-    fn over(kind: Kind, scale: TickScale, rate_error_ppb: u32, margin: u64) -> Counter {
-        Counter { kind, id: incarnation::fresh_id(), incarnation: Arc::default(), scale, rate_error_ppb, margin }
+    /// A counter of its own identity over what is read, with a tick of exactly this length.
+    fn over(kind: Kind, scale: TickScale, rate_error_ppb: u32, margin: u64, description: Arc<str>) -> Counter {
+        Counter {
+            kind,
+            id: incarnation::fresh_id(),
+            incarnation: Arc::default(),
+            scale,
+            tick: TickBounds::exactly(scale),
+            rate_error_ppb,
+            margin,
+            description,
+            watched: None,
+        }
     }
 
     /// A counter that stands still until a test moves it, one nanosecond a tick.
     pub(crate) fn manual(counter: Arc<ManualCounter>) -> Counter {
-        Counter::over(Kind::Manual(counter), TickScale::NANOSECOND, 0, 1)
+        Counter::over(Kind::Manual(counter), TickScale::NANOSECOND, 0, 1, MANUAL.into())
     }
 
     /// A counter of a simulated machine: `rate_error_ppb` is what its nominal tick is declared to be wrong by, `margin` as in
@@ -104,18 +158,44 @@ impl Counter {
         rate_error_ppb: u32,
         margin: u64,
     ) -> Counter {
-        Counter::over(Kind::Manual(counter), scale, rate_error_ppb, margin)
+        Counter::over(Kind::Manual(counter), scale, rate_error_ppb, margin, MANUAL.into())
     }
 
-    /// One reading, in ticks. On Linux through the vDSO, which orders it after every earlier load.
+    /// The same with a second clock beside it, as the hardware counter has one: what is known of its tick is `tick`, and the rest
+    /// is learned from pairs.
+    #[cfg(feature = "sim")]
+    pub(crate) fn with_second_clock(self, tick: TickBounds) -> Counter {
+        let Kind::Manual(manual) = &self.kind else { return self };
+        let known = Calibration::known(tick, manual.pair(), self.margin);
+        Counter { tick, watched: Some((known, true)), ..self }
+    }
+
+    /// One reading, in ticks, ordered after every earlier acquiring load.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {
+        self.ticks_after(0)
+    }
+
+    /// One reading, in ticks, ordered after the acquiring load that gave `loaded`, and after all that came before that one. By an
+    /// instruction for the hardware counter (`hardware` says what that orders), on Linux else through the vDSO, which orders it so.
+    #[inline]
+    pub(crate) fn ticks_after(&self, loaded: u64) -> u64 {
         match &self.kind {
+            Kind::Hardware => hardware::ticks_after(loaded),
             #[cfg(target_os = "linux")]
             Kind::Raw => os_ns(rustix::time::ClockId::MonotonicRaw),
             // 584 years of nanoseconds fit.
             Kind::OsMonotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
             Kind::Manual(counter) => counter.ticks(),
+        }
+    }
+
+    /// One reading that may be from before the call, by as much as the processor runs ahead; never from after its return.
+    #[inline]
+    pub(crate) fn ticks_unordered(&self) -> u64 {
+        match &self.kind {
+            Kind::Hardware => hardware::ticks_unordered(),
+            _ => self.ticks(),
         }
     }
 
@@ -125,7 +205,7 @@ impl Counter {
     pub(crate) fn read(&self) -> MonotonicTime {
         loop {
             let incarnation = self.incarnation.get();
-            let ticks = self.ticks();
+            let ticks = self.ticks_after(u64::from(incarnation));
             // A reader held up between the two must not carry new ticks under an old number.
             if self.incarnation.get() == incarnation {
                 return MonotonicTime::new(self.id, incarnation, ticks);
@@ -152,7 +232,12 @@ impl Counter {
         self.scale
     }
 
-    /// By how much a nominal tick may be wrong beside the oscillator's own drift, in parts per billion.
+    /// What is certified of the nominal length of a tick: in seconds of RAW for the hardware counter, exact else.
+    pub(crate) fn tick(&self) -> TickBounds {
+        self.tick
+    }
+
+    /// By how much the nominal length of a tick may be wrong beside the oscillator's own drift, in parts per billion.
     pub(crate) fn rate_error_ppb(&self) -> u32 {
         self.rate_error_ppb
     }
@@ -162,21 +247,19 @@ impl Counter {
         self.margin
     }
 
+    /// Whether the length of a tick is learned while the clock runs.
+    pub(crate) fn rate_is_learned(&self) -> bool {
+        self.watched.is_some()
+    }
+
     /// Whether the counter moves by itself, so that a wait may sleep.
     pub(crate) fn runs_by_itself(&self) -> bool {
         !matches!(self.kind, Kind::Manual(_))
     }
 
     /// The name and the reason, for the status.
-    pub(crate) fn describe(&self) -> &'static str {
-        match self.kind {
-            #[cfg(target_os = "linux")]
-            Kind::Raw => "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm",
-            Kind::OsMonotonic(_) => {
-                "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10.05 % only"
-            }
-            Kind::Manual(_) => "a manual counter, moved by a test or a simulated world",
-        }
+    pub(crate) fn describe(&self) -> &Arc<str> {
+        &self.description
     }
 
     /// The least step between two different readings in a row, rounded up: what one reading cannot tell apart.
@@ -220,9 +303,10 @@ fn os_ns(clock: rustix::time::ClockId) -> u64 {
 static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
     std::sync::LazyLock::new(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now));
 
+const MANUAL: &str = "a manual counter, moved by a test or a simulated world";
+
 /// What the kernel's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm (DESIGN section 2).
 /// Smaller: wrong bounds where the kernel calibrated badly at boot. Larger: wider intervals for everyone.
-#[cfg(target_os = "linux")]
 const RAW_RATE_ERROR_PPB: u32 = 100_000;
 
 /// A slewed clock: adjtimex lets a daemon change the length of a tick by 10 % and the frequency by 500 ppm more. Smaller: wrong

@@ -24,7 +24,6 @@ pub(super) enum Step {
     /// Cell, writer: the store of the stamp releases.
     StampStore,
     /// Cell: a look at the stamp alone acquires.
-    #[cfg(test)]
     StampAlone,
 }
 

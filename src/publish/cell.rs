@@ -26,7 +26,7 @@
 //! whose every section spans the end of a publication would not end; this cell is for publications that are rare.
 //!
 //! What this file does not do: keep the look at the counter between the two looks at the stamp. A counter is not memory, no
-//! fence of the language orders it; the code in `read` has to. Nor does it tell apart a stamp from the same stamp 2^64
+//! fence of the language orders it; the code in `read` has to (`counter/hardware` does, from the stamp it is given). Nor does it tell apart a stamp from the same stamp 2^64
 //! publications later.
 //!
 //! Every ordering below has a model in `cell/loom_models.rs` that fails without it.
@@ -72,15 +72,23 @@ impl<const N: usize> Cell<N> {
     ///
     /// `read` runs once for each try, and the result of the last one counts.
     #[inline]
-    pub(crate) fn load_with<R>(&self, mut read: impl FnMut() -> R) -> ([u64; N], R) {
+    pub(crate) fn load_with<R>(&self, read: impl FnMut(u64) -> R) -> ([u64; N], R) {
+        self.load_first_with(read)
+    }
+
+    /// The first M words, likewise. `read` is given the stamp, so that it can look at the counter after that load.
+    #[inline]
+    pub(crate) fn load_first_with<const M: usize, R>(&self, mut read: impl FnMut(u64) -> R) -> ([u64; M], R) {
+        const { assert!(M <= N) };
         loop {
             // Acquire, pairs with the Release store of the stamp in `publish`: the words of s, and what the writer did
             // before them, are visible. Weaker: the words may be older than s, or a mixture, under a stamp that holds.
             let stamp = self.stamp.load(ordering_at(Step::FirstLook, Ordering::Acquire));
 
             // Relaxed: the load before orders them from below, the fence after them from above. Nothing is weaker.
-            let words = self.copy(stamp).each_ref().map(|word| word.load(Ordering::Relaxed));
-            let reading = read();
+            let copy = self.copy(stamp);
+            let words = std::array::from_fn(|at| copy[at].load(Ordering::Relaxed));
+            let reading = read(stamp);
 
             // Acquire, pairs with the Release fence in `publish`: who has read a word of a publication after s reads a
             // stamp after s below. Without it the second load may be satisfied before the words: torn under a stamp
@@ -96,7 +104,7 @@ impl<const N: usize> Cell<N> {
     }
 
     /// The number of the last publication. A load after this on the same thread is not older.
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn stamp(&self) -> u64 {
         // Acquire, pairs with the Release store of the stamp in `publish`: who sees m sees what the writer did before
         // publishing it, as with `load_with`. Weaker: a number that promises something not yet visible.

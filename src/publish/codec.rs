@@ -1,11 +1,17 @@
 //! Parameters as words of the cell, and back. Nothing is rounded: every field is stored whole.
+//!
+//! The first words are [`Quick`], all that most readings need, on one cache line.
 
-use crate::bound::DisruptionReason;
 use crate::bound::lines::{Line, Slopes};
 use crate::bound::params::Params;
+use crate::bound::quick::Quick;
+use crate::bound::{DisruptionReason, NowError};
 
-/// Words of one publication: 96 bytes, two cache lines with nothing else on them.
-pub(crate) const WORDS: usize = 12;
+/// Words of one publication: 112 bytes, two cache lines with nothing else on them.
+pub(crate) const WORDS: usize = 14;
+
+/// The words of [`Quick`]: one cache line.
+pub(crate) const QUICK_WORDS: usize = 8;
 
 /// What the sync thread tells the readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +20,8 @@ pub(crate) struct Publication {
     pub(crate) incarnation: u32,
     /// Counts the epochs that the caller began.
     pub(crate) epoch: u32,
+    /// Those of the counter, with parameters or without.
+    pub(crate) slopes: Slopes,
     pub(crate) content: Content,
 }
 
@@ -27,56 +35,91 @@ pub(crate) enum Content {
 
 impl Publication {
     /// What a clock starts with.
-    pub(crate) const START: Publication = Publication { incarnation: 0, epoch: 0, content: Content::NotSynchronized };
+    pub(crate) fn start(slopes: Slopes) -> Publication {
+        Publication { incarnation: 0, epoch: 0, slopes, content: Content::NotSynchronized }
+    }
 
-    pub(crate) fn encode(&self) -> [u64; WORDS] {
+    /// The words. Quick readings are answered for `quick_max_age` ticks after the news, or not at all.
+    pub(crate) fn encode(&self, quick_max_age: Option<u64>) -> [u64; WORDS] {
         let mut words = [0; WORDS];
-        words[11] = u64::from(self.epoch) << 32 | u64::from(self.incarnation);
-        words[10] = match self.content {
+        // What `Quick` has no use for is stored all the same: the rest is read from its words, too.
+        let (mut quick, mut rest) = (Quick { slopes: self.slopes, ..Quick::NONE }, [0; 4]);
+        let meta = match self.content {
             Content::NotSynchronized => NOT_SYNCHRONIZED,
             Content::ThreadDied => THREAD_DIED,
             Content::Disrupted(reason) => DISRUPTED | reason_code(reason) << 8,
             Content::Running(p) => {
-                words[..10].copy_from_slice(&[
-                    p.published,
-                    p.earliest.anchor,
-                    bits(p.earliest.ns),
-                    p.latest.anchor,
-                    bits(p.latest.ns),
-                    p.slopes.slow,
-                    p.slopes.fast,
-                    p.since,
-                    p.heard,
-                    p.horizon,
-                ]);
+                let (earliest, latest) = (p.earliest, p.latest);
+                quick = match quick_max_age {
+                    Some(max_age) => Quick::of(&p, max_age),
+                    None => Quick { earliest, latest, ..quick },
+                };
+                rest = [p.published, p.since, p.heard, p.horizon];
                 // A margin beyond 32 bits (4 s of nanoseconds) cannot be: the look at a counter ends after 100 ms.
                 RUNNING | u64::from(p.degraded) << 16 | p.margin.min(u64::from(u32::MAX)) << 32
             }
         };
+        words[..QUICK_WORDS].copy_from_slice(&[
+            quick.floor,
+            quick.ceiling,
+            quick.earliest.anchor,
+            bits(quick.earliest.ns),
+            quick.latest.anchor,
+            bits(quick.latest.ns),
+            quick.slopes.slow,
+            quick.slopes.fast,
+        ]);
+        words[8..12].copy_from_slice(&rest);
+        words[12] = meta;
+        words[13] = u64::from(self.epoch) << 32 | u64::from(self.incarnation);
         words
     }
 
-    #[inline]
     pub(crate) fn decode(words: &[u64; WORDS]) -> Publication {
-        let meta = words[10];
+        let Quick { earliest, latest, slopes, .. } = quick(&words[..]);
+        let meta = words[12];
         let content = match meta & 0xff {
             RUNNING => Content::Running(Params {
-                published: words[0],
+                published: words[8],
                 margin: meta >> 32,
-                earliest: Line { anchor: words[1], ns: signed(words[2]) },
-                latest: Line { anchor: words[3], ns: signed(words[4]) },
-                slopes: Slopes { slow: words[5], fast: words[6] },
-                since: words[7],
-                heard: words[8],
-                horizon: words[9],
+                earliest,
+                latest,
+                slopes,
+                since: words[9],
+                heard: words[10],
+                horizon: words[11],
                 degraded: meta >> 16 & 1 == 1,
             }),
             NOT_SYNCHRONIZED => Content::NotSynchronized,
             DISRUPTED => Content::Disrupted(reason_of(meta >> 8 & 0xff)),
             _ => Content::ThreadDied,
         };
-        let (epoch, incarnation) = (low_half(words[11] >> 32), low_half(words[11]));
-        Publication { incarnation, epoch, content }
+        let (epoch, incarnation) = (low_half(words[13] >> 32), low_half(words[13]));
+        Publication { incarnation, epoch, slopes, content }
+    }
+}
+
+impl Publication {
+    /// The parameters, or why there are none.
+    pub(crate) fn running(&self) -> Result<Params, NowError> {
+        match self.content {
+            Content::Running(params) => Ok(params),
+            Content::NotSynchronized => Err(NowError::NotSynchronized),
+            Content::Disrupted(reason) => Err(NowError::Disrupted { reason }),
+            Content::ThreadDied => Err(NowError::SyncThreadDied),
+        }
+    }
+}
+
+/// What the first words say.
+#[inline]
+pub(crate) fn quick(words: &[u64]) -> Quick {
+    Quick {
+        floor: words[0],
+        ceiling: words[1],
+        earliest: Line { anchor: words[2], ns: signed(words[3]) },
+        latest: Line { anchor: words[4], ns: signed(words[5]) },
+        slopes: Slopes { slow: words[6], fast: words[7] },
     }
 }
 
@@ -85,7 +128,7 @@ const RUNNING: u64 = 1;
 const DISRUPTED: u64 = 2;
 const THREAD_DIED: u64 = 3;
 
-const REASONS: [DisruptionReason; 7] = [
+const REASONS: [DisruptionReason; 9] = [
     DisruptionReason::SourcesDisagree,
     DisruptionReason::ContradictsPublished,
     DisruptionReason::CounterWentBack,
@@ -93,6 +136,8 @@ const REASONS: [DisruptionReason; 7] = [
     DisruptionReason::LeapSecond,
     DisruptionReason::ByHand,
     DisruptionReason::Restored,
+    DisruptionReason::CounterJumped,
+    DisruptionReason::ClockSourceChanged,
 ];
 
 fn reason_code(reason: DisruptionReason) -> u64 {
@@ -127,21 +172,29 @@ mod tests {
     fn every_state_and_reason_survives_the_words() {
         let contents = [Content::NotSynchronized, Content::ThreadDied].into_iter();
         for content in contents.chain(REASONS.map(Content::Disrupted)) {
-            let publication = Publication { incarnation: 7, epoch: u32::MAX, content };
-            assert_eq!(Publication::decode(&publication.encode()), publication);
+            let slopes = Slopes { slow: 5, fast: 6 };
+            let publication = Publication { incarnation: 7, epoch: u32::MAX, slopes, content };
+            let words = publication.encode(Some(u64::MAX));
+            assert_eq!(Publication::decode(&words), publication);
+            assert_eq!(quick(&words).now(1), None);
         }
     }
 
     proptest! {
         #[test]
         fn parameters_survive_the_words(a: [u64; 8], ns: [i64; 2], margin: u32, degraded: bool, epoch: u32, incarnation: u32) {
-            let content = Content::Running(Params {
+            let slopes = Slopes { slow: a[3], fast: a[4] };
+            let params = Params {
                 published: a[0], margin: u64::from(margin),
                 earliest: Line { anchor: a[1], ns: ns[0] }, latest: Line { anchor: a[2], ns: ns[1] },
-                slopes: Slopes { slow: a[3], fast: a[4] }, since: a[5], heard: a[6], horizon: a[7], degraded,
-            });
-            let publication = Publication { incarnation, epoch, content };
-            prop_assert_eq!(Publication::decode(&publication.encode()), publication);
+                slopes, since: a[5], heard: a[6], horizon: a[7], degraded,
+            };
+            let publication = Publication { incarnation, epoch, slopes, content: Content::Running(params) };
+            for max_age in [None, Some(a[7] / 2)] {
+                let words = publication.encode(max_age);
+                prop_assert_eq!(Publication::decode(&words), publication);
+                prop_assert_eq!(max_age.map(|max_age| Quick::of(&params, max_age)), max_age.map(|_| quick(&words)));
+            }
         }
     }
 }

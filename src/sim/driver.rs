@@ -12,6 +12,7 @@ use super::trace::Event;
 use super::world::Inner;
 use crate::Problem;
 use crate::bound::Facts;
+use crate::counter::Look;
 use crate::ntp::{Exchange, ExchangeSettings, Rejected};
 use crate::sync::{Ask, AskId};
 use crate::time::{MonotonicTime, Timestamp};
@@ -126,7 +127,7 @@ fn step(inner: &mut Inner, host: usize) -> Next {
     let read = |state: &HostState| state.counter.reading_of(state.manual.shown());
     match std::mem::take(&mut state.driver.step) {
         Step::LookForSuspend => {
-            state.machine.check_continuity(&state.counter);
+            state.machine.check_continuity(&state.counter, Look::All);
             Next::Go(Step::ReadToAsk)
         }
         Step::ReadToAsk => Next::Go(Step::Ask(read(state))),
@@ -172,7 +173,7 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             Next::Go(Step::ReadDatagram)
         }
         Step::LookAgain => {
-            state.machine.check_continuity(&state.counter);
+            state.machine.check_continuity(&state.counter, Look::All);
             Next::Go(Step::ReadToReport)
         }
         Step::ReadToReport if state.driver.outcomes.is_empty() => Next::Go(Step::LookForSuspend),

@@ -77,13 +77,33 @@ impl World {
         inner.notice_disruption(host);
     }
 
-    /// The counter of a clock's machine shows `ticks` more from now on, or less.
+    /// The counter of a clock's machine shows `ticks` more from now on, or less, but not less than zero.
     pub fn jump_counter(&mut self, clock: &SureClock, ticks: i64) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
+        let inner = &mut *inner;
         inner.did(Some(host), || format!("the counter jumps by {ticks} ticks"));
-        inner.hosts[host].local.jump(ticks);
+        inner.hosts[host].local.jump(ticks, inner.now, &mut inner.dice);
         inner.show_counter(host);
+    }
+
+    /// The counter of a clock's machine runs by `ppb` faster than its oscillator says from now on, as one does that is set to
+    /// another rate.
+    pub fn change_counter_rate(&mut self, clock: &SureClock, ppb: i32) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        inner.did(Some(host), || format!("the counter runs by {ppb} ppb faster than the oscillator"));
+        inner.hosts[host].local.change_counter_rate(ppb, inner.now, &mut inner.dice);
+    }
+
+    /// The kernel of a clock's machine keeps time by the counter from now on, or by another clock source. Only a clock over a
+    /// [hardware counter](crate::sim::Host::hardware_counter) looks.
+    pub fn change_clock_source(&mut self, clock: &SureClock, to_the_counter: bool) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || format!("the counter is the kernel's clock source: {to_the_counter}"));
+        inner.hosts[host].manual.set_clock_source(to_the_counter);
     }
 
     /// The machine of a clock runs by another oscillator from now on.

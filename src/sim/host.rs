@@ -9,7 +9,7 @@ use crate::builder::Builder;
 use crate::counter::{Counter, ManualCounter};
 use crate::publish::Waiters;
 use crate::sync::SharedMachine;
-use crate::time::{MonotonicTime, TickScale};
+use crate::time::{MonotonicTime, TickBounds, TickScale};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ pub struct Host {
     declared_error_ppb: u32,
     skew_ticks: u32,
     granularity: (u32, u32),
+    calibrated: Option<(u32, i32)>,
     starts_at: u64,
     asks: Option<Vec<(String, Option<String>)>>,
     pub(super) stalls: Stalls,
@@ -60,6 +61,7 @@ impl Host {
             declared_error_ppb: 0,
             skew_ticks: 0,
             granularity: (1, 1),
+            calibrated: None,
             // An hour of uptime.
             starts_at: 3_600_000_000_000,
             asks: None,
@@ -82,7 +84,8 @@ impl Host {
     #[must_use]
     pub fn counter_hz(self, hz: u64) -> Host {
         assert!((100..=10_000_000_000).contains(&hz), "a counter of {hz} Hz");
-        Host { scale: TickScale { ns_per_tick_2_40: (1_000_000_000 << 40) / hz }, ..self }
+        let ns_per_tick_2_40 = u64::try_from((1_000_000_000u128 << 40) / u128::from(hz)).expect("10 ms at most");
+        Host { scale: TickScale { ns_per_tick_2_40 }, ..self }
     }
 
     /// What the counter shows at first.
@@ -109,6 +112,21 @@ impl Host {
     #[must_use]
     pub fn granularity(self, actual_ticks: u32, declared_ticks: u32) -> Host {
         Host { granularity: (actual_ticks.max(1), declared_ticks.max(1)), ..self }
+    }
+
+    /// Its counter is that of the processor, calibrated against CLOCK_MONOTONIC_RAW, which runs by the same oscillator: what is certified
+    /// of a tick at first is `within_ppb`, and what is frozen is off by `off_ppb`. The clock watches the two, and learns of the tick.
+    ///
+    /// # Panics
+    ///
+    /// If it is off by more than that.
+    #[must_use]
+    pub fn hardware_counter(self, within_ppb: u32, off_ppb: i32) -> Host {
+        assert!(
+            off_ppb.unsigned_abs() <= within_ppb && within_ppb < 100_000_000,
+            "off by {off_ppb} of {within_ppb} ppb"
+        );
+        Host { calibrated: Some((within_ppb, off_ppb)), ..self }
     }
 
     /// Asks this server, too; without such a call all servers of the world.
@@ -139,6 +157,22 @@ impl Host {
         self
     }
 
+    /// What it is, for a story.
+    pub(super) fn describe(&self) -> String {
+        let tick_ps = (u128::from(self.scale.ns_per_tick_2_40) * 1000) >> 40;
+        format!(
+            "is a machine with a tick of {tick_ps} ps, wrong by {} ppb of {} declared, cores {} ticks apart, steps of {} ticks of {} \
+             declared, calibrated {:?}; it runs by {:?}",
+            self.nominal_error_ppb,
+            self.declared_error_ppb,
+            self.skew_ticks,
+            self.granularity.0,
+            self.granularity.1,
+            self.calibrated,
+            self.oscillator
+        )
+    }
+
     /// The builder of its clock, and the names of its sources in the builder's order.
     pub(super) fn builder(&mut self, all: &[String]) -> (Builder, Vec<String>) {
         let asks = self.asks.take().unwrap_or_else(|| all.iter().map(|name| (name.clone(), None)).collect());
@@ -156,8 +190,17 @@ impl Host {
     pub(super) fn counter(&self) -> (Arc<ManualCounter>, Counter) {
         let manual = ManualCounter::new(self.starts_at);
         let margin = u64::from(self.granularity.1) + u64::from(self.skew_ticks);
-        let counter = Counter::simulated(Arc::clone(&manual), self.scale, self.declared_error_ppb, margin);
-        (manual, counter)
+        let Some((within, off)) = self.calibrated else {
+            return (Arc::clone(&manual), Counter::simulated(manual, self.scale, self.declared_error_ppb, margin));
+        };
+        let p = i128::from(self.scale.ns_per_tick_2_40);
+        let scaled = |ppb: i128| u64::try_from(p + p * ppb / 1_000_000_000).unwrap_or(u64::MAX);
+        let frozen = TickScale { ns_per_tick_2_40: scaled(off.into()) };
+        let (within, off) = (i128::from(within), i128::from(off));
+        // A unit outward for the rounding.
+        let tick = TickBounds { least_2_40: scaled(off - within) - 1, most_2_40: scaled(off + within) + 1 };
+        let counter = Counter::simulated(Arc::clone(&manual), frozen, self.declared_error_ppb, margin);
+        (manual, counter.with_second_clock(tick))
     }
 
     pub(super) fn local_clock(&self, now: Moment, dice: &mut super::Dice) -> LocalClock {

@@ -103,8 +103,8 @@ impl World {
         let earliest = interval.earliest().as_unix_nanos();
         // Cores whose counters differ show `earliest` as of a time that much sooner.
         let state = &inner.hosts[host];
-        let skew = state.counter.scale().duration(u64::from(state.blur.skew)).as_nanos();
-        let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(skew > 0));
+        let skew = state.local.scale().duration(u64::from(state.blur.skew)).as_nanos();
+        let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(state.blur.skew > 0));
         let told = state.told.earliest_ns.unwrap_or(i64::MIN);
         if !excused && earliest < told.saturating_sub(allowed) {
             let what = || format!("{interval:#}, and {} had been told", Timestamp::from_unix_nanos(told));

@@ -21,6 +21,8 @@ pub(super) struct LocalClock {
     frozen_until: Option<Moment>,
     /// What the counter shows beside the local time: where it started, and where it was made to jump.
     shown_extra: i128,
+    /// Since this local time the counter has run by so much more than local time, in parts per billion.
+    counter_off: (i128, i32),
 }
 
 impl LocalClock {
@@ -45,6 +47,7 @@ impl LocalClock {
             until: None,
             frozen_until: None,
             shown_extra: i128::from(starts_at),
+            counter_off: (0, 0),
         };
         clock.begin_segment(now, dice);
         clock
@@ -54,8 +57,31 @@ impl LocalClock {
     pub(super) fn ticks(&mut self, now: Moment, dice: &mut Dice) -> u64 {
         self.run_to(now, dice);
         let per_tick = i128::from(self.scale.ns_per_tick_2_40) << 10;
-        let shown = self.local_at(now).div_euclid(per_tick) + self.shown_extra;
+        let local = self.local_at(now);
+        let (since, ppb) = self.counter_off;
+        let more = (local - since).max(0) / 1_000_000_000 * i128::from(ppb);
+        let shown = (local + more).div_euclid(per_tick) + self.shown_extra;
         u64::try_from(shown.max(0)).unwrap_or(u64::MAX)
+    }
+
+    /// Local time in nanoseconds, rounded down: what another clock over the same oscillator shows, at or after the last
+    /// [`ticks`](LocalClock::ticks).
+    pub(super) fn local_ns(&self, now: Moment) -> u64 {
+        u64::try_from(self.local_at(now).max(0) >> 50).unwrap_or(u64::MAX)
+    }
+
+    /// The counter runs by `ppb` faster than local time from now on.
+    pub(super) fn change_counter_rate(&mut self, ppb: i32, now: Moment, dice: &mut Dice) {
+        let before = self.ticks(now, dice);
+        self.counter_off = (self.local_at(now), ppb);
+        // What it had gained stays.
+        let after = self.ticks(now, dice);
+        self.shown_extra += i128::from(before) - i128::from(after);
+    }
+
+    /// The nominal length of a tick.
+    pub(super) fn scale(&self) -> TickScale {
+        self.scale
     }
 
     /// Stands still until `until`.
@@ -67,9 +93,10 @@ impl LocalClock {
         self.frozen_until = (until > now).then_some(until);
     }
 
-    /// Shows `by` ticks more from now on, or less.
-    pub(super) fn jump(&mut self, by: i64) {
-        self.shown_extra += i128::from(by);
+    /// Shows `by` ticks more from now on, or less; not below zero, where it would seem to stand still.
+    pub(super) fn jump(&mut self, by: i64, now: Moment, dice: &mut Dice) {
+        let shown = i128::from(self.ticks(now, dice));
+        self.shown_extra += i128::from(by).max(-shown);
     }
 
     /// Runs by another oscillator from now on.
@@ -149,8 +176,28 @@ mod tests {
             assert!((998..=1002).contains(&(now - last)), "{}", now - last);
             last = now;
         }
-        clock.jump(-500);
-        assert_eq!(clock.ticks(Moment::of(Duration::from_micros(19_999)), &mut dice), last - 500);
+        let end = Moment::of(Duration::from_micros(19_999));
+        clock.jump(-500, end, &mut dice);
+        assert_eq!(clock.ticks(end, &mut dice), last - 500);
+        clock.jump(i64::MIN, end, &mut dice);
+        assert_eq!(clock.ticks(end, &mut dice), 0);
+        let on = clock.ticks(end + Moment::of(Duration::from_micros(1)), &mut dice);
+        assert!((998..=1002).contains(&on), "it goes on from zero: {on}");
+    }
+
+    #[test]
+    fn a_counter_of_another_rate_parts_from_local_time_without_a_step() {
+        let (mut clock, mut dice) = clock(Oscillator::steady(0), TickScale::NANOSECOND);
+        let start = clock.local_ns(at(0));
+        let (mut last, mut now) = (clock.ticks(at(0), &mut dice), at(0));
+        for (ppb, gained) in [(1_000_000, 1_000_000), (-1_000_000, 0), (0, 0)] {
+            clock.change_counter_rate(ppb, now, &mut dice);
+            assert!(clock.ticks(now, &mut dice).abs_diff(last) <= 1, "no step");
+            now = now + at(1);
+            last = clock.ticks(now, &mut dice);
+            let local = clock.local_ns(now) - start;
+            assert!((i128::from(last) - 1000 - i128::from(local) - gained).abs() < 10, "{ppb}: {last} {local}");
+        }
     }
 
     #[test]

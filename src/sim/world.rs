@@ -219,6 +219,7 @@ impl World {
             wall: WallClock::default(),
             told: Told::default(),
         });
+        inner.did(Some(number), || host.describe());
         inner.show_counter(number);
         inner.wake_host(number, inner.now);
         Ok(clock)
@@ -310,6 +311,7 @@ impl Inner {
         let stepped = ticks - ticks % u64::from(state.blur.step);
         let core = if state.blur.skew == 0 { 0 } else { self.dice.below(u64::from(state.blur.skew) + 1) };
         state.manual.set(stepped.saturating_add(core));
+        state.manual.set_raw_ns(state.local.local_ns(self.now));
     }
 
     pub(super) fn send_request(&mut self, host: usize, server: usize, exchange: u64, request: [u8; 48]) {

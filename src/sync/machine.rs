@@ -7,6 +7,7 @@
 //! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
 
+mod counter;
 mod domains;
 mod events;
 mod leap;
@@ -22,7 +23,7 @@ use crate::counter::Incarnation;
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
-use crate::time::{CounterId, MonotonicTime, TickScale, Timescale, Timestamp};
+use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
 use leap::LeapGuard;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(crate) struct Machine {
     publisher: Publisher<WORDS>,
     /// Something was published that the waiters have not been told.
     published: bool,
+    /// The counter can be trusted.
+    usable: bool,
     phase: Phase,
     incarnation: u32,
     epoch: u32,
@@ -58,8 +61,12 @@ pub(crate) struct MachineConfig {
     pub(crate) scale: TickScale,
     pub(crate) counter: CounterId,
     pub(crate) incarnation: Arc<Incarnation>,
-    pub(crate) counter_description: &'static str,
-    pub(crate) rate_bound_ppb: u64,
+    pub(crate) counter_description: Arc<str>,
+    /// What is known of the nominal length of a tick, and the rate bound beside it.
+    pub(crate) tick: TickBounds,
+    pub(crate) rate: RateBound,
+    /// When readings become stale; `None`: every reading takes the long way, for it has more to look at.
+    pub(crate) quick_max_age: Option<u64>,
     pub(crate) timescale: Timescale,
     pub(crate) window: Duration,
     pub(crate) poll: Duration,
@@ -161,6 +168,7 @@ impl Machine {
             config,
             publisher,
             published: false,
+            usable: true,
             phase: Phase::Starting,
             incarnation: 0,
             epoch: 0,
@@ -176,6 +184,9 @@ impl Machine {
     /// The next question that is due at reading `now`, if any. Call until `None`.
     pub(crate) fn next_ask(&mut self, now: MonotonicTime) -> Option<Ask> {
         let now = self.advance(now)?;
+        if !self.usable {
+            return None;
+        }
         if matches!(self.phase, Phase::Disrupted { behind_by: Some(_), .. }) {
             // The floor of the recovery stands still, the aged agreement rises: it may have got there.
             self.conclude(now);
@@ -198,7 +209,7 @@ impl Machine {
     pub(crate) fn wake_after(&self, now: MonotonicTime) -> Duration {
         let due = |source: &SourceState| match source.in_flight {
             Some(flight) => Some(flight.deadline),
-            None if source.stopped => None,
+            None if source.stopped || !self.usable => None,
             None => source.schedule.next(),
         };
         let horizon = match &self.phase {
@@ -286,7 +297,7 @@ impl Machine {
     /// Whoever drives the machine will not do so any more: every later reading is an error.
     pub(crate) fn die(&mut self) {
         self.phase = Phase::Dead;
-        self.publish(Content::ThreadDied);
+        self.publish_phase();
     }
 
     /// Takes note of the time: sees the counter go back, questions time out, a leap second come; fixes the floor of a
@@ -346,24 +357,6 @@ impl Machine {
                 source.schedule.stop();
             }
             _ => source.schedule.failed(),
-        }
-    }
-
-    /// Keeps facts and parameters from being aged across an announced leap second, whatever the phase and however few
-    /// sources answer.
-    fn mind_the_leap(&mut self, now: u64) {
-        for midnight in self.leap.midnights() {
-            for source in &mut self.sources {
-                source.window.drop_aged_into(now, LeapGuard::ambiguous(midnight));
-            }
-        }
-        if let Phase::Running(params) = self.phase {
-            let earliest = params.until(None).earliest_now(now).unwrap_or(i64::MIN);
-            let guarded = params.until(self.leap.guard_ns(earliest));
-            if guarded.horizon < params.horizon {
-                self.phase = Phase::Running(guarded);
-                self.publish(Content::Running(guarded));
-            }
         }
     }
 
@@ -452,11 +445,10 @@ impl Machine {
         events::disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
-        self.incarnation = self.incarnation.wrapping_add(1);
-        self.config.incarnation.set(self.incarnation);
+        self.next_incarnation();
         self.counts.disruptions += 1;
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };
-        self.publish(Content::Disrupted(reason));
+        self.publish_phase();
         for source in &mut self.sources {
             source.window.clear();
             source.in_flight = None;
@@ -465,9 +457,24 @@ impl Machine {
         }
     }
 
+    fn next_incarnation(&mut self) {
+        self.incarnation = self.incarnation.wrapping_add(1);
+        self.config.incarnation.set(self.incarnation);
+    }
+
+    fn publish_phase(&mut self) {
+        self.publish(match self.phase {
+            Phase::Starting => Content::NotSynchronized,
+            Phase::Running(params) => Content::Running(params),
+            Phase::Disrupted { reason, .. } => Content::Disrupted(reason),
+            Phase::Dead => Content::ThreadDied,
+        });
+    }
+
     fn publish(&mut self, content: Content) {
-        let publication = Publication { incarnation: self.incarnation, epoch: self.epoch, content };
-        self.publisher.publish(publication.encode());
+        let slopes = self.config.ageing.slopes;
+        let publication = Publication { incarnation: self.incarnation, epoch: self.epoch, slopes, content };
+        self.publisher.publish(publication.encode(self.config.quick_max_age));
         self.published = true;
     }
 

@@ -5,7 +5,7 @@
 
 use super::machine::Machine;
 use crate::bound::DisruptionReason;
-use crate::counter::{Continuity, Counter};
+use crate::counter::{Break, Continuity, Counter, Look, Seen, Suspends};
 use crate::publish::Waiters;
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
@@ -24,17 +24,37 @@ impl SharedMachine {
         SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(Continuity::of(counter)), waiters }
     }
 
-    /// Looks for a suspend, and disrupts the machine if there was one since the last look by anyone.
+    /// Looks whether the counter ran on, and disrupts the machine if it did not since the last look by anyone.
     ///
     /// When this returns, a suspend that was visible at the call has been published as a disruption.
-    pub(crate) fn check_continuity(&self, counter: &Counter) {
+    pub(crate) fn check_continuity(&self, counter: &Counter, look: Look) {
         let mut continuity = self.continuity.lock();
-        if continuity.suspended() {
+        let seen = continuity.look(look);
+        if seen != Seen::default() {
             let mut machine = self.lock();
-            machine.disrupt(counter.read(), DisruptionReason::Suspended);
+            if let Some(broken) = seen.broken {
+                machine.disrupt(counter.read(), reason(broken));
+            }
+            // Not usable first, usable last: in between something else may be learned of it.
+            if seen.usable == Some(false) {
+                machine.set_usable(false);
+            }
+            if let Some(tick) = seen.tick {
+                machine.learn(tick);
+            }
+            if seen.usable == Some(true) {
+                machine.set_usable(true);
+            }
+            // After the publication: a reader that does not see a suspend any more sees the disruption.
+            continuity.noted();
             // The other lock first: dropping the machine wakes tasks, which may look for a suspend themselves.
             drop(continuity);
         }
+    }
+
+    /// The suspended time as readers may look at it.
+    pub(crate) fn suspends(&self) -> Suspends {
+        self.continuity.lock().suspends()
     }
 
     /// Whether someone holds the lock.
@@ -46,6 +66,14 @@ impl SharedMachine {
     /// The machine; what it publishes meanwhile wakes the waiters when the guard is gone.
     pub(crate) fn lock(&self) -> Locked<'_> {
         Locked { guard: Some(self.machine.lock()), waiters: &self.waiters }
+    }
+}
+
+fn reason(broken: Break) -> DisruptionReason {
+    match broken {
+        Break::Suspended => DisruptionReason::Suspended,
+        Break::Jumped => DisruptionReason::CounterJumped,
+        Break::ClockSource => DisruptionReason::ClockSourceChanged,
     }
 }
 

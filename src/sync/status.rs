@@ -23,8 +23,8 @@ pub struct Status {
     pub domains: usize,
     /// f: how many of them may be wrong.
     pub max_faulty: usize,
-    /// The counter in use and what that means.
-    pub counter: &'static str,
+    /// The counter in use, why it and not another, and what that means.
+    pub counter: String,
     /// k: by how much the local rate may be off in all (oscillator, calibration, smear), in parts per billion.
     pub rate_bound_ppb: u64,
     /// The margin of the counter: granularity and skew between cores; charged on each side at each use.

@@ -8,7 +8,7 @@ use super::resolver::{Resolved, resolve};
 use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
-use crate::counter::Counter;
+use crate::counter::{Counter, Look};
 use crate::source::ntp::ExchangeSettings;
 use crate::source::{Source, SourceError};
 use std::net::SocketAddr;
@@ -133,7 +133,7 @@ impl SyncThread {
     fn run(mut self) {
         let _notice = DeathNotice(Arc::clone(&self.machine));
         while !matches!(self.alive.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
-            self.machine.check_continuity(&self.counter);
+            self.machine.check_continuity(&self.counter, Look::All);
             self.take_addresses();
             self.take_reports();
             loop {
@@ -149,7 +149,7 @@ impl SyncThread {
             let (machine, counter, mut outcomes) = (&self.machine, &self.counter, Vec::new());
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
-            machine.check_continuity(counter);
+            machine.check_continuity(counter, Look::All);
             for (ask, result) in outcomes {
                 let mut machine = self.machine.lock();
                 match result {

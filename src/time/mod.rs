@@ -90,4 +90,4 @@ pub use timestamp::Timestamp;
 pub use wall::{WallError, WallTime};
 
 pub(crate) use drift::{RateBound, compose};
-pub(crate) use scale::TickScale;
+pub(crate) use scale::{TickBounds, TickScale};

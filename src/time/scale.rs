@@ -30,6 +30,47 @@ impl TickScale {
     }
 }
 
+/// What is certified of the true nominal length of a tick beside the frozen one: it lies between the two, in nanoseconds with
+/// 40 fractional bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TickBounds {
+    pub(crate) least_2_40: u64,
+    pub(crate) most_2_40: u64,
+}
+
+impl TickBounds {
+    /// Nothing is known.
+    pub(crate) const ANY: TickBounds = TickBounds { least_2_40: 0, most_2_40: u64::MAX };
+
+    /// The frozen length is the true one: a counter of nanoseconds is defined so.
+    pub(crate) fn exactly(scale: TickScale) -> TickBounds {
+        TickBounds { least_2_40: scale.ns_per_tick_2_40, most_2_40: scale.ns_per_tick_2_40 }
+    }
+
+    /// What both say, or `None` where they contradict each other.
+    pub(crate) fn and(self, other: TickBounds) -> Option<TickBounds> {
+        let least_2_40 = self.least_2_40.max(other.least_2_40);
+        let most_2_40 = self.most_2_40.min(other.most_2_40);
+        (least_2_40 <= most_2_40).then_some(TickBounds { least_2_40, most_2_40 })
+    }
+
+    /// Whether this says no less than `other`.
+    pub(crate) fn is_within(self, other: TickBounds) -> bool {
+        other.least_2_40 <= self.least_2_40 && self.most_2_40 <= other.most_2_40
+    }
+
+    /// How far apart the two are, in parts per billion of the lesser, rounded up.
+    pub(crate) fn width_ppb(self) -> u64 {
+        let width = u128::from(self.most_2_40 - self.least_2_40) * 1_000_000_000;
+        u64::try_from(width.div_ceil(u128::from(self.least_2_40.max(1)))).unwrap_or(u64::MAX)
+    }
+
+    /// The middle, rounded down.
+    pub(crate) fn middle(self) -> TickScale {
+        TickScale { ns_per_tick_2_40: self.least_2_40 + (self.most_2_40 - self.least_2_40) / 2 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

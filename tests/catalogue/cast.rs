@@ -145,6 +145,7 @@ pub(crate) fn any_host(name: &str, dice: &mut Dice) -> Host {
         1 => host.nominal_error(*dice.one_of(&[100_000, -100_000]), 100_000),
         _ => host,
     };
+    let host = if dice.below(3) == 0 { calibrated(host, dice) } else { host };
     match dice.below(6) {
         0 => host.skew_ticks(u32::try_from(dice.below(2_000)).unwrap_or(0)),
         1 => host.granularity(300, 300),
@@ -152,6 +153,13 @@ pub(crate) fn any_host(name: &str, dice: &mut Dice) -> Host {
         3 => host.stalls(2_000, dice.length(S, 100 * S)),
         _ => host,
     }
+}
+
+/// The host with a hardware counter, known to a ten-millionth or hardly at all, and off by as much as it may be.
+pub(crate) fn calibrated(host: Host, dice: &mut Dice) -> Host {
+    let within = *dice.one_of(&[100, 20_000, 300_000, 20_000_000]);
+    let off = i32::try_from(within).unwrap_or(0);
+    host.hardware_counter(within, *dice.one_of(&[off, -off, 0]))
 }
 
 /// N from 3 to 7 servers, of which at most f are liars; gives f. Liars collude half of the time.
@@ -175,11 +183,16 @@ pub(crate) fn any_servers(stage: &mut Stage) -> usize {
 
 /// Three exact servers a few milliseconds away, and one host that polls every 4 s at `k` with `oscillator`.
 pub(crate) fn plain(stage: &mut Stage, k_ppb: u32, oscillator: Oscillator) {
+    plain_servers(stage);
+    stage.clock(plain_host("east", k_ppb, oscillator));
+}
+
+/// Three exact servers a few milliseconds away.
+pub(crate) fn plain_servers(stage: &mut Stage) {
     for name in ["a", "b", "c"] {
         let path = Path::symmetric(stage.dice.length(MS, 5 * MS), stage.dice.length(Duration::ZERO, MS));
         stage.server(name, Server::honest().path(path));
     }
-    stage.clock(plain_host("east", k_ppb, oscillator));
 }
 
 pub(crate) fn plain_host(name: &str, k_ppb: u32, oscillator: Oscillator) -> Host {

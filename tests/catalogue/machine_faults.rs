@@ -191,9 +191,7 @@ pub(crate) fn counter_jumps(stage: &mut Stage) -> Checked {
         &[CONTRADICTION[0], CONTRADICTION[1], DisruptionReason::CounterWentBack],
     )?;
     // What had been told may lie hours ahead: the caller's decision.
-    stage.act(|_, clocks| {
-        clocks[0].start_new_epoch();
-    })?;
+    stage.start_new_epoch(0)?;
     stage.run(30 * S)
 }
 
@@ -205,6 +203,92 @@ pub(crate) fn counter_jumps_without_excuse(stage: &mut Stage) -> Checked {
     let by = *stage.dice.one_of(&[1_000_000_000, 3_600_000_000_000, 100_000_000, -500_000_000]);
     stage.act(|world, clocks| world.jump_counter(&clocks[0], by))?;
     stage.run(10 * S)
+}
+
+/// F3: a hardware counter jumps, steps back or changes its rate: it is seen to part from its second clock within the check interval.
+pub(crate) fn hardware_counter_parts(stage: &mut Stage) -> Checked {
+    counter_parts(stage, true)
+}
+
+/// Its twin: no second clock, so it is not seen so soon.
+pub(crate) fn counter_parts_from_nothing(stage: &mut Stage) -> Checked {
+    counter_parts(stage, false)
+}
+
+fn counter_parts(stage: &mut Stage, watched: bool) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    plain_servers(stage);
+    let hz = *stage.dice.one_of(&[1_000_000_000, 3_000_000_000, 25_000_000]);
+    let host = plain_host("east", k, oscillator).counter_hz(hz);
+    let host = if watched { calibrated(host, &mut stage.dice) } else { host };
+    stage.clock(host);
+    stage.settle()?;
+    // Not the same rate again: that would be no change.
+    for rates in [[20_000, 1_000_000], [-20_000, -50_000_000]] {
+        stage.run(20 * S)?;
+        let second = i64::try_from(hz).unwrap_or(i64::MAX);
+        let ticks = *stage.dice.one_of(&[second / 100_000, second, 3600 * second, -second / 100_000, -second / 2]);
+        let ppb = *stage.dice.one_of(&rates);
+        let jumps = stage.dice.below(2) == 0;
+        stage.act(|world, clocks| {
+            if jumps {
+                world.jump_counter(&clocks[0], ticks)
+            } else {
+                world.change_counter_rate(&clocks[0], ppb)
+            }
+            world.excuse(&clocks[0]);
+        })?;
+        let reasons = [DisruptionReason::CounterJumped, DisruptionReason::CounterWentBack];
+        // Another rate may have too little time to show at the first look.
+        let limit = Duration::from_millis(if jumps { 105 } else { 205 });
+        stage.must_notice(0, Duration::ZERO, limit, &reasons)?;
+        // What had been told may lie hours ahead: the caller's decision.
+        stage.start_new_epoch(0)?;
+    }
+    stage.run(30 * S)?;
+    match stage.now(0) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("half a minute later: {error}"))),
+    }
+}
+
+/// F15: the kernel takes another clock source: within the check interval there is no answer, nor a question, until it comes back.
+pub(crate) fn clock_source_changes(stage: &mut Stage) -> Checked {
+    clock_source(stage, true)
+}
+
+/// Its twin: a clock that does not read the hardware counter has nothing to notice.
+pub(crate) fn clock_source_of_others_changes(stage: &mut Stage) -> Checked {
+    clock_source(stage, false)
+}
+
+fn clock_source(stage: &mut Stage, hardware: bool) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    plain_servers(stage);
+    let host = plain_host("east", k, oscillator);
+    let host = if hardware { calibrated(host, &mut stage.dice) } else { host };
+    stage.clock(host);
+    stage.settle()?;
+    stage.run(10 * S)?;
+    stage.act(|world, clocks| {
+        world.change_clock_source(&clocks[0], false);
+        world.excuse(&clocks[0]);
+    })?;
+    stage.must_notice(0, Duration::ZERO, Duration::from_millis(105), &[DisruptionReason::ClockSourceChanged])?;
+    let asked = stage.clocks[0].status().counts.asked;
+    stage.run(60 * S)?;
+    let (now, asked_since) = (stage.now(0), stage.clocks[0].status().counts.asked - asked);
+    let reason = DisruptionReason::ClockSourceChanged;
+    if now != Err(NowError::Disrupted { reason }) || asked_since > 0 {
+        let what = || format!("a minute later: {now:?}, and {asked_since} questions");
+        return Err(stage.world.violation(Law::Containment, what));
+    }
+    stage.act(|world, clocks| world.change_clock_source(&clocks[0], true))?;
+    stage.run(30 * S)?;
+    match stage.now(0) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("half a minute later: {error}"))),
+    }
 }
 
 /// F4: the process is stopped for up to an hour (SIGSTOP, a freezer), and read at once when it goes on.

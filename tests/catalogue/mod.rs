@@ -85,6 +85,16 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         machine::counter_jumps_without_excuse,
     ),
     with_twin(
+        scenario(
+            "F3",
+            "hardware-counter-parts",
+            "disrupted within 105 ms (rate: 205), then certain",
+            machine::hardware_counter_parts,
+        ),
+        "no second clock",
+        machine::counter_parts_from_nothing,
+    ),
+    with_twin(
         scenario("F4", "process-stopped", CERTAIN, machine::process_stopped),
         "its counter too",
         machine::reader_and_counter_held_up,
@@ -203,6 +213,16 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         scenario("F15", "coarse-counter", CERTAIN, machine::coarse_counter),
         "coarser than declared",
         machine::coarse_counter_undeclared,
+    ),
+    with_twin(
+        scenario(
+            "F15",
+            "clock-source-changes",
+            "disrupted within 105 ms, until it is back",
+            machine::clock_source_changes,
+        ),
+        "of a clock that does not use it",
+        machine::clock_source_of_others_changes,
     ),
     with_twin(
         scenario("all", "anything", CERTAIN, sources::anything),

@@ -251,6 +251,16 @@ impl Stage {
         Err(self.world.violation(Law::SeenInTime, || format!("not after {limit:?}")))
     }
 
+    /// The caller's decision after a disruption: time may be seen to go back, and timestamps that were not exposed count no more.
+    pub(crate) fn start_new_epoch(&mut self, at: usize) -> Checked {
+        let clock = self.clocks[at].clone();
+        if clock.start_new_epoch() {
+            self.newest[at] = None;
+        }
+        self.tally.acts += 1;
+        self.look()
+    }
+
     /// What a clock says now, unchecked.
     pub(crate) fn now(&self, at: usize) -> Result<TimeInterval, NowError> {
         self.clocks[at].now()
@@ -269,6 +279,8 @@ fn kind(error: NowError) -> &'static str {
             DisruptionReason::Suspended => "suspended",
             DisruptionReason::LeapSecond => "leap second",
             DisruptionReason::Restored => "restored",
+            DisruptionReason::CounterJumped => "counter jumped",
+            DisruptionReason::ClockSourceChanged => "clock source changed",
             _ => "disrupted",
         },
         NowError::CounterWentBack { .. } => "counter went back",

@@ -1,13 +1,13 @@
 //! Laws of the window, beside its ten-line definition.
 
 use super::*;
-use crate::time::{CounterId, MonotonicTime, TickScale, Timestamp, compose};
+use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, Timestamp, compose};
 use proptest::prelude::*;
 
 const K_PPB: u32 = 300_000;
 
 fn ageing() -> Ageing {
-    let slopes = Slopes::new(TickScale::NANOSECOND, compose(&[K_PPB]).unwrap()).unwrap();
+    let slopes = Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[K_PPB]).unwrap()).unwrap();
     Ageing { slopes, margin: 1 }
 }
 

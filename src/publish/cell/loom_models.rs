@@ -29,7 +29,7 @@ fn reader_and_writer_of(
         after(m);
     }
     reader.join().expect("the reader ends");
-    assert_eq!(cell.load_with(|| ()).0, [publications; 2], "the newest is not seen after the join");
+    assert_eq!(cell.load_with(|_| ()).0, [publications; 2], "the newest is not seen after the join");
 }
 
 fn words_are_whole() {
@@ -39,7 +39,7 @@ fn words_are_whole() {
 fn one_load_is_whole(publications: u64) {
     let reader = move |cell: &Cell<2>| {
         let mut tries = 0;
-        let ([a, b], ()) = cell.load_with(|| tries += 1);
+        let ([a, b], ()) = cell.load_with(|_| tries += 1);
         assert!(a == b, "torn");
         assert!(tries <= 1 + publications, "more tries than publications account for");
     };
@@ -55,13 +55,13 @@ fn read_inside(cell: &Cell<2>, read: &dyn Fn() -> u64) -> (u64, u64) {
 }
 
 fn read_behind(cell: &Cell<2>, read: &dyn Fn() -> u64) -> (u64, u64) {
-    let ([word, _], ()) = cell.load_with(|| ());
+    let ([word, _], ()) = cell.load_with(|_| ());
     (word, read())
 }
 
 fn read_ahead(cell: &Cell<2>, read: &dyn Fn() -> u64) -> (u64, u64) {
     let reading = read();
-    let ([word, _], ()) = cell.load_with(|| ());
+    let ([word, _], ()) = cell.load_with(|_| ());
     (word, reading)
 }
 
@@ -99,7 +99,7 @@ fn the_stamp_alone_promises_what_came_before() {
         let reader = move |cell: &Cell<2>| {
             let stamp = cell.stamp();
             assert!(stamp <= readers_begun.load(Ordering::Relaxed), "newer than begun");
-            assert!(stamp <= cell.load_with(|| ()).0[0], "a load went back behind the stamp");
+            assert!(stamp <= cell.load_with(|_| ()).0[0], "a load went back behind the stamp");
         };
         reader_and_writer(reader, |m| begun.store(m, Ordering::Relaxed), |_| ());
     });
@@ -108,8 +108,8 @@ fn the_stamp_alone_promises_what_came_before() {
 fn loads_never_go_back() {
     loom::model(|| {
         let reader = |cell: &Cell<2>| {
-            let ([first, _], ()) = cell.load_with(|| ());
-            let ([second, _], ()) = cell.load_with(|| ());
+            let ([first, _], ()) = cell.load_with(|_| ());
+            let ([second, _], ()) = cell.load_with(|_| ());
             assert!(first <= second, "went back");
         };
         reader_and_writer(reader, |_| (), |_| ());

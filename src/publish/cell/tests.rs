@@ -12,7 +12,7 @@ const LEAD: u64 = 2_000;
 /// Loads, and says how many tries it took.
 fn load_counting<const N: usize>(cell: &Cell<N>) -> ([u64; N], u32) {
     let mut tries = 0;
-    cell.load_with(|| {
+    cell.load_with(|_| {
         tries += 1;
         tries
     })
@@ -61,7 +61,7 @@ fn a_publication_completed_while_reading_means_another_try() {
     for completed in 1..4 {
         let (mut publisher, cell) = channel([0, 0]);
         let mut tries = 0;
-        let (words, reading) = cell.load_with(|| {
+        let (words, reading) = cell.load_with(|_| {
             tries += 1;
             if tries == 1 {
                 (1..=completed).for_each(|m| publisher.publish([m, m]));
@@ -80,7 +80,7 @@ fn a_writer_that_dies_while_a_reader_reads_means_no_other_try() {
         let (mut publisher, cell) = channel([0; N]);
         publisher.publish([1; N]);
         let mut tries = 0;
-        let (words, ()) = cell.load_with(|| {
+        let (words, ()) = cell.load_with(|_| {
             tries += 1;
             let mut stores = 0;
             let death = catch_unwind(AssertUnwindSafe(|| {
@@ -132,7 +132,7 @@ fn words_stay_whole_and_never_go_back_on_real_threads() {
         while newest < WRITES {
             let before = cell.stamp();
             // What the reading is of: the stamp seen inside the section is the one of the words.
-            let (words, inside) = cell.load_with(|| cell.stamp());
+            let (words, inside) = cell.load_with(|_| cell.stamp());
             assert_eq!(words, whole(inside));
             assert!(newest <= before && before <= inside && inside <= cell.stamp());
             distinct += u64::from(newest != inside);

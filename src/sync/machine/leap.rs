@@ -10,7 +10,9 @@
 //! One announcement is enough; a false one costs a few seconds without an answer around one midnight. A source can move only
 //! the midnight it announces itself, so a liar cannot make the others' forgotten.
 
+use super::{Machine, Phase};
 use crate::bound::{Facts, LeapAnnouncement};
+use crate::publish::Content;
 
 /// The leap seconds that sources announce, and the last one that each has announced.
 #[derive(Debug, Default)]
@@ -62,6 +64,26 @@ impl LeapGuard {
     /// The span around a midnight into which no fact from before its end may be aged.
     pub(super) fn ambiguous(midnight: i64) -> std::ops::RangeInclusive<i64> {
         midnight.saturating_sub(BEFORE_NS)..=midnight.saturating_add(AROUND_NS)
+    }
+}
+
+impl Machine {
+    /// Keeps facts and parameters from being aged across an announced leap second, whatever the phase and however few
+    /// sources answer.
+    pub(super) fn mind_the_leap(&mut self, now: u64) {
+        for midnight in self.leap.midnights() {
+            for source in &mut self.sources {
+                source.window.drop_aged_into(now, LeapGuard::ambiguous(midnight));
+            }
+        }
+        if let Phase::Running(params) = self.phase {
+            let earliest = params.until(None).earliest_now(now).unwrap_or(i64::MIN);
+            let guarded = params.until(self.leap.guard_ns(earliest));
+            if guarded.horizon < params.horizon {
+                self.phase = Phase::Running(guarded);
+                self.publish(Content::Running(guarded));
+            }
+        }
     }
 }
 

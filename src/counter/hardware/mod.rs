@@ -1,0 +1,243 @@
+//! The processor's own counter: TSC on x86-64, CNTVCT on aarch64. The only instructions that read it, and what makes it a clock.
+//!
+//! It is read only where `trust` finds that reading is allowed and runs at one rate; `skew` certifies how far the cores are apart,
+//! and pairs of readings with CLOCK_MONOTONIC_RAW the length of a tick. That is done once for a process.
+//!
+//! What is ordered and what is not (the litmus of a reading inside the cell's read section):
+//!
+//! - **Earlier loads come first.** x86-64: LFENCE lets RDTSC begin only when every earlier load is done. aarch64: a branch that
+//!   depends on a loaded value, then ISB: nothing after it is fetched before that load is done, and later loads of an acquiring
+//!   one are later still. So a reading taken after a request arrived (received by an acquiring load, a lock or a system call) is a
+//!   reading of after the arrival, as a commit timestamp needs; and a counter read under stamp s is read after s was published.
+//! - **Later loads may come earlier**, by as much as the processor runs ahead: the second look at the stamp may be made before the
+//!   counter is read. An interrupt, an exit to a hypervisor or a stop of the thread between the two throws the run-ahead load away,
+//!   so the counter is never read long after it: less than a microsecond. Such a reader answers from the parameters that were in
+//!   force a microsecond ago. `after` and timestamps stay right, for until the disruption those parameters were published as
+//!   right; and a recovery must not fall below what such a reader was told: the allowance `OVERLAP` of the machine (1 ms) is a
+//!   thousand times that. A second LFENCE would close the gap for about 5 ns a reading; the allowance costs a millisecond a
+//!   recovery instead.
+//! - **Stores** are ordered by neither: what a program writes after a reading may be seen by others before it. No promise needs
+//!   the contrary: a commit is exposed only after `after(s)`, which is true of every later moment, too.
+
+mod skew;
+mod trust;
+
+use super::calibration::{Calibration, Pair};
+use super::os_ns;
+use rustix::time::ClockId;
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+use trust::Distrust;
+
+pub(super) use trust::is_clock_source;
+
+/// What was certified of the counter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Certificate {
+    pub(super) calibration: Calibration,
+    /// How far two readings may be apart beside the time that passed: the skew between cores, and the counter's steps.
+    pub(super) margin: u64,
+    forced: bool,
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tick = self.calibration.tick();
+        let skew = tick.middle().duration(self.margin).as_nanos();
+        let source = if self.forced { "taken on request" } else { "invariant, and the kernel's own clock source" };
+        let (ppm, tenth) = (tick.width_ppb() / 2 / 1000, tick.width_ppb() / 2 / 100 % 10);
+        write!(
+            f,
+            "{NAME}: {source}; cores and steps within {skew} ns; a tick is certified to {ppm}.{tenth} ppm at the start, beside the 100 ppm of"
+        )?;
+        f.write_str(" CLOCK_MONOTONIC_RAW")
+    }
+}
+
+/// Certifies the counter, or says why not; where `forced`, even if the kernel keeps time by another clock source.
+pub(super) fn certify(forced: bool) -> Result<Certificate, &'static str> {
+    trusted(forced).map_err(Distrust::as_str)
+}
+
+fn trusted(forced: bool) -> Result<Certificate, Distrust> {
+    trust::is_readable()?;
+    if !forced && !is_clock_source() {
+        return Err(Distrust::ClockSource);
+    }
+    // Once: the skew takes a while, and of the tick more is known the longer ago the first pair was taken.
+    static FIRST: OnceLock<Result<Certificate, Distrust>> = OnceLock::new();
+    let mut certificate = (*FIRST.get_or_init(first))?;
+    certificate.forced = forced;
+    if certificate.calibration.add(pair()).is_err() {
+        // A suspend since the first pair, for instance.
+        certificate.calibration = calibrate(certificate.margin)?;
+    }
+    Ok(certificate)
+}
+
+/// The first certificate of this process; takes some milliseconds.
+fn first() -> Result<Certificate, Distrust> {
+    let skew = skew::between_cores(|| ticks_after(0)).ok_or(Distrust::Skew)?;
+    // With steps of g, cores that show an offset o may be apart by o + g on either side, and a difference of readings says by less
+    // than g more or less what passed.
+    let margin = skew.saturating_add(3 * step());
+    let calibration = calibrate(margin)?;
+    let apart = calibration.tick().middle().duration(margin);
+    if apart > MOST_SKEW { Err(Distrust::Skew) } else { Ok(Certificate { calibration, margin, forced: false }) }
+}
+
+/// What two pairs say, a little while apart.
+fn calibrate(margin: u64) -> Result<Calibration, Distrust> {
+    let first = pair();
+    std::thread::sleep(FIRST_BASE);
+    let calibration = Calibration::begin(first, pair(), margin).ok_or(Distrust::Calibration)?;
+    let tick = calibration.tick();
+    let usual = LEAST_TICK_2_40..=MOST_TICK_2_40;
+    let is_clock = tick.width_ppb() <= WIDEST_TICK_PPB && usual.contains(&tick.least_2_40);
+    if is_clock { Ok(calibration) } else { Err(Distrust::Calibration) }
+}
+
+/// An upper bound of the counter's steps, in ticks: on some processors it counts in tens. No step is seen smaller than it is.
+fn step() -> u64 {
+    let (mut least, mut last) = (MOST_STEP, ticks_after(0));
+    for _ in 0..STEPS {
+        let next = ticks_after(0);
+        least = if next > last { least.min(next - last) } else { least };
+        last = next;
+    }
+    least
+}
+
+/// A reading of RAW between two of the counter: the closest of some.
+pub(super) fn pair() -> Pair {
+    let take = || Pair { before: ticks_after(0), raw_ns: os_ns(ClockId::MonotonicRaw), after: ticks_after(0) };
+    let mut best = take();
+    for _ in 1..PAIRS {
+        let next = take();
+        if next.after.wrapping_sub(next.before) < best.after.wrapping_sub(best.before) {
+            best = next;
+        }
+    }
+    best
+}
+
+/// The counter, read after every earlier load that `loaded` depends on (aarch64), or after all of them (x86-64).
+///
+/// Only where [`super::trust`] has found that reading it is allowed.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn ticks_after(_loaded: u64) -> u64 {
+    let (low, high): (u64, u64);
+    // SAFETY: LFENCE is part of SSE2, which every x86-64 has; RDTSC is allowed, as `trust` has asked the kernel. Both touch
+    // nothing but the two registers. Without `nomem`, so that the compiler moves no load or store over them.
+    unsafe {
+        std::arch::asm!("lfence", "rdtsc", out("rax") low, out("rdx") high, options(nostack, preserves_flags));
+    }
+    high << 32 | low
+}
+
+/// As on x86-64.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn ticks_after(loaded: u64) -> u64 {
+    let ticks: u64;
+    // SAFETY: CNTVCT_EL0 may be read, as `trust` has established from the kernel using it in its vDSO. The branch goes to the next
+    // instruction either way. Without `nomem`, so that the compiler moves no load or store over them.
+    unsafe {
+        std::arch::asm!(
+            "cbnz {loaded}, 2f",
+            "2:",
+            "isb",
+            "mrs {ticks}, cntvct_el0",
+            loaded = in(reg) loaded,
+            ticks = out(reg) ticks,
+            options(nostack, preserves_flags)
+        );
+    }
+    ticks
+}
+
+/// The counter as it was some time before the end of the call: an unordered read may be made early, by as much as the processor runs
+/// ahead.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn ticks_unordered() -> u64 {
+    let (low, high): (u64, u64);
+    // SAFETY: as in `ticks_after`, without the LFENCE.
+    unsafe {
+        std::arch::asm!("rdtsc", out("rax") low, out("rdx") high, options(nostack, preserves_flags));
+    }
+    high << 32 | low
+}
+
+/// As on x86-64.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(super) fn ticks_unordered() -> u64 {
+    let ticks: u64;
+    // SAFETY: as in `ticks_after`, without the barrier.
+    unsafe {
+        std::arch::asm!("mrs {ticks}, cntvct_el0", ticks = out(reg) ticks, options(nostack, preserves_flags));
+    }
+    ticks
+}
+
+#[cfg(target_arch = "x86_64")]
+const NAME: &str = "TSC";
+#[cfg(target_arch = "aarch64")]
+const NAME: &str = "CNTVCT";
+
+/// How long the first calibration takes. Shorter: less is known of a tick in the first seconds. Longer: a slower start.
+const FIRST_BASE: Duration = Duration::from_millis(4);
+/// Pairs of readings for the step.
+const STEPS: u32 = 1000;
+/// If the counter does not move during all of them.
+const MOST_STEP: u64 = 1_000_000;
+/// Of so many pairs the closest counts.
+const PAIRS: u32 = 5;
+/// A first bracket wider than this (100 us in 4 ms) is that of a machine too busy to be measured.
+const WIDEST_TICK_PPB: u64 = 25_000_000;
+/// 100 ps (10 GHz) to 1 ms (1 kHz): anything else is no counter of a processor.
+const LEAST_TICK_2_40: u64 = (1 << 40) / 10;
+const MOST_TICK_2_40: u64 = 1_000_000 << 40;
+/// Cores further apart than this are not kept together by anyone: then the kernel does not use the counter either.
+const MOST_SKEW: Duration = Duration::from_micros(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_fits_to_raw_or_says_why_there_is_none() {
+        let certificate = match certify(true) {
+            Ok(certificate) => certificate,
+            Err(why) => return assert!(!why.is_empty()),
+        };
+        let again = certify(true).unwrap();
+        assert_eq!(again.margin, certificate.margin, "measured once");
+        assert!(again.calibration.tick().and(certificate.calibration.tick()).is_some(), "both are true");
+        let text = certificate.to_string();
+        assert!(text.contains(NAME) && text.contains("on request") && text.contains(" ppm"), "{text}");
+        let (a, b) = (pair(), pair());
+        assert!(a.before <= a.after && a.raw_ns <= b.raw_ns && a.before <= b.after);
+    }
+
+    #[test]
+    fn readings_go_forward() {
+        if trust::is_readable().is_err() {
+            return;
+        }
+        let mut last = ticks_after(0);
+        for _ in 0..100_000 {
+            let next = ticks_after(last);
+            assert!(next >= last.saturating_sub(50_000), "{last} {next}");
+            last = next;
+        }
+        assert!(ticks_unordered() > 0);
+    }
+}

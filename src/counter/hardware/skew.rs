@@ -1,0 +1,122 @@
+//! How far the counters of two cores may be apart: certified by round trips between them, as clocks are compared over a network.
+//!
+//! A thread on core a reads a1, one on core b reads its counter, core a reads a2; a message is not received before it was sent, so
+//! the offset of b lies within `[b - a2, b - a1]`. The best of many rounds bounds it to about the time a cache line takes. Looking
+//! for readings that go back (the kernel's warp test) would not do: it sees no offset below that time, and a bound must.
+
+use rustix::thread::CpuSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The largest difference between the counters of any two cores that this process may run on, in ticks; `None` where it cannot
+/// be measured.
+pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<u64> {
+    let allowed = rustix::thread::sched_getaffinity(None).ok()?;
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    let (first, others) = cores.split_first()?;
+    let mut offsets = (0i128, 0i128);
+    for other in others {
+        let (least, most) = offset(*first, *other, &read)?;
+        offsets = (offsets.0.min(least), offsets.1.max(most));
+    }
+    u64::try_from(offsets.1 - offsets.0).ok()
+}
+
+/// Bounds of the counter of core `b` minus that of core `a`.
+fn offset(a: usize, b: usize, read: &(impl Fn() -> u64 + Sync)) -> Option<(i128, i128)> {
+    // Odd: a question; even: its answer is there.
+    let (turn, answer) = (AtomicU64::new(0), AtomicU64::new(0));
+    let give_up = Instant::now() + LONGEST;
+    std::thread::scope(|scope| {
+        let responder = scope.spawn(|| {
+            pin(b)?;
+            for round in 0..ROUNDS {
+                wait_for(&turn, 2 * round + 1, give_up)?;
+                answer.store(read(), Ordering::Relaxed);
+                turn.store(2 * round + 2, Ordering::Release);
+            }
+            Some(())
+        });
+        let asker = scope.spawn(|| {
+            pin(a)?;
+            let mut best: Option<(i128, i128)> = None;
+            for round in 0..ROUNDS {
+                let asked = read();
+                turn.store(2 * round + 1, Ordering::Release);
+                if wait_for(&turn, 2 * round + 2, give_up).is_none() {
+                    break;
+                }
+                let told = i128::from(answer.load(Ordering::Relaxed));
+                let got = read();
+                let (least, most) = (told - i128::from(got), told - i128::from(asked));
+                // Every round is true: the best of all of them.
+                best = Some(best.map_or((least, most), |(l, m)| (l.max(least), m.min(most))));
+            }
+            best
+        });
+        // The responder may have been too late for the last rounds; not to have been pinned is another matter.
+        let (_, best) = (responder.join().ok()?, asker.join().ok()?);
+        best.filter(|(least, most)| least <= most)
+    })
+}
+
+/// Spins until the turn has come, or gives up.
+fn wait_for(turn: &AtomicU64, value: u64, give_up: Instant) -> Option<()> {
+    let mut spins = 0u32;
+    loop {
+        let now = turn.load(Ordering::Acquire);
+        if now >= value {
+            return Some(());
+        }
+        std::hint::spin_loop();
+        spins = spins.wrapping_add(1);
+        if spins % 256 == 0 {
+            if Instant::now() > give_up {
+                return None;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn pin(core: usize) -> Option<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    rustix::thread::sched_setaffinity(None, &set).ok()
+}
+
+/// Rounds with each core. Fewer: a wider bound where the machine is busy. More: a slower first start; a round takes well below a
+/// microsecond.
+const ROUNDS: u64 = 300;
+/// A core that hardly runs does not hang the start of a clock.
+const LONGEST: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_clock_behind_all_cores_is_within_its_bound() {
+        let began = Instant::now();
+        let read = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // A round trip, which a busy machine may stretch.
+        if let Some(skew) = between_cores(read) {
+            assert!(skew < 100_000_000, "{skew} ns");
+        }
+    }
+
+    #[test]
+    fn a_skew_is_within_its_bound() {
+        let began = Instant::now();
+        let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+        let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+        let Some(second) = cores.get(1).copied() else { return };
+        // The second core's counter is a millisecond ahead.
+        let read = || {
+            let ahead = if rustix::thread::sched_getcpu() == second { 1_000_000 } else { 0 };
+            u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX) + ahead
+        };
+        let Some((least, most)) = offset(cores[0], second, &read) else { return };
+        assert!(least <= 1_000_000 && 1_000_000 <= most, "{least} to {most}");
+    }
+}

@@ -1,0 +1,38 @@
+//! What the machine learns of its counter: the length of a tick, and whether it can be trusted at all.
+
+use super::{Machine, Phase};
+use crate::bound::lines::Slopes;
+use crate::bound::params::Params;
+use crate::time::TickBounds;
+
+impl Machine {
+    /// Whether the counter can be trusted from now on. While it cannot nobody is asked; whoever says so disrupts, too.
+    pub(crate) fn set_usable(&mut self, usable: bool) {
+        self.usable = usable;
+        if usable {
+            // Between a reading from before and one from after it the counter may not have run evenly.
+            self.next_incarnation();
+            self.publish_phase();
+            self.sources.iter_mut().for_each(|source| source.schedule.hurry());
+        }
+    }
+
+    /// What is known of the length of a tick has changed. Where it is more, lines only become better: the true length is within both
+    /// bounds. Other than before it is only while the counter cannot be trusted, when there is no line that it could make worse.
+    pub(crate) fn learn(&mut self, tick: TickBounds) {
+        let more = tick.is_within(self.config.tick);
+        // Each time is a publication, so every little is not worth it.
+        let little = more && tick.width_ppb() > self.config.tick.width_ppb() / 2;
+        if little || !more && self.usable {
+            return;
+        }
+        let Some(slopes) = Slopes::new(tick, self.config.rate) else { return };
+        self.config.tick = tick;
+        self.config.ageing.slopes = slopes;
+        self.sources.iter_mut().for_each(|source| source.window.set_slopes(slopes));
+        if let Phase::Running(params) = self.phase {
+            self.phase = Phase::Running(Params { slopes, ..params });
+        }
+        self.publish_phase();
+    }
+}
