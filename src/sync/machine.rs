@@ -360,15 +360,6 @@ impl Machine {
         }
     }
 
-    /// Why it is disrupted, if it is.
-    #[cfg(feature = "sim")]
-    pub(crate) fn disrupted(&self) -> Option<DisruptionReason> {
-        match self.phase {
-            Phase::Disrupted { reason, .. } => Some(reason),
-            _ => None,
-        }
-    }
-
     /// Whether anything was published since the last call.
     pub(crate) fn take_published(&mut self) -> bool {
         std::mem::take(&mut self.published)

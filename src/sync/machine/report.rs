@@ -2,6 +2,8 @@
 
 use super::super::status::{SourceStatus, State, Status, Verdict};
 use super::{Machine, Phase};
+#[cfg(feature = "sim")]
+use crate::bound::DisruptionReason;
 use crate::bound::window::Bound;
 use crate::time::{MonotonicTime, TimeInterval, Timestamp};
 use std::time::Duration;
@@ -58,6 +60,15 @@ impl Machine {
             counter_margin: scale.duration(self.config.ageing.margin),
             counts: self.counts,
             sources,
+        }
+    }
+
+    /// Why it is disrupted, if it is.
+    #[cfg(feature = "sim")]
+    pub(crate) fn disrupted(&self) -> Option<DisruptionReason> {
+        match self.phase {
+            Phase::Disrupted { reason, .. } => Some(reason),
+            _ => None,
         }
     }
 
