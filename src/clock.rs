@@ -139,14 +139,14 @@ impl Shared {
         Publication::decode(&words)
     }
 
-    /// The quick parameters in force with a reading; they answer it only if there is nothing to be said against it.
+    /// The first words in force with a reading: the quick parameters, which answer it only if there is nothing to be said against it.
     #[inline]
-    fn quick(&self) -> Option<(Quick, u64)> {
+    fn quick<const M: usize>(&self) -> Option<([u64; M], Quick, u64)> {
         if !self.process.holds() {
             return None;
         }
-        let (words, ticks) = self.cell.load_first_with::<QUICK_WORDS, _>(|stamp| self.counter.ticks_after(stamp));
-        Some((publish::quick(&words), ticks))
+        let (words, ticks) = self.cell.load_first_with(|stamp| self.counter.ticks_after(stamp));
+        Some((words, publish::quick(&words), ticks))
     }
 
     /// Whether what was read under `stamp` is still in force.
@@ -160,17 +160,9 @@ impl Shared {
         self.suspends.is_none()
     }
 
+    /// The interval of a quick reading, if it is within the limit of uncertainty.
     #[inline]
-    fn now(&self) -> Result<TimeInterval, NowError> {
-        if let Some(interval) = self.quick_now() {
-            return Ok(interval);
-        }
-        self.now_with_incarnation().map(|(interval, _)| interval)
-    }
-
-    #[inline]
-    fn quick_now(&self) -> Option<TimeInterval> {
-        let (quick, ticks) = self.quick()?;
+    fn quickly_certain(&self, quick: &Quick, ticks: u64) -> Option<TimeInterval> {
         let (earliest_ns, latest_ns) = quick.now(ticks)?;
         // Read as unsigned, an inverted interval is wider than any limit.
         if u64::from_ne_bytes(latest_ns.wrapping_sub(earliest_ns).to_ne_bytes()) > self.max_width_ns {
@@ -180,9 +172,31 @@ impl Shared {
         TimeInterval::new(earliest, latest, self.timescale).ok()
     }
 
-    /// The interval now, and the incarnation it is of; or the right error.
-    #[inline(never)]
+    #[inline]
+    fn now(&self) -> Result<TimeInterval, NowError> {
+        if let Some((_, quick, ticks)) = self.quick::<QUICK_WORDS>() {
+            if let Some(interval) = self.quickly_certain(&quick, ticks) {
+                return Ok(interval);
+            }
+        }
+        self.now_in_full().map(|(interval, _)| interval)
+    }
+
+    /// The interval now, and the incarnation it is of.
+    #[inline]
     pub(crate) fn now_with_incarnation(&self) -> Result<(TimeInterval, u32), NowError> {
+        if let Some((words, quick, ticks)) = self.quick::<{ QUICK_WORDS + 1 }>() {
+            if let Some(interval) = self.quickly_certain(&quick, ticks) {
+                return Ok((interval, publish::incarnation(&words)));
+            }
+        }
+        self.now_in_full()
+    }
+
+    /// The same with the right error for whatever is wrong.
+    #[cold]
+    #[inline(never)]
+    fn now_in_full(&self) -> Result<(TimeInterval, u32), NowError> {
         let (params, incarnation, ticks) = self.running()?;
         let (earliest_ns, latest_ns) = params.now(ticks)?;
         let age = ticks.saturating_sub(params.heard);
@@ -193,19 +207,36 @@ impl Shared {
         Ok((self.certain(earliest_ns, latest_ns)?, incarnation))
     }
 
+    /// `earliest`, whatever the age and the width.
     #[inline]
-    fn after(&self, t: Timestamp) -> Result<bool, NowError> {
-        if let Some(earliest) = self.quick().and_then(|(quick, ticks)| quick.earliest_now(ticks)) {
-            return Ok(t.as_unix_nanos() < earliest);
+    fn earliest(&self) -> Result<i64, NowError> {
+        if let Some(earliest) = self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.earliest_now(ticks)) {
+            return Ok(earliest);
         }
-        self.slow_after(t)
+        self.earliest_in_full()
+    }
+
+    /// `latest`, whatever the age and the width.
+    #[inline]
+    fn latest(&self) -> Result<i64, NowError> {
+        if let Some((_, latest)) = self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.now(ticks)) {
+            return Ok(latest);
+        }
+        self.latest_in_full()
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_after(&self, t: Timestamp) -> Result<bool, NowError> {
+    fn earliest_in_full(&self) -> Result<i64, NowError> {
         let (params, _, ticks) = self.running()?;
-        Ok(t.as_unix_nanos() < params.earliest_now(ticks)?)
+        params.earliest_now(ticks)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn latest_in_full(&self) -> Result<i64, NowError> {
+        let (params, _, ticks) = self.running()?;
+        Ok(params.now(ticks)?.1)
     }
 
     /// The interval, if it is within the limit of uncertainty.
@@ -360,7 +391,7 @@ impl SureClock {
     /// Spanner's `TT.after(t)`.
     #[inline]
     pub fn after(&self, t: Timestamp) -> Result<bool, NowError> {
-        self.inner.shared.after(t)
+        Ok(t.as_unix_nanos() < self.inner.shared.earliest()?)
     }
 
     /// Whether `t` is certainly in the future. True only at the reading: it expires.
@@ -374,8 +405,7 @@ impl SureClock {
     /// Spanner's `TT.before(t)`.
     #[inline]
     pub fn before(&self, t: Timestamp) -> Result<bool, NowError> {
-        let (params, _, ticks) = self.inner.shared.running()?;
-        Ok(t.as_unix_nanos() > params.now(ticks)?.1)
+        Ok(t.as_unix_nanos() > self.inner.shared.latest()?)
     }
 
     /// Blocks until the clock has an interval, or `timeout` is over.

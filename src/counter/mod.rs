@@ -178,24 +178,33 @@ impl Counter {
 
     /// One reading, in ticks, ordered after the acquiring load that gave `loaded`, and after all that came before that one. By an
     /// instruction for the hardware counter (`hardware` says what that orders), on Linux else through the vDSO, which orders it so.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ticks_after(&self, loaded: u64) -> u64 {
-        match &self.kind {
+        match self.kind {
             Kind::Hardware => hardware::ticks_after(loaded),
+            _ => self.other_ticks(),
+        }
+    }
+
+    /// One reading that may be from before the call, by as much as the processor runs ahead; never from after its return.
+    #[inline(always)]
+    pub(crate) fn ticks_unordered(&self) -> u64 {
+        match self.kind {
+            Kind::Hardware => hardware::ticks_unordered(),
+            _ => self.other_ticks(),
+        }
+    }
+
+    /// Apart, so that the way of the hardware counter is short wherever it is inlined.
+    #[inline(never)]
+    fn other_ticks(&self) -> u64 {
+        match &self.kind {
+            Kind::Hardware => hardware::ticks_after(0),
             #[cfg(target_os = "linux")]
             Kind::Raw => os_ns(rustix::time::ClockId::MonotonicRaw),
             // 584 years of nanoseconds fit.
             Kind::OsMonotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
             Kind::Manual(counter) => counter.ticks(),
-        }
-    }
-
-    /// One reading that may be from before the call, by as much as the processor runs ahead; never from after its return.
-    #[inline]
-    pub(crate) fn ticks_unordered(&self) -> u64 {
-        match &self.kind {
-            Kind::Hardware => hardware::ticks_unordered(),
-            _ => self.ticks(),
         }
     }
 

@@ -5,9 +5,9 @@
 //!
 //! The reader:
 //! 1. loads the stamp, s;
-//! 2. loads the words of copy s & 1: those of publication s, or, if s + 1 is complete by now and the writer fills this copy
+//! 2. calls the caller's `read`, which looks at the counter;
+//! 3. loads the words of copy s & 1: those of publication s, or, if s + 1 is complete by now and the writer fills this copy
 //!    again, any mixture of s and later ones;
-//! 3. calls the caller's `read`, which looks at the counter;
 //! 4. loads the stamp again. Still s: the words are those of s and s was the last publication while `read` ran. Changed:
 //!    begins again.
 //!
@@ -85,10 +85,12 @@ impl<const N: usize> Cell<N> {
             // before them, are visible. Weaker: the words may be older than s, or a mixture, under a stamp that holds.
             let stamp = self.stamp.load(ordering_at(Step::FirstLook, Ordering::Acquire));
 
+            // Before the words, so that they need not be kept over it.
+            let reading = read(stamp);
+
             // Relaxed: the load before orders them from below, the fence after them from above. Nothing is weaker.
             let copy = self.copy(stamp);
             let words = std::array::from_fn(|at| copy[at].load(Ordering::Relaxed));
-            let reading = read(stamp);
 
             // Acquire, pairs with the Release fence in `publish`: who has read a word of a publication after s reads a
             // stamp after s below. Without it the second load may be satisfied before the words: torn under a stamp

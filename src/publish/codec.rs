@@ -69,33 +69,33 @@ impl Publication {
             quick.slopes.slow,
             quick.slopes.fast,
         ]);
-        words[8..12].copy_from_slice(&rest);
-        words[12] = meta;
-        words[13] = u64::from(self.epoch) << 32 | u64::from(self.incarnation);
+        words[QUICK_WORDS] = u64::from(self.epoch) << 32 | u64::from(self.incarnation);
+        words[9] = meta;
+        words[10..].copy_from_slice(&rest);
         words
     }
 
     pub(crate) fn decode(words: &[u64; WORDS]) -> Publication {
         let Quick { earliest, latest, slopes, .. } = quick(&words[..]);
-        let meta = words[12];
+        let meta = words[9];
         let content = match meta & 0xff {
             RUNNING => Content::Running(Params {
-                published: words[8],
+                published: words[10],
                 margin: meta >> 32,
                 earliest,
                 latest,
                 slopes,
-                since: words[9],
-                heard: words[10],
-                horizon: words[11],
+                since: words[11],
+                heard: words[12],
+                horizon: words[13],
                 degraded: meta >> 16 & 1 == 1,
             }),
             NOT_SYNCHRONIZED => Content::NotSynchronized,
             DISRUPTED => Content::Disrupted(reason_of(meta >> 8 & 0xff)),
             _ => Content::ThreadDied,
         };
-        let (epoch, incarnation) = (low_half(words[13] >> 32), low_half(words[13]));
-        Publication { incarnation, epoch, slopes, content }
+        let epoch = low_half(words[QUICK_WORDS] >> 32);
+        Publication { incarnation: incarnation(words), epoch, slopes, content }
     }
 }
 
@@ -121,6 +121,12 @@ pub(crate) fn quick(words: &[u64]) -> Quick {
         latest: Line { anchor: words[4], ns: signed(words[5]) },
         slopes: Slopes { slow: words[6], fast: words[7] },
     }
+}
+
+/// The number of disruptions, which stands behind the words of [`Quick`].
+#[inline]
+pub(crate) fn incarnation(words: &[u64]) -> u32 {
+    low_half(words[QUICK_WORDS])
 }
 
 const NOT_SYNCHRONIZED: u64 = 0;

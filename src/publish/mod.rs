@@ -11,6 +11,6 @@ mod high_water;
 mod waiters;
 
 pub(crate) use cell::{Cell, Publisher, channel};
-pub(crate) use codec::{Content, Publication, QUICK_WORDS, WORDS, quick};
+pub(crate) use codec::{Content, Publication, QUICK_WORDS, WORDS, incarnation, quick};
 pub(crate) use high_water::HighWater;
 pub(crate) use waiters::{Waiters, WakerKey, wake};
