@@ -50,7 +50,7 @@ fn one_load_is_whole(publications: u64) {
 type Load = fn(&Cell<2>, &dyn Fn() -> u64) -> (u64, u64);
 
 fn read_inside(cell: &Cell<2>, read: &dyn Fn() -> u64) -> (u64, u64) {
-    let ([word, _], reading) = cell.load_with(read);
+    let ([word, _], reading) = cell.load_with(|_| read());
     (word, reading)
 }
 
