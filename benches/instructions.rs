@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     let counts: Vec<(&str, f64)> = PATHS.iter().map(|path| (*path, per_call(path))).collect();
     let twice = per_call(TWICE);
     if arguments.iter().any(|argument| argument == "--bless") {
-        let mut text = String::from("# Instructions a call, over a manual counter, as `cargo bench --bench instructions -- --bless` counted.\n");
+        let mut text = String::from(
+            "# Instructions a call, over a manual counter, as `cargo bench --bench instructions -- --bless` counted.\n",
+        );
         for (path, count) in &counts {
             let _ = writeln!(text, "{path} = {count:.0}");
         }

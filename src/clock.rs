@@ -351,8 +351,8 @@ impl SureClock {
     /// synchronization.
     ///
     /// `None` if a reading belongs to another counter, if the clock was disrupted between the two (the counter may not have
-    /// run through; with the hardware counter also after the two, since its rate is learned), while the counter cannot be trusted, or
-    /// if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
+    /// run through; with the hardware counter, or where every reading looks for a suspend, also after the two), while the counter
+    /// cannot be trusted, or if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
     #[must_use]
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         use crate::bound::lines::Line;
@@ -367,8 +367,9 @@ impl SureClock {
         let publication = shared.publication();
         use DisruptionReason::{ClockSourceChanged, CounterJumped};
         let untrusted = matches!(publication.content, Content::Disrupted(CounterJumped | ClockSourceChanged));
-        let other = publication.incarnation != later.incarnation() && shared.counter.rate_is_learned();
-        if other || untrusted {
+        let other = publication.incarnation != later.incarnation();
+        let unnoted = shared.suspends.as_ref().is_some_and(Suspends::unnoted);
+        if untrusted || unnoted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
             return None;
         }
         let slopes = publication.slopes;

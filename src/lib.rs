@@ -19,7 +19,8 @@
 //! Each assumption has a default:
 //!
 //! - **(R) rate**: the local oscillator is within 200 ppm ([`Builder::drift`]); for what the nominal rate of the counter may
-//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, 10.05 % for other monotonic clocks).
+//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, the same and what its calibration leaves open for the
+//!   hardware counter, 10.05 % for other monotonic clocks).
 //! - **(C) continuity**: the counter ran on through everything since the last exchange.
 //! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f = floor((N-1)/2) of N.
 //!
@@ -27,7 +28,8 @@
 //!
 //! 1. Plain NTP can be forged by anyone on the path to the servers. Strictly, all servers behind one unauthenticated path are
 //!    one failure domain.
-//! 2. A suspended machine is noticed up to `check_interval` (100 ms of running time) late; a suspend shorter than the platform
+//! 2. A suspended machine, and a hardware counter that jumps or changes its rate, are noticed up to `check_interval` (100 ms of running
+//!    time) late, suspends at once with [`Builder::suspend_check`]; a suspend shorter than the platform
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
 //!    Until then an interval may be behind true time, and a pause smaller than the uncertainty may never be noticed. Only a
 //!    fence at the resource makes that harmless.

@@ -1,7 +1,7 @@
 //! `OwnLoop`: the machine for a program that does its own input and output.
 
 use crate::bound::{DisruptionReason, Facts};
-use crate::counter::Counter;
+use crate::counter::{Counter, Look};
 use crate::sync::{Ask, AskId, Problem, SharedMachine};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use std::time::Duration;
 /// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
 /// Nothing here blocks. `examples/own_loop.rs` is a whole program.
 ///
-/// A loop that stops asking lets the last answer age; one that sees a suspend or a restore of the machine must say so
-/// with [`disrupt`](OwnLoop::disrupt), which the thread does by itself. Dropping it makes every later reading an error.
+/// Each call looks for a suspend and for a hardware counter that does not run evenly, as the thread does; so come back at least as
+/// often as you want that to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
+/// must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
 #[derive(Debug)]
 pub struct OwnLoop {
     machine: Arc<SharedMachine>,
@@ -27,9 +28,10 @@ impl OwnLoop {
         OwnLoop { machine, counter }
     }
 
-    /// The next question that is due, if any. Call until `None`.
+    /// The next question that is due, if any. Call until `None`. Looks first whether the counter ran on.
     #[must_use]
     pub fn next_ask(&self) -> Option<Ask> {
+        self.machine.check_continuity(&self.counter, Look::All);
         self.machine.lock().next_ask(self.counter.read())
     }
 
@@ -46,8 +48,9 @@ impl OwnLoop {
     }
 
     /// The question was answered with `facts`, whose first reading was taken after the question was put. An answer to a
-    /// question no longer awaited is passed over.
+    /// question no longer awaited is passed over. Looks first whether the counter ran on since it was put.
     pub fn answered(&self, id: AskId, facts: Facts) {
+        self.machine.check_continuity(&self.counter, Look::Clocks);
         let mut machine = self.machine.lock();
         machine.answered(self.counter.read(), id, facts);
     }

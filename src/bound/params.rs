@@ -7,6 +7,7 @@
 use super::lines::{Line, Slopes};
 use super::outcome::{DisruptionReason, NowError};
 use super::window::Ageing;
+use std::ops::RangeInclusive;
 
 /// All that a reader needs, as plain numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +122,14 @@ impl Params {
     pub(crate) fn earliest_now(&self, c: u64) -> Result<i64, NowError> {
         self.check(c)?;
         self.earliest.lower_after(c, self.slopes).ok_or(NowError::OutOfRange)
+    }
+
+    /// The readings at which [`earliest_now`](Params::earliest_now) gives no error.
+    pub(crate) fn earliest_answers(&self) -> RangeInclusive<u64> {
+        // Up to here the line does not leave the range.
+        let fits =
+            self.earliest.lower_exceeds_at(i64::MAX - 1, self.slopes).map_or(u64::MAX, |at| at.saturating_sub(1));
+        self.published.saturating_sub(self.margin)..=self.horizon.min(fits)
     }
 
     fn check(&self, c: u64) -> Result<(), NowError> {

@@ -34,13 +34,12 @@ impl Quick {
     /// The readings at which these parameters can be answered from without a further look, `max_age` ticks after the news at most.
     pub(crate) fn of(params: &Params, max_age: u64) -> Quick {
         let Params { earliest, latest, slopes, .. } = *params;
-        // From its anchor on `latest` has one slope; and not before the publication by more than the margin.
-        let floor = params.published.saturating_sub(params.margin).max(latest.anchor);
-        // Up to here neither line leaves the range.
-        let latest_fits = latest.upper_stays_below_until(i64::MAX, slopes);
-        let earliest_fits = earliest.lower_exceeds_at(i64::MAX - 1, slopes).map_or(u64::MAX, |at| at.saturating_sub(1));
+        let answers = params.earliest_answers();
+        // From its anchor on `latest` has one slope.
+        let floor = latest.anchor.max(*answers.start());
+        let fits = latest.upper_stays_below_until(i64::MAX, slopes);
         let fresh = params.heard.saturating_add(max_age);
-        let ceiling = params.horizon.min(fresh).min(latest_fits).min(earliest_fits);
+        let ceiling = fits.min(fresh).min(*answers.end());
         Quick { floor, ceiling, earliest, latest, slopes }
     }
 

@@ -3,6 +3,7 @@
 use crate::bound::NowError;
 use crate::clock::SureClock;
 use crate::time::Timestamp;
+use std::ops::RangeInclusive;
 
 /// A point in time, and from which reading of the counter on it is certainly in the past.
 ///
@@ -21,8 +22,8 @@ use crate::time::Timestamp;
 ///    since what was past at c is past at the return.
 /// 3. If it loads the stamp first, it does so by as much as it runs ahead, less than a microsecond: s was in force so shortly
 ///    before c that the clock's allowance for readers that overlap a publication covers it, as it does for `now`.
-/// 4. The stamp is still s: no disruption was published, no better or other line, no nearer horizon; and c is not beyond the horizon.
-///    Otherwise all of it is worked out again, from the publication in force.
+/// 4. The stamp is still s: no disruption was published, no better or other line, no nearer horizon; c is not beyond the horizon, and
+///    not below the publication, as after a counter went back. Otherwise all of it is worked out again, from what is in force.
 ///
 /// ```
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
@@ -40,15 +41,15 @@ pub struct Deadline {
     /// The stamp of the publication that the rest is of.
     stamp: u64,
     past_from: u64,
-    /// No reading above this is answered from here; 0 for none at all.
-    until: u64,
+    /// The readings that are answered from here.
+    answers: RangeInclusive<u64>,
 }
 
 impl SureClock {
     /// A [`Deadline`] at `t`. Needs no synchronization yet.
     #[must_use]
     pub fn deadline(&self, t: Timestamp) -> Deadline {
-        Deadline { clock: self.clone(), t, stamp: 0, past_from: u64::MAX, until: 0 }
+        Deadline { clock: self.clone(), t, stamp: 0, past_from: u64::MAX, answers: NONE }
     }
 }
 
@@ -69,7 +70,7 @@ impl Deadline {
     pub fn is_past(&mut self) -> Result<bool, NowError> {
         let shared = self.clock.shared();
         let ticks = shared.counter.ticks_unordered();
-        if shared.is_in_force(self.stamp) && ticks <= self.until {
+        if self.answers.contains(&ticks) && shared.is_in_force(self.stamp) {
             return Ok(ticks >= self.past_from);
         }
         self.work_out()
@@ -78,21 +79,26 @@ impl Deadline {
     #[cold]
     #[inline(never)]
     fn work_out(&mut self) -> Result<bool, NowError> {
-        self.until = 0;
+        self.answers = NONE;
         let shared = self.clock.shared();
         let (publication, ticks, stamp) = shared.load_stamped()?;
         let params = publication.running()?;
         let is_past = self.t.as_unix_nanos() < params.earliest_now(ticks)?;
         if shared.may_be_cached() {
-            let from = params.earliest.lower_exceeds_at(self.t.as_unix_nanos(), params.slopes);
             // Where the line never exceeds it within the range of readings, no reading is enough.
-            let never = (u64::MAX, params.horizon.min(u64::MAX - 1));
-            (self.past_from, self.until) = from.map_or(never, |from| (from, params.horizon));
+            let from = params.earliest.lower_exceeds_at(self.t.as_unix_nanos(), params.slopes);
+            self.past_from = from.unwrap_or(u64::MAX);
+            let answers = params.earliest_answers();
+            self.answers = *answers.start()..=(*answers.end()).min(u64::MAX - 1);
             self.stamp = stamp;
         }
         Ok(is_past)
     }
 }
+
+/// No readings.
+#[allow(clippy::reversed_empty_ranges, reason = "on purpose")]
+const NONE: RangeInclusive<u64> = 1..=0;
 
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests {

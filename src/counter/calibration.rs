@@ -39,6 +39,7 @@ pub(crate) struct Parted;
 impl Calibration {
     /// From two first pairs; `margin` is what readings of two cores may differ by, in ticks. `None` where they say nothing (too
     /// close together, or gone back).
+    #[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
     pub(crate) fn begin(first: Pair, second: Pair, margin: u64) -> Option<Calibration> {
         let tick = tick_between(first, second, margin)?;
         Some(Calibration { first, last: second, margin, tick, to_fit: 0 })

@@ -6,6 +6,7 @@ use super::moment::Moment;
 use super::oscillator::Oscillator;
 use crate::bound::DisruptionReason;
 use crate::builder::Builder;
+use crate::commit::Deadline;
 use crate::counter::{Counter, ManualCounter};
 use crate::publish::Waiters;
 use crate::sync::SharedMachine;
@@ -257,6 +258,8 @@ pub(super) struct Told {
     pub(super) reading: Option<(MonotonicTime, Moment)>,
     /// A timestamp that `after` called past.
     pub(super) past_ns: Option<i64>,
+    /// A deadline that has been asked before.
+    pub(super) deadline: Option<Deadline>,
     /// The number of disruptions that has been noted.
     pub(super) incarnation: u32,
     /// Since when an assumption is broken that the clock has not noticed.

@@ -114,7 +114,7 @@ impl World {
         Ok(result)
     }
 
-    /// As [`check`](World::check), and asks everything else that a clock answers: `after`, `before`, `at` and `elapsed`.
+    /// As [`check`](World::check), and asks everything else that a clock answers: `after` and deadlines, `before`, `at` and `elapsed`.
     ///
     /// # Errors
     ///
@@ -147,6 +147,22 @@ impl World {
                     return Err(inner.violation(Law::BeforeIsFuture, || format!("{t}, and it is {}", span(truth))));
                 }
             }
+        }
+        if let Some(mut deadline) = inner.hosts[host].told.deadline.take() {
+            // It was worked out long ago; `after` is worked out now, at the same reading where the cores agree.
+            let (t, is_past) = (deadline.timestamp(), deadline.is_past());
+            let wrong = is_past == Ok(true) && Moment::from_ns(t.as_unix_nanos()) >= truth.0;
+            if wrong || !skewed && is_past != clock.after(t) {
+                let what = || format!("a deadline at {t} says {is_past:?}, and it is {}", span(truth));
+                return Err(inner.violation(Law::AfterIsPast, what));
+            }
+            if !inner.dice.chance_ppm(100_000) {
+                inner.hosts[host].told.deadline = Some(deadline);
+            }
+        } else if let Ok(interval) = result {
+            let ahead = inner.dice.length(Duration::ZERO, Duration::from_secs(20));
+            let t = interval.earliest().checked_add(ahead);
+            inner.hosts[host].told.deadline = t.map(|t| clock.deadline(t));
         }
         if let (Some(past), false) = (inner.hosts[host].told.past_ns, skewed) {
             let t = Timestamp::from_unix_nanos(past);

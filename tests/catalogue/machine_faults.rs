@@ -422,6 +422,40 @@ fn suspend(stage: &mut Stage, excused: bool) -> Checked {
     Ok(())
 }
 
+/// F4: the machine is suspended, and every reading looks for that: nobody needs an excuse.
+pub(crate) fn suspended_and_looked_for(stage: &mut Stage) -> Checked {
+    suspended_with_a_check(stage, true)
+}
+
+/// Its twin: only the thread looks, at its interval.
+pub(crate) fn suspended_and_not_looked_for(stage: &mut Stage) -> Checked {
+    suspended_with_a_check(stage, false)
+}
+
+fn suspended_with_a_check(stage: &mut Stage, every_reading: bool) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    plain_servers(stage);
+    let host = plain_host("east", k, oscillator).settings(move |builder| builder.suspend_check(every_reading));
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..4 {
+        stage.run(10 * S)?;
+        let length = *stage.dice.one_of(&[MS, S, 60 * S, 8 * 3600 * S]);
+        let point = *stage.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
+        let (clock, in_a_reading) = (stage.clocks[0].clone(), stage.dice.below(2) == 0);
+        stage.act(|world, _| {
+            let suspended = clock.clone();
+            let suspend = move |world: &mut World| {
+                world.suspend(&suspended, length);
+                world.advance(length);
+            };
+            // In the middle of a reading, before its look for a suspend; or before it.
+            if in_a_reading { world.in_next_reading(&clock, point, suspend) } else { suspend(world) }
+        })?;
+    }
+    stage.run(10 * S)
+}
+
 /// F4: a timestamp made in the moments after a suspend that nobody has noticed is never exposed, however late its wait begins.
 pub(crate) fn suspended_before_a_commit(stage: &mut Stage) -> Checked {
     stand_still_before_a_commit(stage, true)

@@ -115,6 +115,11 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         machine::suspended_without_excuse,
     ),
     with_twin(
+        scenario("F4", "suspended-looked-for", CERTAIN, machine::suspended_and_looked_for),
+        "looked for by the thread alone",
+        machine::suspended_and_not_looked_for,
+    ),
+    with_twin(
         scenario("F4", "suspended-before-a-commit", "never exposed", machine::suspended_before_a_commit),
         "paused, unseen",
         machine::paused_before_a_commit,

@@ -1,0 +1,98 @@
+//! With the hardware counter the hot path makes no system call: read by a thread that is not allowed any.
+#![cfg(target_os = "linux")]
+#![allow(unsafe_code, reason = "seccomp is a system call without a safe wrapper")]
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use sureclock::{CounterChoice, Facts, SureClock};
+
+const BROKEN: &str = "SURECLOCK_TEST_MAKES_A_CALL";
+
+/// A clock over the hardware counter, or why there is none.
+fn clock() -> Result<SureClock, sureclock::BuildError> {
+    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).counter(CounterChoice::Hardware);
+    let (clock, own_loop) = builder.own_loop()?;
+    let ask = own_loop.next_ask().expect("the first question");
+    let (before, os, after) = (clock.monotonic(), SureClock::wall_time().assume_true(), clock.monotonic());
+    let half = Duration::from_millis(1);
+    let ends = os.checked_add(half).zip(os.checked_sub(half)).expect("in range");
+    own_loop.answered(ask.id, Facts::new(before, ends.0, after, ends.1).expect("facts"));
+    // Kept: a dropped loop is an error of every reading.
+    std::mem::forget(own_loop);
+    Ok(clock)
+}
+
+/// From now on this thread may end, and nothing else: the kernel kills the process for any other call. (The strict mode of seccomp
+/// would not do: it forbids reading the TSC, too.)
+fn forbid_system_calls() {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut steps = [
+        // The number of the call stands first.
+        step(LOAD, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 0, 1, libc::SYS_exit as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: both calls concern this thread alone; the kernel copies the program, which lives until then.
+    let set = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    };
+    assert!(set, "seccomp: {}", std::io::Error::last_os_error());
+}
+
+/// Answers of a thread that may make no system call.
+fn answers_without_system_calls(clock: SureClock, makes_a_call: bool) -> i64 {
+    static ANSWERS: AtomicI64 = AtomicI64::new(-1);
+    let t = clock.now().expect("synchronized").earliest();
+    std::thread::spawn(move || {
+        let mut deadline = clock.deadline(t);
+        forbid_system_calls();
+        let mut answers = 0;
+        for _ in 0..1000 {
+            let reading = clock.monotonic();
+            answers += i64::from(clock.now().is_ok() && clock.at(reading).is_ok());
+            answers += i64::from(clock.after(t).is_ok() && clock.before(t).is_ok() && deadline.is_past().is_ok());
+            answers += i64::from(clock.commit_timestamp().is_ok());
+        }
+        if makes_a_call {
+            // SAFETY: no arguments, no memory.
+            unsafe { libc::syscall(libc::SYS_getpid) };
+        }
+        ANSWERS.store(answers, Ordering::Release);
+        // SAFETY: ends this thread, which holds nothing that anyone waits for. What it owns leaks.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    });
+    let patience = Instant::now() + Duration::from_secs(60);
+    while ANSWERS.load(Ordering::Acquire) < 0 && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    ANSWERS.load(Ordering::Acquire)
+}
+
+#[test]
+fn a_thread_without_system_calls_reads_the_clock() {
+    match clock() {
+        Err(why) => println!("SKIPPED: {why}"),
+        Ok(clock) => assert_eq!(answers_without_system_calls(clock, std::env::var_os(BROKEN).is_some()), 3000),
+    }
+}
+
+/// The twin: one call, and the process is killed.
+#[test]
+fn a_system_call_would_be_seen() {
+    if std::env::var_os(BROKEN).is_some() || clock().is_err() {
+        return;
+    }
+    let this = std::env::current_exe().expect("its own path");
+    let mut command = Command::new(this);
+    let name = "a_thread_without_system_calls_reads_the_clock";
+    let output = command.args([name, "--exact"]).env(BROKEN, "1").output().expect("runs");
+    assert_eq!(output.status.signal(), Some(libc::SIGSYS), "{output:?}");
+}
