@@ -384,6 +384,7 @@ impl Builder {
             incarnation: Arc::clone(counter.incarnation()),
             counter_description: Arc::clone(counter.describe()),
             tick: counter.tick(),
+            tick_at_first: counter.tick(),
             rate,
             quick_max_age: (!self.suspend_check).then(|| counter.scale().ticks(self.max_age)),
             timescale: self.timescale,

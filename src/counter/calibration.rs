@@ -28,6 +28,8 @@ pub(crate) struct Calibration {
     last: Pair,
     margin: u64,
     tick: TickBounds,
+    /// What is known without any pair that may lie on the other side of a disruption.
+    at_first: TickBounds,
     /// After the two have parted: the pairs that are still to fit before anything is believed again.
     to_fit: u32,
 }
@@ -42,18 +44,25 @@ impl Calibration {
     #[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
     pub(crate) fn begin(first: Pair, second: Pair, margin: u64) -> Option<Calibration> {
         let tick = tick_between(first, second, margin)?;
-        Some(Calibration { first, last: second, margin, tick, to_fit: 0 })
+        Some(Calibration { first, last: second, margin, tick, at_first: tick, to_fit: 0 })
     }
 
     /// From what is known of a tick otherwise.
     #[cfg(feature = "sim")]
     pub(crate) fn known(tick: TickBounds, first: Pair, margin: u64) -> Calibration {
-        Calibration { first, last: first, margin, tick, to_fit: 0 }
+        Calibration { first, last: first, margin, tick, at_first: tick, to_fit: 0 }
     }
 
     /// What is certified of the length of a tick, in nanoseconds of RAW. It only narrows, but for a time when the two have parted.
     pub(crate) fn tick(&self) -> TickBounds {
         self.tick
+    }
+
+    /// There was a disruption before `pair`: whatever the counter did then, jumped a little or stood still, must not be taken for a part
+    /// of its rate. What is known is what was known at first, and what this pair and later ones say.
+    pub(crate) fn restart(&mut self, pair: Pair) {
+        (self.first, self.last, self.tick) = (pair, pair, self.at_first);
+        self.to_fit = if self.to_fit > 0 { PAIRS_TO_FIT } else { 0 };
     }
 
     /// Another pair, later than the others.
@@ -77,6 +86,9 @@ impl Calibration {
         };
         if self.to_fit > 0 && !self.is_far_from_last(pair) {
             return Err(Parted);
+        }
+        if self.to_fit > 0 {
+            self.at_first = tick;
         }
         (self.last, self.tick, self.to_fit) = (pair, tick, 0);
         Ok(())
@@ -211,6 +223,27 @@ mod tests {
         }
         // The twin: within the bracket nothing is seen.
         assert_eq!(begun().add(shifted(2 * S + S / 10, 100)), Ok(()));
+    }
+
+    #[test]
+    fn found_a_jump_that_a_marker_told_of_is_no_part_of_the_rate() {
+        // Known to 2 % at first, a pair a second later, and a jump of 40 us in between: it looks like 40 ppm.
+        let true_2_40 = 4 * (1u64 << 40) / 10;
+        let tick = TickBounds { least_2_40: true_2_40 / 100 * 98, most_2_40: true_2_40 / 100 * 102 };
+        let shifted = |ns: u64| {
+            let p = pair(ns, 400, (30, 30));
+            Pair { before: p.before - 100_000, after: p.after - 100_000, ..p }
+        };
+        let begun = Calibration { tick, at_first: tick, ..begun() };
+        let begun = Calibration { first: pair(S, 400, (30, 30)), last: pair(S, 400, (30, 30)), ..begun };
+        let is_within = |known: &Calibration| (known.tick().least_2_40..=known.tick().most_2_40).contains(&true_2_40);
+        let mut known = begun;
+        known.restart(shifted(2 * S));
+        assert_eq!((known.tick(), known.add(shifted(3 * S))), (tick, Ok(())));
+        assert!(is_within(&known), "{:?}", known.tick());
+        let mut twin = begun;
+        assert_eq!(twin.add(shifted(2 * S)), Ok(()));
+        assert!(!is_within(&twin), "without the restart it is taken for a rate: {:?}", twin.tick());
     }
 
     #[test]

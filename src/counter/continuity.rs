@@ -10,7 +10,7 @@
 
 use super::calibration::{Calibration, Pair};
 use super::hardware;
-use super::{Counter, Kind, ManualCounter};
+use super::{Counter, Incarnation, Kind, ManualCounter};
 use crate::time::TickBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,6 +23,9 @@ pub(crate) struct Continuity {
     suspended_ns: (i64, i64),
     suspends: Suspends,
     calibration: Option<Calibration>,
+    /// The disruptions of the clock, and how many the calibration knows of.
+    incarnation: Arc<Incarnation>,
+    calibrated_in: u32,
     watches_clock_source: bool,
     /// At the last look the counter fitted to RAW, and the kernel kept time by it; and both.
     even: bool,
@@ -57,8 +60,9 @@ pub(crate) struct Seen {
     pub(crate) broken: Option<Break>,
     /// From now on the counter can be trusted again, or cannot be.
     pub(crate) usable: Option<bool>,
-    /// What is known of the length of a tick has changed: it is more; or other, while the counter cannot be trusted.
-    pub(crate) tick: Option<TickBounds>,
+    /// What is known of the length of a tick has changed: it is more; or other, while the counter cannot be trusted. With the
+    /// incarnation that it is of.
+    pub(crate) tick: Option<(TickBounds, u32)>,
 }
 
 /// Who knows of suspends.
@@ -104,6 +108,8 @@ impl Continuity {
             suspended_ns,
             suspends,
             calibration,
+            calibrated_in: counter.incarnation.get(),
+            incarnation: Arc::clone(&counter.incarnation),
             watches_clock_source,
             even: true,
             clock_source: true,
@@ -120,9 +126,18 @@ impl Continuity {
     pub(crate) fn look(&mut self, look: Look) -> Seen {
         let mut seen = Seen::default();
         if let Some(calibration) = &mut self.calibration {
+            // Before the pair: it is not from before the disruption that this number tells of.
+            let incarnation = self.incarnation.get();
+            let pair = self.clocks.pair();
             let known = calibration.tick();
-            self.even = calibration.add(self.clocks.pair()).is_ok();
-            seen.tick = Some(calibration.tick()).filter(|tick| *tick != known);
+            if incarnation == self.calibrated_in {
+                self.even = calibration.add(pair).is_ok();
+            } else {
+                self.calibrated_in = incarnation;
+                calibration.restart(pair);
+            }
+            let tick = Some(calibration.tick()).filter(|tick| *tick != known);
+            seen.tick = tick.map(|tick| (tick, incarnation));
         }
         if self.watches_clock_source && look == Look::All {
             self.clock_source = self.clocks.hardware_is_clock_source();
@@ -145,8 +160,12 @@ impl Continuity {
     }
 
     /// What was seen has been published.
-    pub(crate) fn noted(&self) {
+    pub(crate) fn noted(&mut self, seen: Seen) {
         self.suspends.note(self.suspended_ns.1);
+        if seen.broken == Some(Break::Jumped) {
+            // The pair that showed it is from after it: no need to begin once more.
+            self.calibrated_in = self.incarnation.get();
+        }
     }
 }
 
@@ -206,7 +225,7 @@ mod tests {
         for look in 0..3_000 {
             let seen = continuity.look(if look % 100 == 0 { Look::All } else { Look::Clocks });
             assert_eq!((seen.broken, seen.usable), (None, None));
-            continuity.noted();
+            continuity.noted(Seen::default());
             assert!(!continuity.suspends().unnoted());
         }
     }
@@ -220,7 +239,7 @@ mod tests {
         assert!(continuity.suspends().unnoted(), "by readers before anyone has looked");
         assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
         assert!(continuity.suspends().unnoted(), "by readers until it is published");
-        continuity.noted();
+        continuity.noted(Seen::default());
         assert!(!continuity.suspends().unnoted());
         assert_eq!(continuity.look(Look::Clocks), Seen::default());
     }
@@ -232,10 +251,10 @@ mod tests {
         // As if the last look had been before a suspend of one second.
         continuity.suspended_ns.0 -= 1_000_000_000;
         continuity.suspended_ns.1 -= 1_000_000_000;
-        continuity.noted();
+        continuity.noted(Seen::default());
         assert!(continuity.suspends().unnoted());
         assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
-        continuity.noted();
+        continuity.noted(Seen::default());
         assert!(!continuity.suspends().unnoted());
         assert_eq!(continuity.look(Look::Clocks).broken, None);
     }
@@ -264,7 +283,7 @@ mod tests {
         };
         pass(100, 250_000_000);
         let seen = continuity.look(Look::Clocks);
-        assert!(seen.broken.is_none() && seen.tick.unwrap().width_ppb() < 1_000, "{seen:?}");
+        assert!(seen.broken.is_none() && seen.tick.unwrap().0.width_ppb() < 1_000, "{seen:?}");
         pass(100, 250_000_100);
         let seen = continuity.look(Look::Clocks);
         assert_eq!((seen.broken, seen.usable), (Some(Break::Jumped), Some(false)), "40 ns in 100 ms");

@@ -64,6 +64,7 @@ pub(crate) struct MachineConfig {
     pub(crate) counter_description: Arc<str>,
     /// What is known of the nominal length of a tick, and the rate bound beside it.
     pub(crate) tick: TickBounds,
+    pub(crate) tick_at_first: TickBounds,
     pub(crate) rate: RateBound,
     /// When readings become stale; `None`: every reading takes the long way, for it has more to look at.
     pub(crate) quick_max_age: Option<u64>,
@@ -436,6 +437,7 @@ impl Machine {
         events::disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
+        self.forget_tick();
         self.next_incarnation();
         self.counts.disruptions += 1;
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };

@@ -39,14 +39,14 @@ impl SharedMachine {
             if seen.usable == Some(false) {
                 machine.set_usable(false);
             }
-            if let Some(tick) = seen.tick {
-                machine.learn(tick);
+            if let Some((tick, incarnation)) = seen.tick {
+                machine.learn(tick, incarnation);
             }
             if seen.usable == Some(true) {
                 machine.set_usable(true);
             }
             // After the publication: a reader that does not see a suspend any more sees the disruption.
-            continuity.noted();
+            continuity.noted(seen);
             // The other lock first: dropping the machine wakes tasks, which may look for a suspend themselves.
             drop(continuity);
         }

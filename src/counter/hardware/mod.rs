@@ -1,7 +1,7 @@
 //! The processor's own counter: TSC on x86-64, CNTVCT on aarch64. The only instructions that read it, and what makes it a clock.
 //!
 //! It is read only where `trust` finds that reading is allowed and runs at one rate; `skew` certifies how far the cores are apart,
-//! and pairs of readings with CLOCK_MONOTONIC_RAW the length of a tick. That is done once for a process.
+//! and pairs of readings with CLOCK_MONOTONIC_RAW the length of a tick.
 //!
 //! What is ordered and what is not (the litmus of a reading inside the cell's read section):
 //!
@@ -65,26 +65,22 @@ fn trusted(forced: bool) -> Result<Certificate, Distrust> {
     if !forced && !is_clock_source() {
         return Err(Distrust::ClockSource);
     }
-    // Once: the skew takes a while, and of the tick more is known the longer ago the first pair was taken.
-    static FIRST: OnceLock<Result<Certificate, Distrust>> = OnceLock::new();
-    let mut certificate = (*FIRST.get_or_init(first))?;
-    certificate.forced = forced;
-    if certificate.calibration.add(pair()).is_err() {
-        // A suspend since the first pair, for instance.
-        certificate.calibration = calibrate(certificate.margin)?;
+    // Once, for it takes a while. The tick is measured for each clock: what the counter did before it is not its assumption.
+    static MARGIN: OnceLock<Result<u64, Distrust>> = OnceLock::new();
+    let margin = (*MARGIN.get_or_init(measure_margin))?;
+    let calibration = calibrate(margin)?;
+    if calibration.tick().middle().duration(margin) > MOST_SKEW {
+        return Err(Distrust::Skew);
     }
-    Ok(certificate)
+    Ok(Certificate { calibration, margin, forced })
 }
 
-/// The first certificate of this process; takes some milliseconds.
-fn first() -> Result<Certificate, Distrust> {
+/// By how much two readings may differ beside what passed between them.
+fn measure_margin() -> Result<u64, Distrust> {
     let skew = skew::between_cores(|| ticks_after(0)).ok_or(Distrust::Skew)?;
     // With steps of g, cores that show an offset o may be apart by o + g on either side, and a difference of readings says by less
     // than g more or less what passed.
-    let margin = skew.saturating_add(3 * step());
-    let calibration = calibrate(margin)?;
-    let apart = calibration.tick().middle().duration(margin);
-    if apart > MOST_SKEW { Err(Distrust::Skew) } else { Ok(Certificate { calibration, margin, forced: false }) }
+    Ok(skew.saturating_add(3 * step()))
 }
 
 /// What two pairs say, a little while apart.

@@ -19,20 +19,37 @@ impl Machine {
 
     /// What is known of the length of a tick has changed. Where it is more, lines only become better: the true length is within both
     /// bounds. Other than before it is only while the counter cannot be trusted, when there is no line that it could make worse.
-    pub(crate) fn learn(&mut self, tick: TickBounds) {
+    pub(crate) fn learn(&mut self, tick: TickBounds, incarnation: u32) {
+        if incarnation != self.incarnation {
+            // Of before a disruption that has come meanwhile.
+            return;
+        }
         let more = tick.is_within(self.config.tick);
         // Each time is a publication, so every little is not worth it.
         let little = more && tick.width_ppb() > self.config.tick.width_ppb() / 2;
         if little || !more && self.usable {
             return;
         }
-        let Some(slopes) = Slopes::new(tick, self.config.rate) else { return };
-        self.config.tick = tick;
-        self.config.ageing.slopes = slopes;
-        self.sources.iter_mut().for_each(|source| source.window.set_slopes(slopes));
+        if !more {
+            self.config.tick_at_first = tick;
+        }
+        self.set_tick(tick);
+        let slopes = self.config.ageing.slopes;
         if let Phase::Running(params) = self.phase {
             self.phase = Phase::Running(Params { slopes, ..params });
         }
         self.publish_phase();
+    }
+
+    /// What is known of a tick without anything from before a disruption.
+    pub(super) fn forget_tick(&mut self) {
+        self.set_tick(self.config.tick_at_first);
+    }
+
+    fn set_tick(&mut self, tick: TickBounds) {
+        let Some(slopes) = Slopes::new(tick, self.config.rate) else { return };
+        self.config.tick = tick;
+        self.config.ageing.slopes = slopes;
+        self.sources.iter_mut().for_each(|source| source.window.set_slopes(slopes));
     }
 }
