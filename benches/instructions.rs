@@ -60,7 +60,9 @@ fn committed(path: &str) -> f64 {
 
 /// What 1000 more calls cost, so that the start costs nothing.
 fn per_call(path: &str) -> f64 {
-    (instructions(path, 2_000) - instructions(path, 1_000)) / 1_000.0
+    let count = (instructions(path, 2_000) - instructions(path, 1_000)) / 1_000.0;
+    assert!(count > 1.0, "{path} was not counted: {count}");
+    count
 }
 
 fn instructions(path: &str, calls: u32) -> f64 {

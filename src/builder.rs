@@ -278,7 +278,7 @@ impl Builder {
         self
     }
 
-    /// How often the sync thread looks whether the counter ran on (suspends, jumps of the hardware counter, the kernel's clock
+    /// How often the sync thread looks whether the counter ran on (suspends, the hardware counter against RAW, the kernel's clock
     /// source): 1 ms to 1 min of running time.
     #[must_use]
     pub fn check_interval(mut self, interval: Duration) -> Builder {
@@ -287,8 +287,8 @@ impl Builder {
     }
 
     /// Looks for a suspend in every reading, not only at `check_interval`: a suspend that the platform can measure is then never
-    /// overlooked by `now`, `at`, `after` and `before`. Costs two more readings of the OS's clocks each, through the vDSO on Linux, the
-    /// one platform where it does anything.
+    /// overlooked by `now`, `at`, `after`, `before`, timestamps and deadlines. Costs three more readings of the OS's clocks each, through
+    /// the vDSO on Linux, the one platform where it does anything, and the quick way of readings: about three times the price.
     #[must_use]
     pub fn suspend_check(mut self, every_reading: bool) -> Builder {
         self.suspend_check = every_reading;
@@ -311,7 +311,8 @@ impl Builder {
         Ok(SureClock::synced(shared, machine, Some(driver)))
     }
 
-    /// The clock and the machine behind it, for a loop of your own: no thread is started and nothing is sent.
+    /// The clock and the machine behind it, for a loop of your own: no thread is left running (the first clock of a process compares the
+    /// counters of the cores, with short-lived threads) and nothing is sent.
     ///
     /// # Errors
     ///

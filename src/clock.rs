@@ -363,13 +363,14 @@ impl SureClock {
             return None;
         }
         let (n, margin) = (later.ticks() - earlier.ticks(), shared.counter.margin());
+        // Before the publication is loaded: who does not see a suspend any more sees the disruption that it is.
+        if shared.suspends.as_ref().is_some_and(Suspends::unnoted) {
+            return None;
+        }
         // The rate is that of the readings' time; and there is none while the counter itself cannot be trusted.
         let publication = shared.publication();
-        use DisruptionReason::{ClockSourceChanged, CounterJumped};
-        let untrusted = matches!(publication.content, Content::Disrupted(CounterJumped | ClockSourceChanged));
         let other = publication.incarnation != later.incarnation();
-        let unnoted = shared.suspends.as_ref().is_some_and(Suspends::unnoted);
-        if untrusted || unnoted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
+        if !publication.trusted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
             return None;
         }
         let slopes = publication.slopes;

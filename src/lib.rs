@@ -28,8 +28,10 @@
 //!
 //! 1. Plain NTP can be forged by anyone on the path to the servers. Strictly, all servers behind one unauthenticated path are
 //!    one failure domain.
-//! 2. A suspended machine, and a hardware counter that jumps or changes its rate, are noticed up to `check_interval` (100 ms of running
-//!    time) late, suspends at once with [`Builder::suspend_check`]; a suspend shorter than the platform
+//! 2. A suspended machine is noticed up to `check_interval` (100 ms of running time) late, at once with [`Builder::suspend_check`]. A
+//!    hardware counter that jumps or changes its rate is noticed as soon where CLOCK_MONOTONIC_RAW is another clock; where the
+//!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
+//!    or at the next exchange that contradicts what was published. A suspend shorter than the platform
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
 //!    Until then an interval may be behind true time, and a pause smaller than the uncertainty may never be noticed. Only a
 //!    fence at the resource makes that harmless.

@@ -14,8 +14,8 @@ use std::time::Duration;
 /// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
 /// Nothing here blocks. `examples/own_loop.rs` is a whole program.
 ///
-/// Each call looks for a suspend and for a hardware counter that does not run evenly, as the thread does; so come back at least as
-/// often as you want that to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
+/// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
+/// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
 /// must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
 #[derive(Debug)]
 pub struct OwnLoop {

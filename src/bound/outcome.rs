@@ -77,7 +77,8 @@ pub enum DisruptionReason {
     /// The counter went back.
     #[error("the counter went back")]
     CounterWentBack,
-    /// The hardware counter and CLOCK_MONOTONIC_RAW parted: one of them jumped or changed its rate.
+    /// The hardware counter and CLOCK_MONOTONIC_RAW parted: one of them jumped or changed its rate against the other. Where the kernel
+    /// makes RAW out of this counter, both do so together, and it shows only if one core leaves the others.
     #[error("the hardware counter jumped, or changed its rate")]
     CounterJumped,
     /// The kernel does not keep time by the hardware counter any more: it found it unstable, or was told to. There is no answer until

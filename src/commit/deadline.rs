@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 /// A point in time, and from which reading of the counter on it is certainly in the past.
 ///
 /// [`is_past`](Deadline::is_past) answers as [`after`](SureClock::after) does, but works the point out only once for each publication
-/// of the clock (one an answer of a source): the other calls read the counter and compare. For event loops and for checks
+/// of the clock (one an answer of a source; at every call where each reading [looks for a
+/// suspend](crate::Builder::suspend_check)): the other calls read the counter and compare. For event loops and for checks
 /// on every request; for one wait [`commit_wait`](SureClock::commit_wait) is the thing.
 ///
 /// # Why it is right
@@ -61,7 +62,7 @@ impl Deadline {
     }
 
     /// Whether the point is certainly in the past: once true, true for the epoch; what was true on another thread may be false here
-    /// for less than a microsecond.
+    /// for less than a microsecond, and as long as the cores' counters differ (the counter's margin, in the status).
     ///
     /// # Errors
     ///

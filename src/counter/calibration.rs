@@ -3,13 +3,15 @@
 //!
 //! A reading of RAW that says r was made at an instant between the two counter readings around it. Between two such instants RAW
 //! ran for more than `d - 2` and less than `d + 2` ns (both readings are rounded down to a nanosecond, and the kernel rounds its own
-//! sums by less than one), and the counter for more than `n_least` and less than `n_most` ticks; so a tick is longer than
+//! sums by less than one; more where RAW moves in coarser steps), and the counter for more than `n_least` and less than `n_most` ticks; so a tick is longer than
 //! `(d - 2) / n_most` and shorter than `(d + 2) / n_least` seconds of RAW. Every pair with the first one is such a fact; they are
 //! intersected, so knowledge only narrows, as the bracket over the time since the first pair.
 //!
 //! **RAW is no second witness of the frequency.** Where the kernel's clock source is this very counter, RAW is the counter times what
 //! the kernel took its frequency to be at boot. So this certifies the ratio to RAW, and what RAW itself may be wrong by is charged on
-//! top (`RAW_RATE_ERROR_PPB`), as for a clock that reads RAW. It does see the counter, or RAW's clock source, being changed.
+//! top (`RAW_RATE_ERROR_PPB`), as for a clock that reads RAW. **Nor of jumps**: a counter that jumps takes such a RAW with it. There the
+//! kernel's watchdog is the witness, and its verdict is the clock source. The two part where RAW comes from another clock (the
+//! hardware counter was forced, or the kernel has just changed over), and where a core's counter leaves the others.
 
 use crate::time::TickBounds;
 
@@ -27,9 +29,13 @@ pub(crate) struct Calibration {
     first: Pair,
     last: Pair,
     margin: u64,
+    /// What a difference of RAW readings may be off by, in nanoseconds.
+    raw_slack: u64,
     tick: TickBounds,
     /// What is known without any pair that may lie on the other side of a disruption.
     at_first: TickBounds,
+    /// The length that is frozen in the clock.
+    frozen: u64,
     /// After the two have parted: the pairs that are still to fit before anything is believed again.
     to_fit: u32,
 }
@@ -39,18 +45,36 @@ pub(crate) struct Calibration {
 pub(crate) struct Parted;
 
 impl Calibration {
-    /// From two first pairs; `margin` is what readings of two cores may differ by, in ticks. `None` where they say nothing (too
-    /// close together, or gone back).
+    /// From two first pairs; `margin` is what readings of two cores may differ by, in ticks, `raw_slack` what a difference of RAW may
+    /// be off by, in ns. `None` where they say nothing (too close together, or gone back).
     #[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
-    pub(crate) fn begin(first: Pair, second: Pair, margin: u64) -> Option<Calibration> {
-        let tick = tick_between(first, second, margin)?;
-        Some(Calibration { first, last: second, margin, tick, at_first: tick, to_fit: 0 })
+    pub(crate) fn begin(first: Pair, second: Pair, margin: u64, raw_slack: u64) -> Option<Calibration> {
+        let tick = tick_between(first, second, margin, raw_slack)?;
+        Some(Calibration {
+            first,
+            last: second,
+            margin,
+            raw_slack,
+            tick,
+            at_first: tick,
+            frozen: tick.middle().ns_per_tick_2_40,
+            to_fit: 0,
+        })
     }
 
     /// From what is known of a tick otherwise.
     #[cfg(feature = "sim")]
     pub(crate) fn known(tick: TickBounds, first: Pair, margin: u64) -> Calibration {
-        Calibration { first, last: first, margin, tick, at_first: tick, to_fit: 0 }
+        Calibration {
+            first,
+            last: first,
+            margin,
+            raw_slack: FINE_SLACK_NS,
+            tick,
+            at_first: tick,
+            frozen: tick.middle().ns_per_tick_2_40,
+            to_fit: 0,
+        }
     }
 
     /// What is certified of the length of a tick, in nanoseconds of RAW. It only narrows, but for a time when the two have parted.
@@ -75,8 +99,8 @@ impl Calibration {
         if self.to_fit == PAIRS_TO_FIT {
             return self.begin_again(pair);
         }
-        let fits = fit(self.last, pair, self.margin, self.tick);
-        let narrowed = fits.then(|| match tick_between(self.first, pair, self.margin) {
+        let fits = fit(self.last, pair, self.margin, self.raw_slack, self.tick);
+        let narrowed = fits.then(|| match tick_between(self.first, pair, self.margin, self.raw_slack) {
             Some(tick) => self.tick.and(tick),
             None => Some(self.tick),
         });
@@ -95,15 +119,20 @@ impl Calibration {
     }
 
     fn begin_again(&mut self, pair: Pair) -> Result<(), Parted> {
-        match tick_between(self.first, pair, self.margin) {
-            Some(tick) if self.is_far_from_last(pair) => {
+        match tick_between(self.first, pair, self.margin, self.raw_slack) {
+            Some(tick) if self.is_far_from_last(pair) && self.is_near_frozen(tick) => {
                 (self.last, self.tick, self.to_fit) = (pair, tick, PAIRS_TO_FIT - 1);
             }
             // Too early, if the counter does not go back.
-            _ if fit(self.first, pair, self.margin, TickBounds::ANY) => {}
+            _ if fit(self.first, pair, self.margin, self.raw_slack, TickBounds::ANY) => {}
             _ => (self.first, self.last) = (pair, pair),
         }
         Err(Parted)
+    }
+
+    /// With another length altogether the poll interval and the window of the sources would be others than what was asked for.
+    fn is_near_frozen(&self, tick: TickBounds) -> bool {
+        tick.middle().ns_per_tick_2_40.abs_diff(self.frozen) <= self.frozen / MOST_CHANGE
     }
 
     fn is_far_from_last(&self, pair: Pair) -> bool {
@@ -112,28 +141,29 @@ impl Calibration {
 }
 
 /// Whether two pairs in a row allow some length of a tick that is known to be possible.
-fn fit(a: Pair, b: Pair, margin: u64, tick: TickBounds) -> bool {
+fn fit(a: Pair, b: Pair, margin: u64, slack: u64, tick: TickBounds) -> bool {
     if b.after.saturating_add(margin) < a.before || b.raw_ns < a.raw_ns {
         return false;
     }
+    let slack = i128::from(slack);
     let d = i128::from(b.raw_ns - a.raw_ns);
     let (least, most) = ticks_between(a, b, margin);
-    // least * shortest tick < d + 2 and most * longest tick > d - 2, all in 2^-40 ns. 64 times 64 bits fit.
+    // least * shortest tick < d + slack and most * longest tick > d - slack, all in 2^-40 ns. 64 times 64 bits fit.
     let shortest = i128::from(least) * i128::from(tick.least_2_40);
     let longest = i128::from(most) * i128::from(tick.most_2_40);
-    shortest < (d + 2) << 40 && longest > (d - 2) << 40
+    shortest < (d + slack) << 40 && longest > (d - slack) << 40
 }
 
 /// What two pairs say of the length of a tick: the least rounded down, the most rounded up. `None` where they say nothing.
-fn tick_between(a: Pair, b: Pair, margin: u64) -> Option<TickBounds> {
+fn tick_between(a: Pair, b: Pair, margin: u64, slack: u64) -> Option<TickBounds> {
     let d = b.raw_ns.checked_sub(a.raw_ns)?;
     let (least, most) = ticks_between(a, b, margin);
     let scaled = |ns: u64| u128::from(ns) << 40;
     if least == 0 {
         return None;
     }
-    let shortest = scaled(d.checked_sub(2)?) / u128::from(most);
-    let longest = scaled(d.checked_add(2)?).div_ceil(u128::from(least));
+    let shortest = scaled(d.checked_sub(slack)?) / u128::from(most);
+    let longest = scaled(d.checked_add(slack)?).div_ceil(u128::from(least));
     Some(TickBounds { least_2_40: u64::try_from(shortest).ok()?, most_2_40: u64::try_from(longest).ok()? })
 }
 
@@ -144,8 +174,12 @@ fn ticks_between(a: Pair, b: Pair, margin: u64) -> (u64, u64) {
     (least, most)
 }
 
+/// Of a RAW that shows every nanosecond: one for the rounding of each reading, which is what the kernel's own rounding stays below.
+pub(super) const FINE_SLACK_NS: u64 = 2;
 /// After a jump: one that begins afresh, and one that confirms it.
 const PAIRS_TO_FIT: u32 = 2;
+/// A rate that has changed by more than a tenth is not taken up again.
+const MOST_CHANGE: u64 = 10;
 /// Pairs closer than this say too little of a rate.
 const LEAST_BASE_NS: u64 = 4_000_000;
 
@@ -177,7 +211,7 @@ mod tests {
                 let next = pair(now, p, (before, after));
                 let last = known.map(|known| known.tick());
                 match &mut known {
-                    None => known = Calibration::begin(first, next, 1),
+                    None => known = Calibration::begin(first, next, 1, 2),
                     Some(known) => prop_assert_eq!(known.add(next), Ok(())),
                 }
                 let Some(tick) = known.map(|known| known.tick()) else { continue };
@@ -194,7 +228,7 @@ mod tests {
     #[test]
     fn a_second_certifies_a_ten_millionth() {
         let (first, second) = (pair(S, 409, (30, 30)), pair(S + S / 250, 409, (30, 30)));
-        let mut known = Calibration::begin(first, second, 1).unwrap();
+        let mut known = Calibration::begin(first, second, 1, 2).unwrap();
         assert!((10_000..60_000).contains(&known.tick().width_ppb()), "{}", known.tick().width_ppb());
         known.add(pair(2 * S, 409, (30, 30))).unwrap();
         assert!(known.tick().width_ppb() < 200, "{}", known.tick().width_ppb());
@@ -203,7 +237,7 @@ mod tests {
     }
 
     fn begun() -> Calibration {
-        let mut known = Calibration::begin(pair(S, 400, (30, 30)), pair(S + S / 250, 400, (30, 30)), 1).unwrap();
+        let mut known = Calibration::begin(pair(S, 400, (30, 30)), pair(S + S / 250, 400, (30, 30)), 1, 2).unwrap();
         known.add(pair(2 * S, 400, (30, 30))).unwrap();
         known
     }
@@ -279,10 +313,28 @@ mod tests {
     }
 
     #[test]
+    fn found_a_raw_in_steps_of_100_ns_is_no_reason_for_a_wrong_tick() {
+        let coarse = |ns: u64| {
+            let p = pair(ns, 400, (20, 20));
+            Pair { raw_ns: ns / 100 * 100, ..p }
+        };
+        let true_2_40 = 4 * (1u64 << 40) / 10;
+        let wrong = |slack: u64| {
+            let begun = (0..200u64).filter_map(|n| {
+                let at = S + n * 7_919_003;
+                Calibration::begin(coarse(at), coarse(at + 4_057_000 + n * 13), 60, slack)
+            });
+            begun.filter(|known| !(known.tick().least_2_40..=known.tick().most_2_40).contains(&true_2_40)).count()
+        };
+        assert_eq!(wrong(102), 0);
+        assert!(wrong(FINE_SLACK_NS) > 0, "the twin: as if every nanosecond were shown");
+    }
+
+    #[test]
     fn pairs_that_say_nothing_make_no_knowledge() {
         let p = pair(S, 400, (30, 30));
-        assert!(Calibration::begin(p, p, 1).is_none());
-        assert!(Calibration::begin(pair(2 * S, 400, (30, 30)), p, 1).is_none());
+        assert!(Calibration::begin(p, p, 1, 2).is_none());
+        assert!(Calibration::begin(pair(2 * S, 400, (30, 30)), p, 1, 2).is_none());
         let tick = TickBounds::exactly(TickScale::NANOSECOND);
         assert_eq!((tick.width_ppb(), tick.middle()), (0, TickScale::NANOSECOND));
     }

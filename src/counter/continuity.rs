@@ -5,8 +5,9 @@
 //! battery clock runs meanwhile) is not seen, nor is a pause of a whole virtual machine: *Not guaranteed*.
 //!
 //! The hardware counter is compared with CLOCK_MONOTONIC_RAW: a jump, a step back or another rate of one of them shows, as far as it
-//! is larger than what the pairs leave open, some hundreds of nanoseconds. And the kernel's clock source is looked at: when the
-//! kernel stops trusting the counter, so does the clock.
+//! is larger than what the pairs leave open, some hundreds of nanoseconds. But where the kernel makes RAW out of this very counter, RAW
+//! jumps with it, and only one core's leaving the others shows. So the kernel's clock source is looked at, too: when its watchdog
+//! stops trusting the counter, so does the clock.
 
 use super::calibration::{Calibration, Pair};
 use super::hardware;
@@ -140,7 +141,8 @@ impl Continuity {
             seen.tick = tick.map(|tick| (tick, incarnation));
         }
         if self.watches_clock_source && look == Look::All {
-            self.clock_source = self.clocks.hardware_is_clock_source();
+            // Not to be told is no news.
+            self.clock_source = self.clocks.hardware_is_clock_source().unwrap_or(self.clock_source);
         }
         let usable = self.even && self.clock_source;
         if usable != self.usable {
@@ -155,6 +157,9 @@ impl Continuity {
         if grew {
             // Some counters are set back meanwhile, too.
             seen.broken = Some(Break::Suspended);
+        } else {
+            // What a slow first look left open is not left open to the readers, either.
+            self.suspends.note(self.suspended_ns.1);
         }
         seen
     }
@@ -188,9 +193,9 @@ impl Clocks {
         }
     }
 
-    fn hardware_is_clock_source(&self) -> bool {
+    fn hardware_is_clock_source(&self) -> Option<bool> {
         match self {
-            Clocks::Manual(counter) => counter.is_clock_source(),
+            Clocks::Manual(counter) => Some(counter.is_clock_source()),
             Clocks::Os => hardware::is_clock_source(),
         }
     }
@@ -257,6 +262,20 @@ mod tests {
         continuity.noted(Seen::default());
         assert!(!continuity.suspends().unnoted());
         assert_eq!(continuity.look(Look::Clocks).broken, None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
+        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
+        // As if the thread had been held up for 2 s between the two readings of MONOTONIC.
+        continuity.suspended_ns.1 += 2_000_000_000;
+        continuity.noted(Seen::default());
+        assert_eq!(continuity.look(Look::All).broken, None);
+        let noted = continuity.suspends.noted_ns.load(Ordering::Relaxed);
+        // A suspend of a second: as if what was noted had been a second less.
+        continuity.suspends.note(noted - 1_000_000_000);
+        assert!(continuity.suspends().unnoted());
     }
 
     /// A counter of 2.5 GHz with a second clock, whose tick is known to 20 ppm.

@@ -28,8 +28,8 @@ pub(super) fn ticks_unordered() -> u64 {
     u64::MAX
 }
 
-pub(super) fn is_clock_source() -> bool {
-    false
+pub(super) fn is_clock_source() -> Option<bool> {
+    None
 }
 
 pub(super) fn pair() -> Pair {

@@ -22,6 +22,8 @@ pub(crate) struct Publication {
     pub(crate) epoch: u32,
     /// Those of the counter, with parameters or without.
     pub(crate) slopes: Slopes,
+    /// The counter runs evenly, as far as is known: the slopes mean something.
+    pub(crate) trusted: bool,
     pub(crate) content: Content,
 }
 
@@ -36,7 +38,7 @@ pub(crate) enum Content {
 impl Publication {
     /// What a clock starts with.
     pub(crate) fn start(slopes: Slopes) -> Publication {
-        Publication { incarnation: 0, epoch: 0, slopes, content: Content::NotSynchronized }
+        Publication { incarnation: 0, epoch: 0, slopes, trusted: true, content: Content::NotSynchronized }
     }
 
     /// The words. Quick readings are answered for `quick_max_age` ticks after the news, or not at all.
@@ -70,7 +72,7 @@ impl Publication {
             quick.slopes.fast,
         ]);
         words[QUICK_WORDS] = u64::from(self.epoch) << 32 | u64::from(self.incarnation);
-        words[9] = meta;
+        words[9] = meta | u64::from(!self.trusted) << 17;
         words[10..].copy_from_slice(&rest);
         words
     }
@@ -95,7 +97,7 @@ impl Publication {
             _ => Content::ThreadDied,
         };
         let epoch = low_half(words[QUICK_WORDS] >> 32);
-        Publication { incarnation: incarnation(words), epoch, slopes, content }
+        Publication { incarnation: incarnation(words), epoch, slopes, trusted: meta >> 17 & 1 == 0, content }
     }
 }
 
@@ -179,7 +181,7 @@ mod tests {
         let contents = [Content::NotSynchronized, Content::ThreadDied].into_iter();
         for content in contents.chain(REASONS.map(Content::Disrupted)) {
             let slopes = Slopes { slow: 5, fast: 6 };
-            let publication = Publication { incarnation: 7, epoch: u32::MAX, slopes, content };
+            let publication = Publication { incarnation: 7, epoch: u32::MAX, slopes, trusted: false, content };
             let words = publication.encode(Some(u64::MAX));
             assert_eq!(Publication::decode(&words), publication);
             assert_eq!(quick(&words).now(1), None);
@@ -195,7 +197,7 @@ mod tests {
                 earliest: Line { anchor: a[1], ns: ns[0] }, latest: Line { anchor: a[2], ns: ns[1] },
                 slopes, since: a[5], heard: a[6], horizon: a[7], degraded,
             };
-            let publication = Publication { incarnation, epoch, slopes, content: Content::Running(params) };
+            let publication = Publication { incarnation, epoch, slopes, trusted: true, content: Content::Running(params) };
             for max_age in [None, Some(a[7] / 2)] {
                 let words = publication.encode(max_age);
                 prop_assert_eq!(Publication::decode(&words), publication);

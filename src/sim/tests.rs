@@ -207,3 +207,46 @@ fn found_earliest_stays_above_what_was_told_by_a_counter_that_jumped_and_went_ba
     }
     panic!("it recovers");
 }
+
+#[test]
+fn found_no_elapsed_time_is_given_while_the_counter_is_known_to_be_another() {
+    for (suspended, marker) in [(false, false), (true, false), (false, true)] {
+        let mut world = World::new(1);
+        for name in ["a", "b", "c"] {
+            world.server(name, Server::honest());
+        }
+        let clock = world.clock(Host::named("east").hardware_counter(100, 0)).unwrap();
+        let ms = Duration::from_millis;
+        world.advance(ms(30_000));
+        world.change_counter_rate(&clock, 50_000_000);
+        if suspended {
+            world.suspend(&clock, ms(1_000));
+            world.advance(ms(1_000));
+        }
+        world.advance(ms(101));
+        if marker {
+            world.report_restore(&clock);
+        }
+        // Until it is noticed nobody can know; from then on nothing wrong is said.
+        let (mut earlier, mut given) = (None, 0);
+        for _ in 0..3_000 {
+            world.advance(ms(1));
+            let (reading, now) = (clock.monotonic(), world.true_time());
+            let noticed = matches!(clock.now(), Err(NowError::Disrupted { .. }));
+            let elapsed = earlier.and_then(|(then, at)| Some((clock.elapsed(then, reading)?, at)));
+            if let Some((elapsed, at)) = elapsed.filter(|_| noticed || given > 0) {
+                let passed = now.checked_duration_since(at).unwrap();
+                given += 1;
+                let slack = Duration::from_nanos(2);
+                assert!(
+                    elapsed.at_least <= passed + slack && passed <= elapsed.at_most + slack,
+                    "{elapsed:?} {passed:?}"
+                );
+            }
+            if earlier.is_none() || elapsed.is_none() {
+                earlier = Some((reading, now));
+            }
+        }
+        assert!(suspended || given > 0, "it is given again");
+    }
+}

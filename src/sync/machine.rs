@@ -466,7 +466,8 @@ impl Machine {
 
     fn publish(&mut self, content: Content) {
         let slopes = self.config.ageing.slopes;
-        let publication = Publication { incarnation: self.incarnation, epoch: self.epoch, slopes, content };
+        let publication =
+            Publication { incarnation: self.incarnation, epoch: self.epoch, slopes, trusted: self.usable, content };
         self.publisher.publish(publication.encode(self.config.quick_max_age));
         self.published = true;
     }

@@ -22,7 +22,7 @@
 mod skew;
 mod trust;
 
-use super::calibration::{Calibration, Pair};
+use super::calibration::{Calibration, FINE_SLACK_NS, Pair};
 use super::os_ns;
 use rustix::time::ClockId;
 use std::fmt;
@@ -62,17 +62,23 @@ pub(super) fn certify(forced: bool) -> Result<Certificate, &'static str> {
 
 fn trusted(forced: bool) -> Result<Certificate, Distrust> {
     trust::is_readable()?;
-    if !forced && !is_clock_source() {
+    let is_source = is_clock_source() == Some(true);
+    if !forced && !is_source {
         return Err(Distrust::ClockSource);
     }
-    // Once, for it takes a while. The tick is measured for each clock: what the counter did before it is not its assumption.
-    static MARGIN: OnceLock<Result<u64, Distrust>> = OnceLock::new();
-    let margin = (*MARGIN.get_or_init(measure_margin))?;
-    let calibration = calibrate(margin)?;
-    if calibration.tick().middle().duration(margin) > MOST_SKEW {
-        return Err(Distrust::Skew);
-    }
-    Ok(Certificate { calibration, margin, forced })
+    // Once, for it takes a while; again if it failed, for the machine may have been busy. Nobody waits for another thread's measuring,
+    // which a forked child would do for ever. The tick is measured for each clock: what the counter did before is not its assumption.
+    static MARGIN: OnceLock<u64> = OnceLock::new();
+    let margin = match MARGIN.get() {
+        Some(margin) => *margin,
+        None => *MARGIN.get_or_init({
+            let measured = measure_margin()?;
+            move || measured
+        }),
+    };
+    // Another clock source shows in RAW, with its steps.
+    let slack = if is_source { FINE_SLACK_NS } else { COARSE_SLACK_NS };
+    Ok(Certificate { calibration: calibrate(margin, slack)?, margin, forced })
 }
 
 /// By how much two readings may differ beside what passed between them.
@@ -84,10 +90,17 @@ fn measure_margin() -> Result<u64, Distrust> {
 }
 
 /// What two pairs say, a little while apart.
-fn calibrate(margin: u64) -> Result<Calibration, Distrust> {
+fn calibrate(margin: u64, slack: u64) -> Result<Calibration, Distrust> {
     let first = pair();
     std::thread::sleep(FIRST_BASE);
-    let calibration = Calibration::begin(first, pair(), margin).ok_or(Distrust::Calibration)?;
+    let second = pair();
+    // Roughly: the counter against RAW between the two.
+    let (ticks, ns) = (second.before.saturating_sub(first.before), second.raw_ns.saturating_sub(first.raw_ns));
+    let apart_ns = u128::from(margin) * u128::from(ns) / u128::from(ticks.max(1));
+    if apart_ns > MOST_SKEW.as_nanos() {
+        return Err(Distrust::Skew);
+    }
+    let calibration = Calibration::begin(first, second, margin, slack).ok_or(Distrust::Calibration)?;
     let tick = calibration.tick();
     let usual = LEAST_TICK_2_40..=MOST_TICK_2_40;
     let is_clock = tick.width_ppb() <= WIDEST_TICK_PPB && usual.contains(&tick.least_2_40);
@@ -140,7 +153,7 @@ pub(super) fn ticks_after(_loaded: u64) -> u64 {
 #[allow(unsafe_code)]
 pub(super) fn ticks_after(loaded: u64) -> u64 {
     let ticks: u64;
-    // SAFETY: CNTVCT_EL0 may be read, as `trust` has established from the kernel using it in its vDSO. The branch goes to the next
+    // SAFETY: Linux lets CNTVCT_EL0 be read, or reads it in place of the program where a processor's erratum makes it trap. The branch goes to the next
     // instruction either way. Without `nomem`, so that the compiler moves no load or store over them.
     unsafe {
         std::arch::asm!(
@@ -196,6 +209,8 @@ const STEPS: u32 = 1000;
 const MOST_STEP: u64 = 1_000_000;
 /// Of so many pairs the closest counts.
 const PAIRS: u32 = 5;
+/// 279 ns is a step of the ACPI PM timer, the coarsest of the fine clock sources, 100 ns one of Hyper-V's.
+const COARSE_SLACK_NS: u64 = 300;
 /// A first bracket wider than this (100 us in 4 ms) is that of a machine too busy to be measured.
 const WIDEST_TICK_PPB: u64 = 25_000_000;
 /// 100 ps (10 GHz) to 1 ms (1 kHz): anything else is no counter of a processor.

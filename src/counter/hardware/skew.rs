@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 /// The largest difference between the counters of any two cores that this process may run on, in ticks; `None` where it cannot
 /// be measured.
 pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<u64> {
-    let allowed = rustix::thread::sched_getaffinity(None).ok()?;
-    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    let cores = cores_of_the_process()?;
     let (first, others) = cores.split_first()?;
     let mut offsets = (0i128, 0i128);
     let give_up = Instant::now() + LONGEST_OF_ALL;
@@ -26,13 +25,28 @@ pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<u64> {
     u64::try_from(offsets.1 - offsets.0).ok()
 }
 
+/// The cores that any thread of this process may run on, however the calling one is pinned.
+fn cores_of_the_process() -> Option<Vec<usize>> {
+    std::thread::scope(|scope| {
+        let all_that_may_be = || {
+            let mut all = CpuSet::new();
+            (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
+            // The kernel leaves of them what the process may use.
+            rustix::thread::sched_setaffinity(None, &all).ok()?;
+            rustix::thread::sched_getaffinity(None).ok()
+        };
+        let allowed = std::thread::Builder::new().spawn_scoped(scope, all_that_may_be).ok()?.join().ok()??;
+        Some((0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect())
+    })
+}
+
 /// Bounds of the counter of core `b` minus that of core `a`.
 fn offset(a: usize, b: usize, read: &(impl Fn() -> u64 + Sync)) -> Option<(i128, i128)> {
     // Odd: a question; even: its answer is there.
     let (turn, answer) = (AtomicU64::new(0), AtomicU64::new(0));
     let give_up = Instant::now() + LONGEST;
     std::thread::scope(|scope| {
-        let responder = scope.spawn(|| {
+        let responder = || {
             pin(b)?;
             for round in 0..ROUNDS {
                 wait_for(&turn, 2 * round + 1, give_up)?;
@@ -40,8 +54,8 @@ fn offset(a: usize, b: usize, read: &(impl Fn() -> u64 + Sync)) -> Option<(i128,
                 turn.store(2 * round + 2, Ordering::Release);
             }
             Some(())
-        });
-        let asker = scope.spawn(|| {
+        };
+        let asker = || {
             pin(a)?;
             let mut best: Option<(i128, i128)> = None;
             for round in 0..ROUNDS {
@@ -57,7 +71,9 @@ fn offset(a: usize, b: usize, read: &(impl Fn() -> u64 + Sync)) -> Option<(i128,
                 best = Some(best.map_or((least, most), |(l, m)| (l.max(least), m.min(most))));
             }
             best
-        });
+        };
+        let responder = std::thread::Builder::new().spawn_scoped(scope, responder).ok()?;
+        let asker = std::thread::Builder::new().spawn_scoped(scope, asker).ok()?;
         // The responder may have been too late for the last rounds; not to have been pinned is another matter.
         let (_, best) = (responder.join().ok()?, asker.join().ok()?);
         best.filter(|(least, most)| least <= most)
@@ -110,6 +126,16 @@ mod tests {
         if let Some(skew) = between_cores(read) {
             assert!(skew < 100_000_000, "{skew} ns");
         }
+    }
+
+    #[test]
+    fn found_a_pinned_thread_does_not_certify_for_one_core_alone() {
+        let Some(cores) = cores_of_the_process() else { return };
+        let pinned = std::thread::scope(|scope| {
+            let of_pinned = || pin(cores[0]).and_then(|()| cores_of_the_process());
+            scope.spawn(of_pinned).join().expect("no panic")
+        });
+        assert_eq!(pinned, Some(cores));
     }
 
     #[test]

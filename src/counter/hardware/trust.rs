@@ -54,10 +54,11 @@ pub(super) fn is_readable() -> Result<(), Distrust> {
     Ok(())
 }
 
-/// Whether the kernel keeps time by the hardware counter now. It stops when its watchdog finds the counter unstable.
-pub(in crate::counter) fn is_clock_source() -> bool {
+/// Whether the kernel keeps time by the hardware counter now. It stops when its watchdog finds the counter unstable. `None` if it
+/// does not say: no /sys in a container, no descriptor left.
+pub(in crate::counter) fn is_clock_source() -> Option<bool> {
     let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    current.is_ok_and(|name| is_hardware(name.trim()))
+    current.ok().map(|name| is_hardware(name.trim()))
 }
 
 fn is_hardware(clock_source: &str) -> bool {
@@ -104,5 +105,6 @@ mod tests {
         for name in ["kvm-clock", "hpet", "acpi_pm", "hyperv_clocksource_tsc_page", ""] {
             assert!(!is_hardware(name), "{name}");
         }
+        assert!(is_hardware(if cfg!(target_arch = "x86_64") { "tsc" } else { "arch_sys_counter" }));
     }
 }

@@ -12,9 +12,9 @@ impl Machine {
         if usable {
             // Between a reading from before and one from after it the counter may not have run evenly.
             self.next_incarnation();
-            self.publish_phase();
             self.sources.iter_mut().for_each(|source| source.schedule.hurry());
         }
+        self.publish_phase();
     }
 
     /// What is known of the length of a tick has changed. Where it is more, lines only become better: the true length is within both
