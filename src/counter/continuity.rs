@@ -167,9 +167,11 @@ impl Continuity {
     /// What was seen has been published.
     pub(crate) fn noted(&mut self, seen: Seen) {
         self.suspends.note(self.suspended_ns.1);
-        if seen.broken == Some(Break::Jumped) {
-            // The pair that showed it is from after it: no need to begin once more.
-            self.calibrated_in = self.incarnation.get();
+        let incarnation = self.incarnation.get();
+        if seen.broken == Some(Break::Jumped) && incarnation == self.calibrated_in.wrapping_add(1) {
+            // The pair that showed it is from after it: no need to begin once more. Unless something else has disrupted the
+            // clock since that pair was taken.
+            self.calibrated_in = incarnation;
         }
     }
 }

@@ -39,7 +39,8 @@ use std::time::{Duration, Instant, SystemTime};
 #[non_exhaustive]
 pub enum CounterChoice {
     /// The best one of this machine: the hardware counter where it can be trusted, else CLOCK_MONOTONIC_RAW (Linux), else the
-    /// OS's monotonic clock. The status says which, and why.
+    /// OS's monotonic clock. The status says which, and why. Measuring takes some milliseconds of each start, and at the first of a
+    /// process a millisecond or so for each core more, half a second at most where all of them run.
     #[default]
     Auto,
     /// The processor's own counter: TSC on x86-64, CNTVCT on aarch64. Linux only. Refused where it cannot be read, is not invariant or
@@ -101,7 +102,8 @@ impl Counter {
     }
 
     fn hardware(forced: bool) -> Result<Counter, &'static str> {
-        let certificate = hardware::certify(forced)?;
+        // RAW's own steps matter where it comes from another clock.
+        let certificate = hardware::certify(forced, Counter::raw()?.margin)?;
         let known = certificate.calibration;
         let (scale, description) = (known.tick().middle(), certificate.to_string().into());
         let counter = Counter::over(Kind::Hardware, scale, RAW_RATE_ERROR_PPB, certificate.margin, description);
