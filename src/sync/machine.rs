@@ -149,14 +149,17 @@ pub struct Ask {
 impl Machine {
     pub(crate) fn new(config: MachineConfig, publisher: Publisher<WORDS>, now: MonotonicTime) -> Machine {
         let scale = config.scale;
-        let pace = Pace {
+        let count = config.sources.len().max(1);
+        let pace = |number: usize| Pace {
             poll: scale.ticks(config.poll),
             retry: scale.ticks(RETRY.min(config.poll)),
             slowest: scale.ticks(SLOWEST_POLL),
+            polite: scale.ticks(POLITE.max(config.poll)),
+            phase: scale.ticks(config.poll * u32::try_from(number).unwrap_or(0) / u32::try_from(count).unwrap_or(1)),
         };
-        let sources = config.sources.iter().map(|_| SourceState {
+        let sources = (0..config.sources.len()).map(|number| SourceState {
             window: Window::new(config.ageing, scale.ticks(config.window)),
-            schedule: Schedule::new(pace),
+            schedule: Schedule::new(pace(number)),
             in_flight: None,
             address: None,
             last: None,
@@ -480,6 +483,8 @@ impl Machine {
 
 /// After a first failure. Smaller: impolite to a server in trouble. Larger: a lost first packet costs that much.
 const RETRY: Duration = Duration::from_secs(2);
+/// Four questions take this long. Smaller: impolite to public servers. Larger: a longer wait for the second burst.
+const POLITE: Duration = Duration::from_secs(16);
 /// The longest interval that kiss-o'-death RATE leads to: 2^10 s, the largest usual poll interval of NTP.
 const SLOWEST_POLL: Duration = Duration::from_secs(1024);
 /// No driver sleeps longer, so that a schedule is looked at even if a wake was lost.

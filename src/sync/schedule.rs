@@ -1,14 +1,23 @@
 //! One source's calendar: when it may be asked next. Ticks only.
+//!
+//! A start and a disruption are answered with a burst: several exchanges close together, of which the quickest ones bound best. After it
+//! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly.
 
-/// When a source is asked. Polite by construction: never twice within the retry interval, never faster than the poll
-/// interval while it answers, slower each time it says RATE, never again after DENY or RSTR.
+/// When a source is asked. Polite by construction: never twice within the retry interval, never more than four times within the
+/// longer of 16 s and the poll interval unless the poll interval itself says so, slower each time it says RATE, never again after DENY
+/// or RSTR.
 #[derive(Debug)]
 pub(super) struct Schedule {
     settings: Pace,
     interval: u64,
     next: Option<u64>,
-    last_asked: Option<u64>,
+    /// The last questions, the newest first; 0 of them before the first.
+    asked: [Option<u64>; MOST],
     failures: u32,
+    /// Exchanges of the burst that are still to come.
+    burst: u32,
+    /// The step to this source's phase has been taken.
+    in_phase: bool,
 }
 
 /// The intervals of a schedule, in ticks.
@@ -16,15 +25,27 @@ pub(super) struct Schedule {
 pub(super) struct Pace {
     /// Between two questions to a source that answers.
     pub(super) poll: u64,
-    /// After a first failure; doubled at each further one up to `poll`.
+    /// Between two questions of a burst, and after a first failure; doubled at each further one up to `poll`.
     pub(super) retry: u64,
     /// The longest interval that RATE can lead to.
     pub(super) slowest: u64,
+    /// Within so long there are at most four questions, however short the retry interval.
+    pub(super) polite: u64,
+    /// How much later than the others this source is asked once it is asked regularly.
+    pub(super) phase: u64,
 }
 
 impl Schedule {
     pub(super) fn new(settings: Pace) -> Schedule {
-        Schedule { settings, interval: settings.poll, next: Some(0), last_asked: None, failures: 0 }
+        Schedule {
+            settings,
+            interval: settings.poll,
+            next: Some(0),
+            asked: [None; MOST],
+            failures: 0,
+            burst: BURST_FOLLOWS,
+            in_phase: false,
+        }
     }
 
     /// When to ask next; `None` if never again.
@@ -33,13 +54,22 @@ impl Schedule {
     }
 
     pub(super) fn asked(&mut self, now: u64) {
-        self.last_asked = Some(now);
+        self.asked.rotate_right(1);
+        self.asked[0] = Some(now);
         self.next = Some(now.saturating_add(self.interval));
     }
 
     pub(super) fn answered(&mut self) {
         self.failures = 0;
+        if self.burst > 0 {
+            self.burst -= 1;
+            return self.plan(self.settings.retry.min(self.interval));
+        }
         self.plan(self.interval);
+        if !self.in_phase {
+            self.in_phase = true;
+            self.next = self.next.map(|next| next.saturating_add(self.settings.phase));
+        }
     }
 
     pub(super) fn failed(&mut self) {
@@ -51,6 +81,7 @@ impl Schedule {
     /// RATE: half as often from now on.
     pub(super) fn slow_down(&mut self) {
         self.interval = self.interval.saturating_mul(2).min(self.settings.slowest.max(self.settings.poll));
+        self.burst = 0;
         self.plan(self.interval);
     }
 
@@ -62,44 +93,115 @@ impl Schedule {
     /// A disruption: ask as soon as politeness allows.
     pub(super) fn hurry(&mut self) {
         if self.interval == self.settings.poll {
-            self.plan(self.settings.retry.min(self.interval));
+            (self.burst, self.in_phase) = (BURST_FOLLOWS, false);
+            self.plan_within(MOST, self.settings.retry.min(self.interval));
         }
     }
 
     /// The counter shows `now`: what was planned by later readings than that belongs to a counter that went back.
     pub(super) fn rebase(&mut self, now: u64) {
-        self.last_asked = self.last_asked.map(|last| last.min(now));
+        self.asked = self.asked.map(|asked| asked.map(|asked| asked.min(now)));
         self.next = self.next.map(|next| next.min(now.saturating_add(self.interval)));
     }
 
+    /// Plans the next question after `wait`, and leaves one of the polite number for a disruption.
     fn plan(&mut self, wait: u64) {
-        if self.next.is_some() {
-            self.next = Some(self.last_asked.map_or(0, |last| last.saturating_add(wait)));
+        self.plan_within(MOST - 1, wait);
+    }
+
+    /// Plans it so that at most `most` fall into the polite interval.
+    fn plan_within(&mut self, most: usize, wait: u64) {
+        if self.next.is_none() {
+            return;
         }
+        let after_last = self.asked[0].map_or(0, |last| last.saturating_add(wait));
+        let polite = self.asked[most - 1].map_or(0, |first| first.saturating_add(self.settings.polite));
+        // The poll interval may be shorter than politeness by default: then it is the user's own decision.
+        let regular = self.asked[0].map_or(0, |last| last.saturating_add(self.interval));
+        self.next = Some(after_last.max(polite.min(regular)));
     }
 }
+
+/// Questions within the polite interval. Four in 16 s is what public servers take from one client in the long run.
+const MOST: usize = 4;
+/// A burst is of three, so that a disruption just after it is not without a question for the rest of the interval.
+const BURST_FOLLOWS: u32 = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn schedule() -> Schedule {
-        Schedule::new(Pace { poll: 16, retry: 2, slowest: 1024 })
+        Schedule::new(Pace { poll: 16, retry: 2, slowest: 1024, polite: 16, phase: 5 })
+    }
+
+    /// When a source that always answers is asked, until `end`.
+    fn asks(s: &mut Schedule, end: u64) -> Vec<u64> {
+        let mut asks = Vec::new();
+        while let Some(at) = s.next().filter(|at| *at < end) {
+            s.asked(at);
+            s.answered();
+            asks.push(at);
+        }
+        asks
+    }
+
+    #[test]
+    fn a_burst_then_once_a_poll_interval_at_its_phase() {
+        assert_eq!(asks(&mut schedule(), 80), [0, 2, 4, 25, 41, 57, 73]);
+        let mut fast = Schedule::new(Pace { poll: 1, retry: 1, slowest: 1024, polite: 16, phase: 0 });
+        assert_eq!(asks(&mut fast, 7), [0, 1, 2, 3, 4, 5, 6], "a short poll interval is the user's own decision");
+    }
+
+    #[test]
+    fn a_disruption_after_a_burst_is_answered_at_once() {
+        let mut s = schedule();
+        asks(&mut s, 10);
+        s.hurry();
+        assert_eq!(s.next(), Some(6), "long ago at 10");
+        s.asked(10);
+        s.answered();
+        assert_eq!(s.next(), Some(18), "the next of that burst when three, not four, are within 16");
+    }
+
+    #[test]
+    fn never_more_than_four_in_the_polite_interval_whatever_happens() {
+        let mut s = schedule();
+        let mut asks = asks(&mut s, 30);
+        for round in 0..20 {
+            let at = s.next().unwrap();
+            s.asked(at);
+            asks.push(at);
+            match round % 4 {
+                0 => s.failed(),
+                1 => s.hurry(),
+                2 => s.answered(),
+                _ => {
+                    s.hurry();
+                    s.hurry();
+                }
+            }
+        }
+        for five in asks.windows(5) {
+            assert!(five[4] - five[0] >= 16, "{asks:?}");
+        }
     }
 
     #[test]
     fn failures_back_off_to_the_poll_interval_and_an_answer_forgets_them() {
         let mut s = schedule();
         let mut waits = Vec::new();
+        let mut now = 100;
         for _ in 0..5 {
-            s.asked(100);
+            s.asked(now);
             s.failed();
-            waits.push(s.next().unwrap() - 100);
+            waits.push(s.next().unwrap() - now);
+            now += 100;
         }
         assert_eq!(waits, [2, 4, 8, 16, 16]);
         s.answered();
         s.failed();
-        assert_eq!(s.next(), Some(102));
+        assert_eq!(s.next(), Some(502));
     }
 
     #[test]
