@@ -1,6 +1,7 @@
 //! `Builder`: sources, assumptions and limits of a clock, and the one table of defaults.
 
-use crate::bound::lines::Slopes;
+use crate::bound::rate::Wander;
+use crate::bound::rates::{Rates, Slopes};
 use crate::bound::window::Ageing;
 use crate::clock::{Limits, Shared, SureClock};
 use crate::counter::{Counter, CounterChoice};
@@ -20,7 +21,7 @@ use std::time::Duration;
 /// | setting | default | reason | smaller | larger |
 /// |---|---|---|---|---|
 /// | [`max_faulty`](Builder::max_faulty) | floor((N-1)/2) of N domains | the most that can be wrong without moving the bound; 0 must be written | a liar wins sooner | refused: N < 2f+1 |
-/// | [`drift`](Builder::drift) | 200 ppm | Spanner's bound; ten times a usual crystal | wrong on a bad oscillator | grows faster between polls |
+/// | [`drift`](Builder::drift) | learned, 2 ppm of wander within 200 ppm | [`Drift`] says why | wrong on a bad oscillator | grows faster between polls |
 /// | [`poll_interval`](Builder::poll_interval) | 16 s | RFC 5905 MINPOLL, what public servers tolerate | impolite; refused below 1 s off loopback | grows wider between polls |
 /// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
 /// | [`window`](Builder::window) | 1024 s | the span in which at most f domains may supply a wrong fact | forgets the best exchanges | a server that was wrong once stays out longer |
@@ -200,7 +201,7 @@ impl Builder {
         self
     }
 
-    /// The drift bound of this machine's oscillator, assumption (R).
+    /// The drift bound of this machine's oscillator, assumption (R), and whether its rate is learned, assumption (W).
     #[must_use]
     pub fn drift(mut self, drift: Drift) -> Builder {
         self.drift = drift;
@@ -370,7 +371,13 @@ impl Builder {
         let out_of_range = BuildError::SettingOutOfRange { setting: "drift", range: "at most 100 000 ppm" };
         let rate = compose(&errors).ok_or(out_of_range.clone())?;
         let slopes = Slopes::new(counter.tick(), rate).ok_or(out_of_range)?;
-        let ageing = Ageing { slopes, margin: counter.margin() };
+        let ageing = Ageing { rates: Rates::plain(slopes), margin: counter.margin() };
+        let wander = self.drift.wander_ppb().filter(|_| counter.keeps_its_rate()).map(|wander_ppb| Wander {
+            // A smear that begins or ends is a change of the rate, too.
+            ppb: wander_ppb.saturating_add(self.timescale.rate_ppb()),
+            base: counter.scale().ticks(self.window.saturating_mul(WINDOWS_OF_A_BASE)),
+            horizon: counter.scale().ticks(self.window),
+        });
 
         let (publisher, cell) = channel(Publication::start(slopes).encode(None));
         let waiters = Arc::new(Waiters::default());
@@ -380,6 +387,7 @@ impl Builder {
             domains,
             faulty,
             ageing,
+            wander,
             scale: counter.scale(),
             counter: counter.id(),
             incarnation: Arc::clone(counter.incarnation()),
@@ -415,6 +423,9 @@ impl Builder {
         }
         if self.drift.bound_ppb() > MAX_DRIFT_PPB {
             return out("drift", "at most 100 000 ppm");
+        }
+        if self.drift.wander_ppb().is_some_and(|wander| wander > self.drift.bound_ppb()) {
+            return out("drift", "a wander of at most the bound that it is within");
         }
         let local = self.sources.iter().all(|source| match &source.kind {
             Kind::Ntp { server } => parse_server(server).is_some_and(|(host, _)| is_loopback(&host)),
@@ -489,6 +500,9 @@ fn is_loopback(host: &str) -> bool {
 
 const NTP_PORT: u16 = 123;
 const MAX_DRIFT_PPB: u32 = 100_000_000;
+/// A learned rate is the mean over so many windows at most. Fewer: less is certified over slow paths, where an interval of 10 ms
+/// at both ends is 10 ppm after an hour. More: the wander must be kept for longer.
+const WINDOWS_OF_A_BASE: u32 = 4;
 
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests {
@@ -525,6 +539,8 @@ mod tests {
         assert_eq!(fails(Builder::new()), BuildError::NoSources);
         assert_eq!(setting(three().drift(Drift::fixed_ppm(100_001))), "drift");
         assert_eq!(setting(three().drift(Drift::fixed_ppm(u32::MAX))), "drift");
+        assert_eq!(setting(three().drift(Drift::learned_ppm(201))), "drift");
+        assert_eq!(setting(three().drift(Drift::learned_ppm(2).within_ppm(1))), "drift");
         assert_eq!(setting(three().poll_interval(Duration::ZERO)), "poll_interval");
         assert_eq!(setting(three().ntp("192.0.2.1").poll_interval(Duration::from_millis(999))), "poll_interval");
         assert_eq!(setting(three().timeout(Duration::ZERO)), "timeout");

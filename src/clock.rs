@@ -356,6 +356,7 @@ impl SureClock {
     #[must_use]
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         use crate::bound::lines::Line;
+        use crate::bound::rates::Rates;
         let shared = &self.inner.shared;
         let ours = |reading: MonotonicTime| reading.counter() == shared.counter.id();
         let disrupted_between = earlier.incarnation() != later.incarnation();
@@ -373,10 +374,10 @@ impl SureClock {
         if !publication.trusted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
             return None;
         }
-        let slopes = publication.slopes;
+        let rates = &Rates::plain(publication.slopes);
         // Lines through zero: counted from the margin, so that the anchor of the upper one does not go below zero.
-        let at_least = Line::lower(margin, margin, 0).lower_after(n.checked_add(margin)?, slopes)?;
-        let at_most = Line::upper(margin, margin, 0)?.upper_at(n.checked_add(margin)?, slopes)?;
+        let at_least = Line::lower(margin, margin, 0).lower_after(n.checked_add(margin)?, rates)?;
+        let at_most = Line::upper(margin, margin, 0)?.upper_at(n.checked_add(margin)?, rates)?;
         let length = |ns: i64| u64::try_from(ns).ok().map(Duration::from_nanos);
         Some(Elapsed { at_least: length(at_least)?, at_most: length(at_most)? })
     }

@@ -18,9 +18,11 @@
 //!
 //! Each assumption has a default:
 //!
-//! - **(R) rate**: the local oscillator is within 200 ppm ([`Builder::drift`]); for what the nominal rate of the counter may
+//! - **(R) rate**: the local oscillator is within 200 ppm ([`Drift`]); for what the nominal rate of the counter may
 //!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, the same and what its calibration leaves open for the
 //!   hardware counter, 10.05 % for other monotonic clocks).
+//! - **(W) wander**: where the rate is learned, which is the default, it stays within 2 ppm of its mean over the past for an hour and
+//!   25 minutes ([`Drift`]); [`Drift::fixed_ppm`] does without.
 //! - **(C) continuity**: the counter ran on through everything since the last exchange.
 //! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f = floor((N-1)/2) of N.
 //!
@@ -35,7 +37,7 @@
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
 //!    Until then an interval may be behind true time, and a pause smaller than the uncertainty may never be noticed. Only a
 //!    fence at the resource makes that harmless.
-//! 3. Beyond f liars, or with an oscillator beyond (R), nothing is promised. What contradicts itself is an error.
+//! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What contradicts itself is an error.
 //! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table
 //!    ([`Timescale::known_for`]). An announced leap second is passed without an answer for some seconds; an unannounced one
 //!    is a disruption.
@@ -99,7 +101,7 @@ pub use counter::CounterChoice;
 pub use manual::{ManualTime, SetTimeError};
 pub use own_loop::OwnLoop;
 pub use source::{ExchangeContext, Source, SourceError, ntp};
-pub use sync::{Ask, AskId, Counts, Problem, SourceStatus, State, Status, Verdict};
+pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
 pub use time::{
     ConvertError, CounterId, Drift, Elapsed, InvertedInterval, MonotonicTime, Order, ParseTimeError, TimeInterval,
     Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,

@@ -1,7 +1,8 @@
 //! The manual clock of a user's unit test: exact, and moved by hand.
 
-use crate::bound::lines::{Line, Slopes};
+use crate::bound::lines::Line;
 use crate::bound::params::Params;
+use crate::bound::rates::{Rates, Slopes};
 use crate::bound::{DisruptionReason, NowError};
 use crate::clock::{Limits, Shared, SureClock};
 use crate::counter::{Counter, Incarnation, ManualCounter};
@@ -130,6 +131,7 @@ pub(crate) fn status(clock: &SureClock) -> Status {
         max_faulty: 0,
         counter: clock.shared().counter.describe().to_string(),
         rate_bound_ppb: 0,
+        learned_rate: None,
         counter_margin: Duration::ZERO,
         counts: Counts::default(),
         sources: Vec::new(),
@@ -143,7 +145,7 @@ fn exact(interval: &TimeInterval, now: u64) -> Content {
         margin: 0,
         earliest: Line { anchor: now, ns: interval.earliest().as_unix_nanos() },
         latest: Line { anchor: now, ns: interval.latest().as_unix_nanos() },
-        slopes: EXACT,
+        rates: Rates::plain(EXACT),
         since: 0,
         heard: now,
         horizon: u64::MAX,

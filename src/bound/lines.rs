@@ -11,32 +11,7 @@
 //! time at `c` is at least `ns - (n + m) p (1+k)`, which is `ns - (anchor - c) * fast` for a lower line; and at most
 //! `ns - (n - m) p (1-k)`, which is `ns - (anchor - c) * slow` for an upper line.
 
-use crate::time::{RateBound, TickBounds, TickScale};
-
-/// Nanoseconds per tick, least and most, with 40 fractional bits: `p (1-k)` rounded down and `p (1+k)` rounded up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slopes {
-    pub(crate) slow: u64,
-    pub(crate) fast: u64,
-}
-
-impl Slopes {
-    /// The slopes of a counter under (R), or `None` where they do not fit.
-    pub(crate) fn new(tick: TickBounds, rate: RateBound) -> Option<Slopes> {
-        let (least, most) = (u128::from(tick.least_2_40), u128::from(tick.most_2_40));
-        let slow = least.checked_mul(u128::from(PPB.checked_sub(rate.slower_ppb)?))? / u128::from(PPB);
-        let fast = most.checked_mul(u128::from(PPB.checked_add(rate.faster_ppb)?))?.div_ceil(u128::from(PPB));
-        Some(Slopes { slow: u64::try_from(slow).ok()?, fast: u64::try_from(fast).ok()? })
-    }
-
-    /// By how much true time may pass faster or slower than local time by `scale`, in parts per billion, rounded up. For showing.
-    pub(crate) fn rate_bound_ppb(self, scale: TickScale) -> u64 {
-        let p = scale.ns_per_tick_2_40;
-        let apart = self.fast.saturating_sub(p).max(p.saturating_sub(self.slow));
-        let ppb = (u128::from(apart) * u128::from(PPB)).div_ceil(u128::from(p.max(1)));
-        u64::try_from(ppb).unwrap_or(u64::MAX)
-    }
-}
+use super::rates::Rates;
 
 /// A bound at a reading: nanoseconds on the timescale, and the tick (margin folded in) at which they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,81 +34,77 @@ impl Line {
     }
 
     /// This lower line at reading `c`, rounded down; `None` if it does not fit.
-    pub(crate) fn lower_at(self, c: u64, slopes: Slopes) -> Option<i64> {
+    pub(crate) fn lower_at(self, c: u64, rates: &Rates) -> Option<i64> {
         if c >= self.anchor {
-            self.ns.checked_add_unsigned(floor_ns(c - self.anchor, slopes.slow)?)
+            self.lower_after(c, rates)
         } else {
-            self.ns.checked_sub_unsigned(ceil_ns(self.anchor - c, slopes.fast)?)
+            self.ns.checked_sub_unsigned(ceil_ns(product(self.anchor - c, rates.fast.rest))?)
         }
     }
 
     /// This lower line at a reading taken later than its fact: never below the fact itself, even where granularity
     /// or skew show a reading within the margin of it.
-    pub(crate) fn lower_after(self, c: u64, slopes: Slopes) -> Option<i64> {
-        self.ns.checked_add_unsigned(floor_ns(c.saturating_sub(self.anchor), slopes.slow)?)
+    pub(crate) fn lower_after(self, c: u64, rates: &Rates) -> Option<i64> {
+        self.ns.checked_add_unsigned(floor_ns(rates.slow.between(self.anchor, c))?)
     }
 
     /// This upper line at reading `c`, rounded up; `None` if it does not fit.
-    pub(crate) fn upper_at(self, c: u64, slopes: Slopes) -> Option<i64> {
+    pub(crate) fn upper_at(self, c: u64, rates: &Rates) -> Option<i64> {
         if c >= self.anchor {
-            self.ns.checked_add_unsigned(ceil_ns(c - self.anchor, slopes.fast)?)
+            self.ns.checked_add_unsigned(ceil_ns(rates.fast.between(self.anchor, c))?)
         } else {
-            self.ns.checked_sub_unsigned(floor_ns(self.anchor - c, slopes.slow)?)
+            self.ns.checked_sub_unsigned(floor_ns(product(self.anchor - c, rates.slow.rest))?)
         }
     }
 
     /// The last reading at which this upper line is below `ns`; 0 if it is not below even at its anchor.
-    pub(crate) fn upper_stays_below_until(self, ns: i64, slopes: Slopes) -> u64 {
+    pub(crate) fn upper_stays_below_until(self, ns: i64, rates: &Rates) -> u64 {
         let gap = i128::from(ns) - i128::from(self.ns) - 1;
         if gap < 0 {
             return 0;
         }
-        if slopes.fast == 0 {
-            return u64::MAX;
-        }
-        // ceil(n * fast / 2^40) <= gap  iff  n * fast <= gap * 2^40. gap < 2^65: the product fits in 128 bits.
-        let ticks = (gap.unsigned_abs() << FRACTION_BITS) / u128::from(slopes.fast);
-        u64::try_from(ticks).map_or(u64::MAX, |ticks| self.anchor.saturating_add(ticks))
+        // ceil(sum / 2^40) <= gap  iff  sum <= gap * 2^40. gap < 2^65: the product fits in 128 bits.
+        rates.fast.stays_within(self.anchor, gap.unsigned_abs() << FRACTION_BITS)
     }
 
     /// The least reading at which this lower line is above `ns`, or `None` if there is none.
-    pub(crate) fn lower_exceeds_at(self, ns: i64, slopes: Slopes) -> Option<u64> {
+    pub(crate) fn lower_exceeds_at(self, ns: i64, rates: &Rates) -> Option<u64> {
         let gap = i128::from(ns) - i128::from(self.ns) + 1;
         if gap <= 0 {
             return Some(0);
         }
-        if slopes.slow == 0 {
-            return None;
-        }
-        // floor(n * slow / 2^40) >= gap  iff  n * slow >= gap * 2^40. gap < 2^65: the product fits in 128 bits.
-        let ticks = (gap.unsigned_abs() << FRACTION_BITS).div_ceil(u128::from(slopes.slow));
-        self.anchor.checked_add(u64::try_from(ticks).ok()?)
+        // floor(sum / 2^40) >= gap  iff  sum >= gap * 2^40. gap < 2^65: the product fits in 128 bits.
+        rates.slow.reaches(self.anchor, gap.unsigned_abs() << FRACTION_BITS)
     }
 }
 
-/// `ticks * slope`, rounded down, in nanoseconds.
-fn floor_ns(ticks: u64, slope: u64) -> Option<u64> {
-    // Never overflows: 64 bits times 64 bits fit in 128.
-    u64::try_from((u128::from(ticks) * u128::from(slope)) >> FRACTION_BITS).ok()
+/// Never overflows: 64 bits times 64 bits fit in 128.
+fn product(ticks: u64, slope: u64) -> u128 {
+    u128::from(ticks) * u128::from(slope)
 }
 
-/// `ticks * slope`, rounded up, in nanoseconds.
-fn ceil_ns(ticks: u64, slope: u64) -> Option<u64> {
-    // (2^64-1)^2 + 2^40 - 1 < 2^128.
-    u64::try_from((u128::from(ticks) * u128::from(slope) + ((1 << FRACTION_BITS) - 1)) >> FRACTION_BITS).ok()
+/// A sum of slopes as nanoseconds, rounded down.
+fn floor_ns(sum: u128) -> Option<u64> {
+    u64::try_from(sum >> FRACTION_BITS).ok()
+}
+
+/// A sum of slopes as nanoseconds, rounded up.
+fn ceil_ns(sum: u128) -> Option<u64> {
+    // A sum is (2^64-1)^2 at most, and (2^64-1)^2 + 2^40 - 1 < 2^128.
+    u64::try_from((sum + ((1 << FRACTION_BITS) - 1)) >> FRACTION_BITS).ok()
 }
 
 pub(super) const FRACTION_BITS: u32 = 40;
-const PPB: u64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::rates::Slopes;
     use super::*;
-    use crate::time::compose;
+    use crate::time::{TickBounds, TickScale, compose};
     use proptest::prelude::*;
 
-    fn slopes(scale: TickScale, ppb: u32) -> Slopes {
-        Slopes::new(TickBounds::exactly(scale), compose(&[ppb]).unwrap()).unwrap()
+    fn rates(scale: TickScale, ppb: u32) -> Rates {
+        Rates::plain(Slopes::new(TickBounds::exactly(scale), compose(&[ppb]).unwrap()).unwrap())
     }
 
     proptest! {
@@ -150,7 +121,7 @@ mod tests {
         ) {
             // Time in units of 1/1000 tick; true nanoseconds scaled by 10^15 to stay exact.
             let scale = TickScale { ns_per_tick_2_40: (p_thousandths << 40) / 1000 };
-            let slopes = slopes(scale, k_ppb);
+            let rates = rates(scale, k_ppb);
             let c = fact.saturating_add_signed(distance);
             let dx_thousandths = (i128::from(c) * 1000 + i128::from(phase)) - (i128::from(fact) * 1000 + i128::from(phase_fact));
             let rate_ppb = 1_000_000_000 + i128::from(k_ppb) * rate_share / 1000;
@@ -158,59 +129,51 @@ mod tests {
             let dt_scaled = dx_thousandths * i128::from(scale.ns_per_tick_2_40);
             let (hi, lo) = (dt_scaled.div_euclid(1 << 30), dt_scaled.rem_euclid(1 << 30));
             let dt_floor = (hi * rate_ppb + lo * rate_ppb / (1 << 30)).div_euclid(1_000_000_000 * 1000 * (1 << 10));
-            let lower = Line::lower(fact, 1, 0).lower_at(c, slopes).unwrap();
-            let upper = Line::upper(fact, 1, 0).unwrap().upper_at(c, slopes).unwrap();
+            let lower = Line::lower(fact, 1, 0).lower_at(c, &rates).unwrap();
+            let upper = Line::upper(fact, 1, 0).unwrap().upper_at(c, &rates).unwrap();
             prop_assert!(i128::from(lower) <= dt_floor + 1 && dt_floor <= i128::from(upper), "{lower} {dt_floor} {upper}");
             if c >= fact {
-                prop_assert!(i128::from(Line::lower(fact, 1, 0).lower_after(c, slopes).unwrap()) <= dt_floor.max(0) + 1);
+                prop_assert!(i128::from(Line::lower(fact, 1, 0).lower_after(c, &rates).unwrap()) <= dt_floor.max(0) + 1);
             }
         }
 
         #[test]
         fn the_tick_at_which_a_line_exceeds_a_point_is_the_first(ns in 0i64..1 << 50, slow in (1u64 << 38)..1 << 44) {
-            let slopes = Slopes { slow, fast: slow };
+            let rates = Rates::plain(Slopes { slow, fast: slow });
             let line = Line { anchor: 77, ns: 5 };
-            let c = line.lower_exceeds_at(ns, slopes).unwrap();
-            prop_assert!(line.lower_after(c, slopes).unwrap() > ns);
-            prop_assert!(c <= 77 || line.lower_after(c - 1, slopes).unwrap() <= ns);
+            let c = line.lower_exceeds_at(ns, &rates).unwrap();
+            prop_assert!(line.lower_after(c, &rates).unwrap() > ns);
+            prop_assert!(c <= 77 || line.lower_after(c - 1, &rates).unwrap() <= ns);
         }
 
         #[test]
         fn the_last_tick_at_which_a_line_stays_below_a_point_is_the_last(ns in 6i64..1 << 50, fast in (1u64 << 38)..1 << 44) {
-            let slopes = Slopes { slow: fast, fast };
+            let rates = Rates::plain(Slopes { slow: fast, fast });
             let line = Line { anchor: 77, ns: 5 };
-            let c = line.upper_stays_below_until(ns, slopes);
-            prop_assert!(line.upper_at(c, slopes).unwrap() < ns);
-            prop_assert!(line.upper_at(c + 1, slopes).unwrap() >= ns);
-            prop_assert_eq!(line.upper_stays_below_until(5, slopes), 0);
+            let c = line.upper_stays_below_until(ns, &rates);
+            prop_assert!(line.upper_at(c, &rates).unwrap() < ns);
+            prop_assert!(line.upper_at(c + 1, &rates).unwrap() >= ns);
+            prop_assert_eq!(line.upper_stays_below_until(5, &rates), 0);
         }
 
         #[test]
         fn a_line_never_panics_and_never_wraps(anchor: u64, ns: i64, c: u64, slow: u64, fast: u64) {
-            let (line, slopes) = (Line { anchor, ns }, Slopes { slow, fast });
+            let (line, rates) = (Line { anchor, ns }, Rates::plain(Slopes { slow, fast }));
             let later = c >= anchor;
-            if let Some(at) = line.lower_at(c, slopes) { prop_assert!((at >= ns) == later || at == ns); }
-            if let Some(at) = line.upper_at(c, slopes) { prop_assert!((at >= ns) == later || at == ns); }
-            let _ = line.lower_exceeds_at(ns.wrapping_add(5), slopes);
+            if let Some(at) = line.lower_at(c, &rates) { prop_assert!((at >= ns) == later || at == ns); }
+            if let Some(at) = line.upper_at(c, &rates) { prop_assert!((at >= ns) == later || at == ns); }
+            let _ = line.lower_exceeds_at(ns.wrapping_add(5), &rates);
         }
     }
 
     #[test]
     fn one_tick_stands_on_the_safe_side() {
         // A difference of n ticks is more than n-1 and less than n+1 of them.
-        let exact = slopes(TickScale::NANOSECOND, 0);
-        assert_eq!(Line::lower(100, 1, 0).lower_at(110, exact), Some(9));
-        assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(110, exact), Some(11));
-        assert_eq!(Line::lower(100, 1, 0).lower_at(90, exact), Some(-11));
-        assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(90, exact), Some(-9));
-        assert_eq!(Line::lower(100, 1, 0).lower_after(100, exact), Some(0));
-    }
-
-    #[test]
-    fn slopes_round_outward() {
-        let third = TickScale { ns_per_tick_2_40: (1 << 40) / 3 };
-        let s = slopes(third, 1);
-        assert!(u128::from(s.slow) * 1_000_000_000 <= u128::from(third.ns_per_tick_2_40) * 999_999_999);
-        assert!(u128::from(s.fast) * 1_000_000_000 >= u128::from(third.ns_per_tick_2_40) * 1_000_000_001);
+        let exact = rates(TickScale::NANOSECOND, 0);
+        assert_eq!(Line::lower(100, 1, 0).lower_at(110, &exact), Some(9));
+        assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(110, &exact), Some(11));
+        assert_eq!(Line::lower(100, 1, 0).lower_at(90, &exact), Some(-11));
+        assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(90, &exact), Some(-9));
+        assert_eq!(Line::lower(100, 1, 0).lower_after(100, &exact), Some(0));
     }
 }

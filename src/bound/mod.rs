@@ -9,6 +9,8 @@
 //! | ageing backward | `E0 - (1+k) dx`, `L0 - (1-k) dx` | [`lines`] | assumption (R) |
 //! | source bound | max of lower facts, min of upper facts | [`window::Window::bound`] | intersection of true statements |
 //! | agreement | hull of the points covered by n'-f of n' | [`agree::agree`] | assumption (S); Marzullo 1984 with fixed f |
+//! | certified mean rate | `(lower_b - upper_a)/(n + m)` to `(upper_b - lower_a)/(n - m)` | [`rate::Learner::note`] | agreed intervals |
+//! | learned slopes | certified mean +- wander, intersected with (R), until the horizon | [`rates`], [`rate`] | assumption (W) |
 //! | published bound | later agreement intersected with the aged earlier ones | [`params::Params::refine`] | (R) |
 //!
 //! Every lower bound is rounded down and every upper bound up; a bound that does not fit is an error.
@@ -19,6 +21,8 @@ pub(crate) mod lines;
 pub(crate) mod outcome;
 pub(crate) mod params;
 pub(crate) mod quick;
+pub(crate) mod rate;
+pub(crate) mod rates;
 pub(crate) mod window;
 
 pub use exchange::{Facts, FactsError, LeapAnnouncement};

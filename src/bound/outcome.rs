@@ -82,9 +82,14 @@ pub enum DisruptionReason {
     #[error("the hardware counter jumped, or changed its rate")]
     CounterJumped,
     /// The kernel does not keep time by the hardware counter any more: it found it unstable, or was told to. There is no answer until
-    /// it does again; a new clock reads CLOCK_MONOTONIC_RAW instead.
-    #[error("the kernel stopped using the hardware counter as its clock source")]
+    /// it does again; a new clock reads CLOCK_MONOTONIC_RAW instead. A clock that does so loses what it learned of the rate, and goes on.
+    #[error("the kernel keeps time by another clock source now")]
     ClockSourceChanged,
+    /// The learned rate was contradicted, the rate bound (R) was not: the oscillator wandered by more than was assumed. The rate is given
+    /// up, what the sources said is kept, and there is an answer again as soon as what follows from (R) alone is not below what was
+    /// published.
+    #[error("the oscillator wandered by more than was assumed of it: the learned rate is given up")]
+    RateWandered,
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,

@@ -4,8 +4,9 @@
 //! lower one, so `earliest` never goes back and `after` stays true; `latest` is replaced only by a lower one. Both lines
 //! stay true under (R) for as long as the agreement they came from was true.
 
-use super::lines::{Line, Slopes};
+use super::lines::Line;
 use super::outcome::{DisruptionReason, NowError};
+use super::rates::Rates;
 use super::window::Ageing;
 use std::ops::RangeInclusive;
 
@@ -18,7 +19,8 @@ pub(crate) struct Params {
     pub(crate) margin: u64,
     pub(crate) earliest: Line,
     pub(crate) latest: Line,
-    pub(crate) slopes: Slopes,
+    /// How the two lines go on after their anchors: each as was known when it was made.
+    pub(crate) rates: Rates,
     /// No reading before this may be asked about: the start, or the last disruption.
     pub(crate) since: u64,
     /// The reading at which f+1 failure domains had been heard; for `max_age`.
@@ -43,13 +45,15 @@ pub(crate) struct News {
 impl Params {
     /// The parameters of a first agreement. `None` for a counter within a margin of its origin.
     pub(crate) fn first(news: &News, ageing: Ageing, since: u64) -> Option<Params> {
-        let Ageing { slopes, margin } = ageing;
+        let Ageing { rates, margin } = ageing;
+        let (earliest, latest) =
+            (Line::lower(news.at, margin, news.earliest_ns), Line::upper(news.at, margin, news.latest_ns)?);
         Some(Params {
             published: news.at,
             margin,
-            earliest: Line::lower(news.at, margin, news.earliest_ns),
-            latest: Line::upper(news.at, margin, news.latest_ns)?,
-            slopes,
+            earliest,
+            latest,
+            rates: Rates { slow: rates.slow.since(earliest.anchor), fast: rates.fast.since(latest.anchor) },
             since,
             heard: news.heard,
             horizon: u64::MAX,
@@ -60,7 +64,8 @@ impl Params {
     /// These parameters intersected with a later agreement: each line is replaced where the new one is strictly better.
     ///
     /// Strictly, because two lines of one slope but different phase may differ by a nanosecond either way after
-    /// rounding: `old(c) <= old(a) + new(c) - new(a) + 1`, so a line that is better by one at its anchor is nowhere worse.
+    /// rounding: `old(c) <= old(a) + new(c) - new(a) + 1`, so a line that is better by one at its anchor is nowhere worse. That the
+    /// new line rises nowhere less is the law of [`rates`](super::rates).
     ///
     /// # Errors
     ///
@@ -74,17 +79,17 @@ impl Params {
         let mut refined = *self;
         // Compared where the new line of `earliest` begins to rise, the first reading at which the two may part.
         let (old, at) = (self.earliest, new.earliest.anchor);
-        let old_earliest = old.lower_after(at, self.slopes).ok_or(DisruptionReason::ContradictsPublished)?;
+        let old_earliest = old.lower_after(at, &self.rates).ok_or(DisruptionReason::ContradictsPublished)?;
         if news.earliest_ns > old_earliest {
-            refined.earliest = new.earliest;
+            (refined.earliest, refined.rates.slow) = (new.earliest, new.rates.slow);
         }
         // Where the line of `latest` overflows, any new one is better.
-        let old_latest = self.latest.upper_at(news.at, self.slopes);
-        let new_latest = new.latest.upper_at(news.at, self.slopes);
+        let old_latest = self.latest.upper_at(news.at, &self.rates);
+        let new_latest = new.latest.upper_at(news.at, &new.rates);
         if old_latest.is_none_or(|old| new_latest.is_some_and(|new| new < old)) {
-            refined.latest = new.latest;
+            (refined.latest, refined.rates.fast) = (new.latest, new.rates.fast);
         }
-        let now_earliest = self.earliest.lower_after(news.at, self.slopes);
+        let now_earliest = self.earliest.lower_after(news.at, &self.rates);
         if old_latest.is_some_and(|old| news.earliest_ns > old) || now_earliest.is_none_or(|old| old > news.latest_ns) {
             return Err(DisruptionReason::ContradictsPublished);
         }
@@ -96,15 +101,15 @@ impl Params {
 
     /// The same parameters, not to be evaluated where true time may have reached `ns`.
     pub(crate) fn until(&self, ns: Option<i64>) -> Params {
-        let horizon = ns.map_or(u64::MAX, |ns| self.latest.upper_stays_below_until(ns, self.slopes));
+        let horizon = ns.map_or(u64::MAX, |ns| self.latest.upper_stays_below_until(ns, &self.rates));
         Params { horizon, ..*self }
     }
 
     /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in nanoseconds.
     pub(crate) fn now(&self, c: u64) -> Result<(i64, i64), NowError> {
         self.check(c)?;
-        let earliest = self.earliest.lower_after(c, self.slopes).ok_or(NowError::OutOfRange)?;
-        let latest = self.latest.upper_at(c, self.slopes).ok_or(NowError::OutOfRange)?;
+        let earliest = self.earliest.lower_after(c, &self.rates).ok_or(NowError::OutOfRange)?;
+        let latest = self.latest.upper_at(c, &self.rates).ok_or(NowError::OutOfRange)?;
         Ok((earliest, latest))
     }
 
@@ -113,22 +118,22 @@ impl Params {
         if c > self.horizon {
             return Err(NowError::Disrupted { reason: DisruptionReason::LeapSecond });
         }
-        let earliest = self.earliest.lower_at(c, self.slopes).ok_or(NowError::OutOfRange)?;
-        let latest = self.latest.upper_at(c, self.slopes).ok_or(NowError::OutOfRange)?;
+        let earliest = self.earliest.lower_at(c, &self.rates).ok_or(NowError::OutOfRange)?;
+        let latest = self.latest.upper_at(c, &self.rates).ok_or(NowError::OutOfRange)?;
         Ok((earliest, latest))
     }
 
     /// `earliest` alone, which is all that `after` and a wait need.
     pub(crate) fn earliest_now(&self, c: u64) -> Result<i64, NowError> {
         self.check(c)?;
-        self.earliest.lower_after(c, self.slopes).ok_or(NowError::OutOfRange)
+        self.earliest.lower_after(c, &self.rates).ok_or(NowError::OutOfRange)
     }
 
     /// The readings at which [`earliest_now`](Params::earliest_now) gives no error.
     pub(crate) fn earliest_answers(&self) -> RangeInclusive<u64> {
         // Up to here the line does not leave the range.
         let fits =
-            self.earliest.lower_exceeds_at(i64::MAX - 1, self.slopes).map_or(u64::MAX, |at| at.saturating_sub(1));
+            self.earliest.lower_exceeds_at(i64::MAX - 1, &self.rates).map_or(u64::MAX, |at| at.saturating_sub(1));
         self.published.saturating_sub(self.margin)..=self.horizon.min(fits)
     }
 
@@ -145,15 +150,14 @@ impl Params {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rates::Slopes;
     use super::*;
     use crate::time::{TickBounds, TickScale, compose};
     use proptest::prelude::*;
 
     fn ageing(k_ppb: u32, margin: u64) -> Ageing {
-        Ageing {
-            slopes: Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap(),
-            margin,
-        }
+        let slopes = Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap();
+        Ageing { rates: Rates::plain(slopes), margin }
     }
 
     fn news(at: u64, earliest_ns: i64, latest_ns: i64) -> News {

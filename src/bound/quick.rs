@@ -6,8 +6,9 @@
 //!
 //! The law, held by a test: where `Quick` answers, `Params` give the same answer.
 
-use super::lines::{FRACTION_BITS, Line, Slopes};
+use super::lines::{FRACTION_BITS, Line};
 use super::params::Params;
+use super::rates::Slopes;
 
 /// Parameters without room for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +34,17 @@ impl Quick {
 
     /// The readings at which these parameters can be answered from without a further look, `max_age` ticks after the news at most.
     pub(crate) fn of(params: &Params, max_age: u64) -> Quick {
-        let Params { earliest, latest, slopes, .. } = *params;
+        let Params { earliest, latest, rates, .. } = *params;
         let answers = params.earliest_answers();
         // From its anchor on `latest` has one slope.
         let floor = latest.anchor.max(*answers.start());
-        let fits = latest.upper_stays_below_until(i64::MAX, slopes);
+        let fits = latest.upper_stays_below_until(i64::MAX, &rates);
+        // As long as both lines go on as they begin.
+        let ((slow, slow_until), (fast, fast_until)) =
+            (rates.slow.segment(earliest.anchor), rates.fast.segment(latest.anchor));
         let fresh = params.heard.saturating_add(max_age);
-        let ceiling = fits.min(fresh).min(*answers.end());
-        Quick { floor, ceiling, earliest, latest, slopes }
+        let ceiling = fits.min(fresh).min(slow_until).min(fast_until).min(*answers.end());
+        Quick { floor, ceiling, earliest, latest, slopes: Slopes { slow, fast } }
     }
 
     /// `(earliest, latest)` at a reading taken now, in nanoseconds.
@@ -72,27 +76,46 @@ fn whole(product: u128) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rates::{Rates, Rise, Step};
     use super::*;
     use proptest::prelude::*;
+
+    /// Lines as they are published: each with its rates from its anchor on.
+    fn rates(slow: u64, fast: u64, steps: [(u64, u64); 2], at: u64, to: u64) -> Rates {
+        let (slow, fast) = (slow.min(fast), slow.max(fast));
+        let step = |(until, better): (u64, u64)| (until, better.min((fast - slow) / 2));
+        let steps = steps.map(step);
+        let rise = |slope: &dyn Fn(u64) -> u64, rest| Rise {
+            steps: steps.map(|(until, better)| Step { from: 0, until, slope: slope(better) }),
+            rest,
+        };
+        Rates { slow: rise(&|b| slow + b, slow).since(at), fast: rise(&|b| fast - b, fast).since(to) }
+    }
 
     fn params() -> impl Strategy<Value = Params> {
         let ns = || prop_oneof![any::<i64>(), -(1i64 << 61)..1 << 61];
         let ticks = || prop_oneof![any::<u64>(), 0u64..1 << 50];
         let slope = || prop_oneof![any::<u64>(), (1u64 << 38)..1 << 44, Just(0)];
         let lines = (ticks(), ticks(), ns(), ns(), slope(), slope());
-        (lines, ticks(), 0u64..1000, ticks(), prop_oneof![Just(u64::MAX), ticks()]).prop_map(
-            |((at, to, e, l, slow, fast), published, margin, heard, horizon)| Params {
+        (
+            lines,
+            [(ticks(), 0u64..1 << 36), (ticks(), 0u64..1 << 36)],
+            ticks(),
+            0u64..1000,
+            ticks(),
+            prop_oneof![Just(u64::MAX), ticks()],
+        )
+            .prop_map(|((at, to, e, l, slow, fast), steps, published, margin, heard, horizon)| Params {
                 published,
                 margin,
                 earliest: Line { anchor: at, ns: e },
                 latest: Line { anchor: to, ns: l },
-                slopes: Slopes { slow: slow.min(fast), fast: slow.max(fast) },
+                rates: rates(slow, fast, steps, at, to),
                 since: 0,
                 heard,
                 horizon,
                 degraded: false,
-            },
-        )
+            })
     }
 
     proptest! {
@@ -117,7 +140,7 @@ mod tests {
         fn quick_answers_what_is_usual(published in 1u64 << 30..1 << 60, c in 0u64..1 << 40, ns in -(1i64 << 62)..1 << 61) {
             let params = Params {
                 published, margin: 500, earliest: Line { anchor: published + 500, ns }, latest: Line { anchor: published - 500, ns: ns + 7 },
-                slopes: Slopes { slow: 1 << 38, fast: 1 << 39 }, since: 0, heard: published, horizon: u64::MAX, degraded: false,
+                rates: Rates::plain(Slopes { slow: 1 << 38, fast: 1 << 39 }), since: 0, heard: published, horizon: u64::MAX, degraded: false,
             };
             prop_assert!(Quick::of(&params, 1 << 40).now(published - 500 + c).is_some());
             prop_assert!(Quick::of(&params, 1 << 40).now(published - 501).is_none());

@@ -4,7 +4,8 @@
 //! Facts that contradict each other prove the source wrong or (R) broken; they are never clamped into an interval.
 
 use super::Facts;
-use super::lines::{Line, Slopes};
+use super::lines::Line;
+use super::rates::Rates;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
@@ -19,10 +20,10 @@ pub(crate) enum Bound {
     Within { earliest_ns: i64, latest_ns: i64 },
 }
 
-/// How a counter's readings are turned into time: its slopes and its margin in ticks.
+/// How a counter's readings are turned into time: its rates and its margin in ticks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ageing {
-    pub(crate) slopes: Slopes,
+    pub(crate) rates: Rates,
     pub(crate) margin: u64,
 }
 
@@ -51,9 +52,21 @@ impl Window {
         Window { ageing, length, entries: VecDeque::new(), contradicted_until: None }
     }
 
-    /// Ages by these slopes from now on.
-    pub(crate) fn set_slopes(&mut self, slopes: Slopes) {
-        self.ageing.slopes = slopes;
+    /// Ages by these rates from now on, which say more than the ones before.
+    pub(crate) fn set_rates(&mut self, rates: Rates) {
+        self.ageing.rates = rates;
+    }
+
+    /// Ages by these rates from now on, which say less: what contradicted each other may not do so any more.
+    pub(crate) fn widen(&mut self, rates: Rates) {
+        self.ageing.rates = rates;
+        self.contradicted_until = None;
+        for index in 0..self.entries.len() {
+            let entry = self.entries[index];
+            for before in 0..index {
+                self.note_contradiction(&entry, before);
+            }
+        }
     }
 
     /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to its origin) are dropped.
@@ -63,13 +76,10 @@ impl Window {
         let Some(upper) = Line::upper(upper_tick, margin, facts.no_later_than().as_unix_nanos()) else { return };
         let lower = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos());
         let entry = Entry { oldest: upper_tick, upper_tick, upper, lower_tick, lower };
-        for old in self.entries.iter().chain([&entry]) {
-            if self.contradict(&entry, old) || self.contradict(old, &entry) {
-                let until = old.oldest.min(entry.oldest).saturating_add(self.length);
-                self.contradicted_until = Some(self.contradicted_until.map_or(until, |u| u.max(until)));
-            }
-        }
         self.entries.push_back(entry);
+        for index in 0..self.entries.len() {
+            self.note_contradiction(&entry, index);
+        }
         if self.entries.len() > CAPACITY {
             self.entries.pop_front();
         }
@@ -84,10 +94,10 @@ impl Window {
     /// Drops the facts that may be from before the end of `span_ns` and that ageing to reading `now` may have brought into
     /// it or beyond.
     pub(crate) fn drop_aged_into(&mut self, now: u64, span_ns: RangeInclusive<i64>) {
-        let slopes = self.ageing.slopes;
+        let rates = &self.ageing.rates;
         let kept = self.entries.len();
         self.entries.retain(|entry| {
-            let reaches = entry.upper.upper_at(now, slopes).is_none_or(|ns| ns >= *span_ns.start());
+            let reaches = entry.upper.upper_at(now, rates).is_none_or(|ns| ns >= *span_ns.start());
             !(entry.lower.ns <= *span_ns.end() && reaches)
         });
         if self.entries.len() < kept {
@@ -98,7 +108,7 @@ impl Window {
 
     /// What the facts within the window say of true time at reading `now`.
     pub(crate) fn bound(&mut self, now: u64) -> Bound {
-        let (length, Ageing { slopes, .. }) = (self.length, self.ageing);
+        let length = self.length;
         self.entries.retain(|entry| now.saturating_sub(entry.oldest) <= length);
         if self.entries.is_empty() {
             return Bound::Silent;
@@ -106,9 +116,10 @@ impl Window {
         if self.contradicted_until.is_some_and(|until| now <= until) {
             return Bound::Empty;
         }
+        let rates = &self.ageing.rates;
         // A fact that cannot be aged to `now` bounds nothing; the others still do.
-        let earliest = self.entries.iter().filter_map(|entry| entry.lower.lower_at(now, slopes)).max();
-        let latest = self.entries.iter().filter_map(|entry| entry.upper.upper_at(now, slopes)).min();
+        let earliest = self.entries.iter().filter_map(|entry| entry.lower.lower_at(now, rates)).max();
+        let latest = self.entries.iter().filter_map(|entry| entry.upper.upper_at(now, rates)).min();
         match (earliest, latest) {
             (Some(earliest_ns), Some(latest_ns)) if earliest_ns <= latest_ns => {
                 Bound::Within { earliest_ns, latest_ns }
@@ -123,12 +134,20 @@ impl Window {
         self.entries.iter().map(|entry| entry.lower_tick).max()
     }
 
+    fn note_contradiction(&mut self, entry: &Entry, other: usize) {
+        let other = self.entries[other];
+        if self.contradict(entry, &other) || self.contradict(&other, entry) {
+            let until = other.oldest.min(entry.oldest).saturating_add(self.length);
+            self.contradicted_until = Some(self.contradicted_until.map_or(until, |u| u.max(until)));
+        }
+    }
+
     /// Whether the lower fact of one and the upper fact of the other exclude each other at the later of their readings.
     /// Later than that the gap only closes, so this is where a contradiction shows.
     fn contradict(&self, lower: &Entry, upper: &Entry) -> bool {
         let at = lower.lower_tick.max(upper.upper_tick);
-        let Ageing { slopes, .. } = self.ageing;
-        match (lower.lower.lower_at(at, slopes), upper.upper.upper_at(at, slopes)) {
+        let Ageing { rates, .. } = &self.ageing;
+        match (lower.lower.lower_at(at, rates), upper.upper.upper_at(at, rates)) {
             (Some(earliest), Some(latest)) => earliest > latest,
             _ => false,
         }

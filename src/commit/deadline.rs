@@ -87,7 +87,7 @@ impl Deadline {
         let is_past = self.t.as_unix_nanos() < params.earliest_now(ticks)?;
         if shared.may_be_cached() {
             // Where the line never exceeds it within the range of readings, no reading is enough.
-            let from = params.earliest.lower_exceeds_at(self.t.as_unix_nanos(), params.slopes);
+            let from = params.earliest.lower_exceeds_at(self.t.as_unix_nanos(), &params.rates);
             self.past_from = from.unwrap_or(u64::MAX);
             let answers = params.earliest_answers();
             self.answers = *answers.start()..=(*answers.end()).min(u64::MAX - 1);

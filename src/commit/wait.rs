@@ -138,7 +138,7 @@ impl CommitWait {
         if !shared.counter.runs_by_itself() {
             return Ok(Some(Remaining::Unknown));
         }
-        let at = params.earliest.lower_exceeds_at(s, params.slopes);
+        let at = params.earliest.lower_exceeds_at(s, &params.rates);
         let length = at.map(|at| shared.counter.scale().duration(at.saturating_sub(ticks)));
         // One nanosecond more than rounded down; and a look now and then, whatever the counter does meanwhile.
         let length = length.map_or(LONGEST_SLEEP, |l| l.saturating_add(Duration::from_nanos(1)).min(LONGEST_SLEEP));

@@ -11,7 +11,7 @@
 
 use super::calibration::{Calibration, Pair};
 use super::hardware;
-use super::{Counter, Incarnation, Kind, ManualCounter};
+use super::{Counter, Incarnation, Kind, ManualCounter, clock_source};
 use crate::time::TickBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -28,6 +28,8 @@ pub(crate) struct Continuity {
     incarnation: Arc<Incarnation>,
     calibrated_in: u32,
     watches_clock_source: bool,
+    /// What RAW is made of, where its rate may be learned.
+    raw_source: Option<String>,
     /// At the last look the counter fitted to RAW, and the kernel kept time by it; and both.
     even: bool,
     clock_source: bool,
@@ -112,6 +114,7 @@ impl Continuity {
             calibrated_in: counter.incarnation.get(),
             incarnation: Arc::clone(&counter.incarnation),
             watches_clock_source,
+            raw_source: counter.clock_source.clone(),
             even: true,
             clock_source: true,
             usable: true,
@@ -143,6 +146,13 @@ impl Continuity {
         if self.watches_clock_source && look == Look::All {
             // Not to be told is no news.
             self.clock_source = self.clocks.hardware_is_clock_source().unwrap_or(self.clock_source);
+        }
+        if look == Look::All && self.raw_source.is_some() {
+            let source = clock_source().or_else(|| self.raw_source.clone());
+            if source != self.raw_source {
+                // Made of another counter, RAW runs at another rate.
+                (self.raw_source, seen.broken) = (source, Some(Break::ClockSource));
+            }
         }
         let usable = self.even && self.clock_source;
         if usable != self.usable {

@@ -67,6 +67,8 @@ pub(crate) struct Counter {
     description: Arc<str>,
     /// What is known of a tick beside CLOCK_MONOTONIC_RAW, and whether the kernel's clock source is to be watched.
     watched: Option<(Calibration, bool)>,
+    /// What the kernel made CLOCK_MONOTONIC_RAW out of at the start, where that is what is read.
+    clock_source: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -113,7 +115,8 @@ impl Counter {
     #[cfg(target_os = "linux")]
     fn raw() -> Result<Counter, &'static str> {
         let description = "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm";
-        Ok(Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, description))
+        let counter = Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, description);
+        Ok(Counter { clock_source: clock_source(), ..counter })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -143,6 +146,7 @@ impl Counter {
             margin,
             description,
             watched: None,
+            clock_source: None,
         }
     }
 
@@ -269,6 +273,17 @@ impl Counter {
         !matches!(self.kind, Kind::Manual(_))
     }
 
+    /// Whether its rate is its oscillator's alone, so that what was learned of it holds for a while: not of a clock that may be slewed,
+    /// nor where nobody would tell that the kernel makes it out of another counter now.
+    pub(crate) fn keeps_its_rate(&self) -> bool {
+        match self.kind {
+            Kind::Hardware | Kind::Manual(_) => true,
+            #[cfg(target_os = "linux")]
+            Kind::Raw => self.clock_source.is_some(),
+            Kind::OsMonotonic(_) => false,
+        }
+    }
+
     /// The name and the reason, for the status.
     pub(crate) fn describe(&self) -> &Arc<str> {
         &self.description
@@ -298,6 +313,18 @@ impl Counter {
 pub(crate) fn read_wall() -> WallTime {
     // A clock set outside the years 1677 to 2262 is shown as the end of them: it is wrong either way.
     WallTime::from_system_time(SystemTime::now()).unwrap_or(WallTime::FAR_FUTURE)
+}
+
+/// What the kernel keeps time by. `None` if it does not say: no /sys in a container, no descriptor left.
+#[cfg(target_os = "linux")]
+fn clock_source() -> Option<String> {
+    let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    current.ok().map(|name| name.trim().to_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn clock_source() -> Option<String> {
+    None
 }
 
 /// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.

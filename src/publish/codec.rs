@@ -2,13 +2,14 @@
 //!
 //! The first words are [`Quick`], all that most readings need, on one cache line.
 
-use crate::bound::lines::{Line, Slopes};
+use crate::bound::lines::Line;
 use crate::bound::params::Params;
 use crate::bound::quick::Quick;
+use crate::bound::rates::{Rates, Rise, Slopes, Step};
 use crate::bound::{DisruptionReason, NowError};
 
-/// Words of one publication: 112 bytes, two cache lines with nothing else on them.
-pub(crate) const WORDS: usize = 14;
+/// Words of one publication: 176 bytes, three cache lines with nothing else on them.
+pub(crate) const WORDS: usize = 22;
 
 /// The words of [`Quick`]: one cache line.
 pub(crate) const QUICK_WORDS: usize = 8;
@@ -20,7 +21,7 @@ pub(crate) struct Publication {
     pub(crate) incarnation: u32,
     /// Counts the epochs that the caller began.
     pub(crate) epoch: u32,
-    /// Those of the counter, with parameters or without.
+    /// Those of the counter under (R), with parameters or without.
     pub(crate) slopes: Slopes,
     /// The counter runs evenly, as far as is known: the slopes mean something.
     pub(crate) trusted: bool,
@@ -46,6 +47,7 @@ impl Publication {
         let mut words = [0; WORDS];
         // What `Quick` has no use for is stored all the same: the rest is read from its words, too.
         let (mut quick, mut rest) = (Quick { slopes: self.slopes, ..Quick::NONE }, [0; 4]);
+        let mut rates = Rates::plain(self.slopes);
         let meta = match self.content {
             Content::NotSynchronized => NOT_SYNCHRONIZED,
             Content::ThreadDied => THREAD_DIED,
@@ -57,6 +59,8 @@ impl Publication {
                     None => Quick { earliest, latest, ..quick },
                 };
                 rest = [p.published, p.since, p.heard, p.horizon];
+                rates = p.rates;
+                quick.slopes = Slopes { slow: rates.slow.steps[0].slope, fast: rates.fast.steps[0].slope };
                 // A margin beyond 32 bits (4 s of nanoseconds) cannot be: the look at a counter ends after 100 ms.
                 RUNNING | u64::from(p.degraded) << 16 | p.margin.min(u64::from(u32::MAX)) << 32
             }
@@ -73,12 +77,16 @@ impl Publication {
         ]);
         words[QUICK_WORDS] = u64::from(self.epoch) << 32 | u64::from(self.incarnation);
         words[9] = meta | u64::from(!self.trusted) << 17;
-        words[10..].copy_from_slice(&rest);
+        words[10..14].copy_from_slice(&rest);
+        words[14..18].copy_from_slice(&rest_of(&rates.slow));
+        words[18..].copy_from_slice(&rest_of(&rates.fast));
         words
     }
 
     pub(crate) fn decode(words: &[u64; WORDS]) -> Publication {
-        let Quick { earliest, latest, slopes, .. } = quick(&words[..]);
+        let Quick { earliest, latest, slopes: first, .. } = quick(&words[..]);
+        let rates = Rates { slow: rise(first.slow, &words[14..18]), fast: rise(first.fast, &words[18..]) };
+        let slopes = rates.wide();
         let meta = words[9];
         let content = match meta & 0xff {
             RUNNING => Content::Running(Params {
@@ -86,7 +94,7 @@ impl Publication {
                 margin: meta >> 32,
                 earliest,
                 latest,
-                slopes,
+                rates,
                 since: words[11],
                 heard: words[12],
                 horizon: words[13],
@@ -113,6 +121,16 @@ impl Publication {
     }
 }
 
+/// A rise whose steps begin with its line, but for the slope of the first, which has a word of its own.
+fn rest_of(rise: &Rise) -> [u64; 4] {
+    [rise.steps[0].until, rise.steps[1].until, rise.steps[1].slope, rise.rest]
+}
+
+fn rise(first: u64, words: &[u64]) -> Rise {
+    let step = |until, slope| Step { from: 0, until, slope };
+    Rise { steps: [step(words[0], first), step(words[1], words[2])], rest: words[3] }
+}
+
 /// What the first words say.
 #[inline]
 pub(crate) fn quick(words: &[u64]) -> Quick {
@@ -136,7 +154,7 @@ const RUNNING: u64 = 1;
 const DISRUPTED: u64 = 2;
 const THREAD_DIED: u64 = 3;
 
-const REASONS: [DisruptionReason; 9] = [
+const REASONS: [DisruptionReason; 10] = [
     DisruptionReason::SourcesDisagree,
     DisruptionReason::ContradictsPublished,
     DisruptionReason::CounterWentBack,
@@ -146,6 +164,7 @@ const REASONS: [DisruptionReason; 9] = [
     DisruptionReason::Restored,
     DisruptionReason::CounterJumped,
     DisruptionReason::ClockSourceChanged,
+    DisruptionReason::RateWandered,
 ];
 
 fn reason_code(reason: DisruptionReason) -> u64 {
@@ -174,6 +193,7 @@ fn signed(word: u64) -> i64 {
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests {
     use super::*;
+    use crate::bound::rates::tests::rising;
     use proptest::prelude::*;
 
     #[test]
@@ -190,14 +210,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parameters_survive_the_words(a: [u64; 8], ns: [i64; 2], margin: u32, degraded: bool, epoch: u32, incarnation: u32) {
-            let slopes = Slopes { slow: a[3], fast: a[4] };
+        fn parameters_survive_the_words(
+            a: [u64; 8], ns: [i64; 2], margin: u32, degraded: bool, epoch: u32, incarnation: u32,
+            slow in rising(), fast in rising(),
+        ) {
+            let rates = Rates { slow: slow.since(a[1]), fast: fast.since(a[2]) };
             let params = Params {
                 published: a[0], margin: u64::from(margin),
                 earliest: Line { anchor: a[1], ns: ns[0] }, latest: Line { anchor: a[2], ns: ns[1] },
-                slopes, since: a[5], heard: a[6], horizon: a[7], degraded,
+                rates, since: a[5], heard: a[6], horizon: a[7], degraded,
             };
-            let publication = Publication { incarnation, epoch, slopes, trusted: true, content: Content::Running(params) };
+            let content = Content::Running(params);
+            let publication = Publication { incarnation, epoch, slopes: rates.wide(), trusted: true, content };
             for max_age in [None, Some(a[7] / 2)] {
                 let words = publication.encode(max_age);
                 prop_assert_eq!(Publication::decode(&words), publication);

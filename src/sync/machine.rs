@@ -8,15 +8,18 @@
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
 
 mod counter;
+mod disruption;
 mod domains;
 mod events;
 mod leap;
+mod rate;
 mod report;
 
 use super::schedule::{Pace, Schedule};
 use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::params::{News, Params};
+use crate::bound::rate::{Learner, Wander};
 use crate::bound::window::{Ageing, Window};
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::Incarnation;
@@ -48,6 +51,7 @@ pub(crate) struct Machine {
     told_until: u64,
     last_earliest_ns: Option<i64>,
     leap: LeapGuard,
+    learner: Learner,
     counts: Counts,
 }
 
@@ -58,6 +62,8 @@ pub(crate) struct MachineConfig {
     pub(crate) domains: Vec<DomainSetup>,
     pub(crate) faulty: usize,
     pub(crate) ageing: Ageing,
+    /// What is assumed of the rate beyond the bound, where one is to be learned.
+    pub(crate) wander: Option<Wander>,
     pub(crate) scale: TickScale,
     pub(crate) counter: CounterId,
     pub(crate) incarnation: Arc<Incarnation>,
@@ -169,6 +175,7 @@ impl Machine {
         });
         Machine {
             sources: sources.collect(),
+            learner: Learner::new(config.wander, config.ageing.margin),
             config,
             publisher,
             published: false,
@@ -218,6 +225,10 @@ impl Machine {
         };
         let horizon = match &self.phase {
             Phase::Running(params) => Some(params.horizon),
+            // The recovery has this far to go, and nothing more to hear for it.
+            Phase::Disrupted { behind_by: Some(by), .. } if self.usable => {
+                Some(now.ticks().saturating_add(self.config.scale.ticks((*by).max(LEAST_RECOVERY))))
+            }
             _ => None,
         };
         let next = self.sources.iter().filter_map(due).chain(horizon).min().unwrap_or(u64::MAX);
@@ -278,24 +289,6 @@ impl Machine {
             source.window.clear();
         }
         source.address = Some(address);
-    }
-
-    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
-    pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
-        if self.advance(now).is_some() {
-            self.enter_disruption(reason);
-        }
-    }
-
-    /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
-    ///
-    /// Returns false, and does nothing, while the clock is not disrupted.
-    pub(crate) fn start_new_epoch(&mut self) -> bool {
-        let Phase::Disrupted { floor, behind_by, .. } = &mut self.phase else { return false };
-        (*floor, *behind_by) = (Floor::None, None);
-        self.epoch = self.epoch.wrapping_add(1);
-        self.sources.iter_mut().for_each(|source| source.schedule.hurry());
-        true
     }
 
     /// Whoever drives the machine will not do so any more: every later reading is an error.
@@ -372,20 +365,24 @@ impl Machine {
     /// What the sources agree on at reading `now`, and what follows from it.
     fn conclude(&mut self, now: u64) {
         self.mind_the_leap(now);
-        match agree(&self.domain_bounds(now), self.config.faulty) {
-            Agreement::NoNews => {}
-            Agreement::Contradiction => self.enter_disruption(DisruptionReason::SourcesDisagree),
+        let accepted = match agree(&self.domain_bounds(now), self.config.faulty) {
+            Agreement::NoNews => return,
+            Agreement::Contradiction => Err(DisruptionReason::SourcesDisagree),
             Agreement::Within { earliest_ns, latest_ns, degraded } => {
                 let news = News { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
-                self.accept(now, &news);
+                self.learn_rate(now, (earliest_ns, latest_ns)).and_then(|()| self.accept(now, &news))
             }
+        };
+        if let Err(reason) = accepted {
+            let reason = self.what_broke(now, reason);
+            self.enter_disruption(reason);
         }
     }
 
-    fn accept(&mut self, now: u64, news: &News) {
+    fn accept(&mut self, now: u64, news: &News) -> Result<(), DisruptionReason> {
         let ageing = self.config.ageing;
         let accepted = match &mut self.phase {
-            Phase::Dead => return,
+            Phase::Dead => return Ok(()),
             Phase::Starting => Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack),
             Phase::Running(params) => params.refine(news, ageing),
             Phase::Disrupted { floor, behind_by, .. } => {
@@ -402,60 +399,20 @@ impl Machine {
                 if news.earliest_ns < least {
                     let gap = least.abs_diff(news.earliest_ns);
                     *behind_by = Some(Duration::from_nanos(gap));
-                    return;
+                    return Ok(());
                 }
                 Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack)
             }
         };
-        match accepted {
-            Err(reason) => self.enter_disruption(reason),
-            Ok(params) => {
-                let params = params.until(self.leap.guard_ns(news.earliest_ns));
-                self.last_earliest_ns = Some(news.earliest_ns);
-                if !matches!(self.phase, Phase::Running(_)) {
-                    events::synchronized(news);
-                }
-                self.phase = Phase::Running(params);
-                self.counts.published += 1;
-                self.publish(Content::Running(params));
-            }
+        let params = accepted?.until(self.leap.guard_ns(news.earliest_ns));
+        self.last_earliest_ns = Some(news.earliest_ns);
+        if !matches!(self.phase, Phase::Running(_)) {
+            events::synchronized(news);
         }
-    }
-
-    fn enter_disruption(&mut self, reason: DisruptionReason) {
-        let floor = match &self.phase {
-            Phase::Dead => return,
-            Phase::Starting => Floor::None,
-            // The old lines rise with the counter: at the lower reading they would say less than readers were told.
-            Phase::Running(params) | Phase::Disrupted { floor: Floor::Pending(params), .. }
-                if reason == DisruptionReason::CounterWentBack =>
-            {
-                let told = params.until(None).earliest_now(self.told_until);
-                Floor::FirstLatest { told: told.unwrap_or(i64::MIN) }
-            }
-            Phase::Running(params) => Floor::Pending(*params),
-            // Disrupted again before a recovery: nothing was published since.
-            Phase::Disrupted { floor, .. } => *floor,
-        };
-        events::disrupted(reason);
-        // What was agreed on may be years off: it must not name the era any more.
-        self.last_earliest_ns = None;
-        self.forget_tick();
-        self.next_incarnation();
-        self.counts.disruptions += 1;
-        self.phase = Phase::Disrupted { reason, floor, behind_by: None };
-        self.publish_phase();
-        for source in &mut self.sources {
-            source.window.clear();
-            source.in_flight = None;
-            source.schedule.rebase(self.last_now);
-            source.schedule.hurry();
-        }
-    }
-
-    fn next_incarnation(&mut self) {
-        self.incarnation = self.incarnation.wrapping_add(1);
-        self.config.incarnation.set(self.incarnation);
+        self.phase = Phase::Running(params);
+        self.counts.published += 1;
+        self.publish(Content::Running(params));
+        Ok(())
     }
 
     fn publish_phase(&mut self) {
@@ -468,7 +425,7 @@ impl Machine {
     }
 
     fn publish(&mut self, content: Content) {
-        let slopes = self.config.ageing.slopes;
+        let slopes = self.config.ageing.rates.wide();
         let publication =
             Publication { incarnation: self.incarnation, epoch: self.epoch, slopes, trusted: self.usable, content };
         self.publisher.publish(publication.encode(self.config.quick_max_age));
@@ -489,6 +446,8 @@ const POLITE: Duration = Duration::from_secs(16);
 const SLOWEST_POLL: Duration = Duration::from_secs(1024);
 /// No driver sleeps longer, so that a schedule is looked at even if a wake was lost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// A recovery that only waits is looked at no more often.
+const LEAST_RECOVERY: Duration = Duration::from_millis(1);
 /// How much later than the publication of a disruption a reader's counter reading may lie that was still checked against
 /// the old stamp: the processor may load the stamp before it has read the counter, by less than a microsecond. A
 /// thousand times that costs a recovery a millisecond.

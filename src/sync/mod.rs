@@ -13,7 +13,7 @@ mod thread;
 mod worker;
 
 pub use machine::{Ask, AskId};
-pub use status::{Counts, Problem, SourceStatus, State, Status, Verdict};
+pub use status::{Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
 
 pub(crate) use machine::{DomainSetup, Machine, MachineConfig, SourceSetup};
 pub(crate) use shared::SharedMachine;

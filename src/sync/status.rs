@@ -27,12 +27,35 @@ pub struct Status {
     pub counter: String,
     /// k: by how much the local rate may be off in all (oscillator, calibration, smear), in parts per billion.
     pub rate_bound_ppb: u64,
+    /// What is certified of the rate beyond that, where it is learned ([`Drift`](crate::Drift)) and enough is known.
+    pub learned_rate: Option<LearnedRate>,
     /// The margin of the counter: granularity and skew between cores; charged on each side at each use.
     pub counter_margin: Duration,
     /// What has happened so far.
     pub counts: Counts,
     /// A row a source.
     pub sources: Vec<SourceStatus>,
+}
+
+/// A learned rate in force: true time passes by between `least_ppb` and `most_ppb` faster than local time, for a while.
+///
+/// It rests on assumption (W): at every moment since `since` and until `until` the rate is within the configured wander of the mean that
+/// was certified. A machine that is migrated to another host, or restored there, without a marker breaks it, and the next exchanges
+/// tell: until then a bound may be wrong by the difference of the two hosts' rates times the time since. Where that happens,
+/// [`Drift::fixed_ppm`](crate::Drift::fixed_ppm) assumes less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LearnedRate {
+    /// In parts per billion of local time; rounded down.
+    pub least_ppb: i64,
+    /// In parts per billion of local time; rounded up.
+    pub most_ppb: i64,
+    /// The wander that is assumed, in parts per billion: what a smear adds is in it.
+    pub wander_ppb: u32,
+    /// How long ago the span of the mean began.
+    pub since: Duration,
+    /// For so long it holds from now on, if nothing more is learned; after that the rate bound alone.
+    pub until: Duration,
 }
 
 /// What a clock can say.
@@ -75,6 +98,8 @@ pub struct Counts {
     pub published: u64,
     /// Disruptions.
     pub disruptions: u64,
+    /// How often a learned rate was contradicted and given up, while the rate bound was not; each is a disruption, too.
+    pub rates_given_up: u64,
 }
 
 /// One source.

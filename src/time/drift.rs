@@ -1,20 +1,39 @@
-//! `Drift`: how far the local oscillator's rate may be from one second per second.
+//! `Drift`: how far the local oscillator's rate may be from one second per second, and how far from what was learned of it.
 
-/// What is assumed of the rate of this machine's oscillator, assumption (R).
+/// What is assumed of the rate of this machine's oscillator.
 ///
-/// The number is k_osc only: the largest error of the oscillator itself, as a data sheet gives it or as true time per local time:
-/// the bound covers both readings. What the library does not know about the nominal frequency of the counter, and the rate of a
-/// smeared timescale, it adds by itself.
+/// **The bound**, assumption (R), holds at all times: the largest error of the oscillator itself, as a data sheet gives it or as true time
+/// per local time: it covers both readings. What the library does not know about the nominal frequency of the counter, and the rate of
+/// a smeared timescale, it adds by itself.
 ///
-/// The default, 200 ppm, is what Spanner assumes of its machines and about ten times what a computer's crystal does in
-/// practice; a smaller value makes the interval grow more slowly between polls, and makes every bound wrong if the
-/// oscillator does not keep it. Below about 20 ppm only a data sheet (an oven or temperature compensated oscillator)
-/// is a reason.
+/// **The wander**, assumption (W), is for a rate that is learned: the mean over the past, at most four windows of it, is certified by the
+/// agreed intervals; and at every moment of that past and for one window after it (by default an hour and 25 minutes in all), the
+/// rate is assumed to be off that mean by `wander` at most. The interval then grows by what was certified and the wander, within the
+/// bound; after that window without news by the bound again.
+///
+/// | what | earns |
+/// |---|---|
+/// | nothing is known: a virtual machine that may be migrated without a word, a laptop, a board that is put into the sun | [`fixed_ppm(200)`](Drift::fixed_ppm) |
+/// | a server or a virtual machine that stays where it is, in a room that is cooled | [`learned_ppm(2)`](Drift::learned_ppm), the default |
+/// | a server whose load and temperature are steady | `learned_ppm(1)` and below: 0.1 ppm over all spans up to days was measured of such machines (Veitch, Babu, Pasztor 2004) |
+/// | a temperature compensated or oven oscillator | what its data sheet says, for both: `learned_ppb(100).within_ppm(5)` |
+///
+/// # Why these defaults
+///
+/// 200 ppm is what Spanner assumes of its machines and about ten times what a computer's crystal does. 2 ppm is twenty times what was
+/// measured of the rate of machines in a room with air conditioning, and what 10 to 20 degrees do to a crystal at its usual point of work.
+/// It is assumed by default because the interval is several times narrower for it over short paths, and because it does not go
+/// unnoticed when it is wrong: the facts contradict each other, the learned rate is given up and counted
+/// ([`Counts::rates_given_up`](crate::Counts::rates_given_up)), and there is an error meanwhile. Until then a bound may be wrong, by
+/// the excess of the wander times the time since.
+///
+/// A rate is learned of the hardware counter, and of CLOCK_MONOTONIC_RAW where the kernel tells what that is made of; of no clock that may
+/// be slewed. What was learned is forgotten at every disruption. [`Status::learned_rate`](crate::Status::learned_rate) shows it.
 ///
 /// ```
 /// use sureclock::Drift;
-/// assert_eq!(Drift::fixed_ppm(200), Drift::default());
-/// assert!(Drift::fixed_ppm(15) != Drift::fixed_ppb(15));
+/// assert_eq!(Drift::learned_ppm(2).within_ppm(200), Drift::default());
+/// assert_eq!(Drift::fixed_ppm(15), Drift::fixed_ppb(15_000));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,6 +42,13 @@ pub enum Drift {
     Fixed {
         /// The bound k_osc, in parts per billion.
         bound_ppb: u32,
+    },
+    /// A rate that is learned, within a bound.
+    Learned {
+        /// The bound k_osc, in parts per billion: 0 to 100 000 000.
+        bound_ppb: u32,
+        /// The wander, in parts per billion: at most the bound.
+        wander_ppb: u32,
     },
 }
 
@@ -39,24 +65,58 @@ impl Drift {
         Drift::Fixed { bound_ppb: ppb }
     }
 
+    /// A learned rate that wanders by so many parts per million at most, within a bound of 200 ppm.
+    #[must_use]
+    pub const fn learned_ppm(wander: u32) -> Drift {
+        Drift::learned_ppb(wander.saturating_mul(1000))
+    }
+
+    /// A learned rate that wanders by so many parts per billion at most, within a bound of 200 ppm.
+    #[must_use]
+    pub const fn learned_ppb(wander: u32) -> Drift {
+        Drift::Learned { bound_ppb: DEFAULT_BOUND_PPB, wander_ppb: wander }
+    }
+
+    /// The same within another bound, in parts per million.
+    #[must_use]
+    pub const fn within_ppm(self, ppm: u32) -> Drift {
+        let bound_ppb = ppm.saturating_mul(1000);
+        match self {
+            Drift::Fixed { .. } => Drift::Fixed { bound_ppb },
+            Drift::Learned { wander_ppb, .. } => Drift::Learned { bound_ppb, wander_ppb },
+        }
+    }
+
     /// The bound k_osc in parts per billion.
     #[must_use]
     pub const fn bound_ppb(self) -> u32 {
         match self {
-            Drift::Fixed { bound_ppb } => bound_ppb,
+            Drift::Fixed { bound_ppb } | Drift::Learned { bound_ppb, .. } => bound_ppb,
+        }
+    }
+
+    /// The wander in parts per billion, where the rate is learned.
+    #[must_use]
+    pub const fn wander_ppb(self) -> Option<u32> {
+        match self {
+            Drift::Fixed { .. } => None,
+            Drift::Learned { wander_ppb, .. } => Some(wander_ppb),
         }
     }
 }
 
 impl Default for Drift {
     fn default() -> Drift {
-        DEFAULT
+        Drift::learned_ppb(DEFAULT_WANDER_PPB)
     }
 }
 
 /// 200 ppm: Spanner's bound (Corbett et al. 2012, section 3). Smaller: tighter intervals, wrong on a bad oscillator.
 /// Larger: wider intervals for everyone.
-const DEFAULT: Drift = Drift::fixed_ppm(200);
+const DEFAULT_BOUND_PPB: u32 = 200_000;
+/// 2 ppm: twenty times the 0.1 ppm that Veitch, Babu and Pasztor (2004) measured of machines in rooms with and without air conditioning.
+/// Smaller: wrong where the temperature changes much within an hour. Larger: wider intervals over short paths.
+const DEFAULT_WANDER_PPB: u32 = 2_000;
 
 /// The rate bound of assumption (R) for one clock, both sides, in parts per billion: with local time x and true time t,
 /// `(1 - slower) dx <= dt <= (1 + faster) dx`.

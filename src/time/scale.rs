@@ -28,6 +28,14 @@ impl TickScale {
         let scaled = length.as_nanos().checked_mul(1 << 40);
         scaled.and_then(|ns| u64::try_from(ns / u128::from(self.ns_per_tick_2_40)).ok()).unwrap_or(u64::MAX)
     }
+
+    /// By how much a tick of another length is longer than this one, in parts per billion, rounded down and up. For showing.
+    pub(crate) fn excess_ppb(self, ns_per_tick_2_40: u64) -> (i64, i64) {
+        let p = i128::from(self.ns_per_tick_2_40).max(1);
+        let excess = (i128::from(ns_per_tick_2_40) - p) * 1_000_000_000;
+        let ppb = |excess: i128| i64::try_from(excess).unwrap_or(i64::MAX);
+        (ppb(excess.div_euclid(p)), ppb(-(-excess).div_euclid(p)))
+    }
 }
 
 /// What is certified of the true nominal length of a tick beside the frozen one: it lies between the two, in nanoseconds with
@@ -82,5 +90,8 @@ mod tests {
         assert_eq!(scale.ticks(Duration::from_nanos(119)), 2);
         assert_eq!(scale.duration(u64::MAX), Duration::MAX);
         assert_eq!(scale.ticks(Duration::MAX), u64::MAX);
+        let p = scale.ns_per_tick_2_40;
+        assert_eq!((scale.excess_ppb(p), scale.excess_ppb(p + 1), scale.excess_ppb(p - 1)), ((0, 0), (0, 1), (-1, 0)));
+        assert_eq!(scale.excess_ppb(2 * p).0, 1_000_000_000);
     }
 }

@@ -99,7 +99,8 @@ pub(crate) fn monotonic_slewed(stage: &mut Stage) -> Checked {
     let bound = *stage.dice.one_of(&[111_728_000, -91_322_000]);
     let oscillator = if stage.dice.below(2) == 0 { swing } else { Oscillator::steady(bound) };
     let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_500_000);
-    let host = host.granularity(300, 300).settings(|builder| builder.poll_interval(4 * S));
+    // Of such a clock no rate is learned.
+    let host = host.granularity(300, 300).settings(|builder| builder.drift(Drift::fixed_ppm(200)).poll_interval(4 * S));
     stage.clock(host.settings(|builder| builder.max_uncertainty(3600 * S)));
     stage.settle()?;
     stage.tally.acts += 1;
@@ -113,6 +114,7 @@ pub(crate) fn monotonic_slewed_beyond(stage: &mut Stage) -> Checked {
     }
     let oscillator = Oscillator::steady(*stage.dice.one_of(&[125_000_000, -110_000_000]));
     let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_500_000);
+    let host = host.settings(|builder| builder.drift(Drift::fixed_ppm(200)));
     stage.clock(host.settings(|builder| builder.poll_interval(4 * S).max_uncertainty(3600 * S)));
     stage.run(30 * S)
 }

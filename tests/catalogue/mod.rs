@@ -3,6 +3,7 @@
 //! Shared by `tests/simulation.rs` (a short campaign) and `examples/campaign.rs` (a long one, by command).
 
 mod cast;
+mod learned_rate;
 mod machine_faults;
 mod oracle;
 mod source_faults;
@@ -63,6 +64,31 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         ),
         "within the bound",
         machine::oscillator_within_the_bound_is_not_seen,
+    ),
+    with_twin(
+        scenario("F2", "rate-wanders-at-the-limit", CERTAIN, learned_rate::rate_wanders_at_the_limit),
+        "beyond the limit",
+        learned_rate::rate_wanders_beyond_the_limit,
+    ),
+    with_twin(
+        scenario("F2", "rate-after-its-horizon", CERTAIN, learned_rate::rate_leaves_after_its_horizon),
+        "before it is over",
+        learned_rate::rate_leaves_before_its_horizon,
+    ),
+    with_twin(
+        scenario(
+            "F2",
+            "rate-wandering-is-seen",
+            "disrupted within 120 s, then certain",
+            learned_rate::rate_wandering_beyond_is_seen,
+        ),
+        "within the limit",
+        learned_rate::rate_wandering_within_is_not_seen,
+    ),
+    with_twin(
+        scenario("F2", "learning-pays", "a fifth as wide as with the bound alone", learned_rate::learning_pays),
+        "the bound alone",
+        learned_rate::a_fixed_bound_does_not_pay,
     ),
     with_twin(
         scenario("F2", "monotonic-slewed", CERTAIN, machine::monotonic_slewed),

@@ -1,5 +1,6 @@
 //! Laws of the window, beside its ten-line definition.
 
+use super::super::rates::Slopes;
 use super::*;
 use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, Timestamp, compose};
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ const K_PPB: u32 = 300_000;
 
 fn ageing() -> Ageing {
     let slopes = Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[K_PPB]).unwrap()).unwrap();
-    Ageing { slopes, margin: 1 }
+    Ageing { rates: Rates::plain(slopes), margin: 1 }
 }
 
 fn facts(c1: u64, upper: i64, c4: u64, lower: i64) -> Facts {

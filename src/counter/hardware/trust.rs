@@ -55,10 +55,9 @@ pub(super) fn is_readable() -> Result<(), Distrust> {
 }
 
 /// Whether the kernel keeps time by the hardware counter now. It stops when its watchdog finds the counter unstable. `None` if it
-/// does not say: no /sys in a container, no descriptor left.
+/// does not say.
 pub(in crate::counter) fn is_clock_source() -> Option<bool> {
-    let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    current.ok().map(|name| is_hardware(name.trim()))
+    crate::counter::clock_source().map(|name| is_hardware(&name))
 }
 
 fn is_hardware(clock_source: &str) -> bool {

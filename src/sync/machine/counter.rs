@@ -1,8 +1,8 @@
 //! What the machine learns of its counter: the length of a tick, and whether it can be trusted at all.
 
 use super::{Machine, Phase};
-use crate::bound::lines::Slopes;
 use crate::bound::params::Params;
+use crate::bound::rates::Slopes;
 use crate::time::TickBounds;
 
 impl Machine {
@@ -34,9 +34,9 @@ impl Machine {
             self.config.tick_at_first = tick;
         }
         self.set_tick(tick);
-        let slopes = self.config.ageing.slopes;
+        let wide = self.config.ageing.rates.wide();
         if let Phase::Running(params) = self.phase {
-            self.phase = Phase::Running(Params { slopes, ..params });
+            self.phase = Phase::Running(Params { rates: params.rates.narrowed(wide), ..params });
         }
         self.publish_phase();
     }
@@ -49,7 +49,6 @@ impl Machine {
     fn set_tick(&mut self, tick: TickBounds) {
         let Some(slopes) = Slopes::new(tick, self.config.rate) else { return };
         self.config.tick = tick;
-        self.config.ageing.slopes = slopes;
-        self.sources.iter_mut().for_each(|source| source.window.set_slopes(slopes));
+        self.set_rates(self.learner.rates(slopes));
     }
 }

@@ -1,0 +1,67 @@
+//! The end of what was published: an assumption was seen to be broken. How a recovery goes is in `accept`.
+
+use super::{Floor, Machine, Phase, events};
+use crate::bound::DisruptionReason;
+use crate::time::MonotonicTime;
+use std::time::Duration;
+
+impl Machine {
+    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
+    pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
+        if self.advance(now).is_some() {
+            self.enter_disruption(reason);
+        }
+    }
+
+    /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
+    ///
+    /// Returns false, and does nothing, while the clock is not disrupted.
+    pub(crate) fn start_new_epoch(&mut self) -> bool {
+        let Phase::Disrupted { floor, behind_by, .. } = &mut self.phase else { return false };
+        (*floor, *behind_by) = (Floor::None, None);
+        self.epoch = self.epoch.wrapping_add(1);
+        self.sources.iter_mut().for_each(|source| source.schedule.hurry());
+        true
+    }
+
+    pub(super) fn enter_disruption(&mut self, reason: DisruptionReason) {
+        let floor = match &self.phase {
+            Phase::Dead => return,
+            Phase::Starting => Floor::None,
+            // The old lines rise with the counter: at the lower reading they would say less than readers were told.
+            Phase::Running(params) | Phase::Disrupted { floor: Floor::Pending(params), .. }
+                if reason == DisruptionReason::CounterWentBack =>
+            {
+                let told = params.until(None).earliest_now(self.told_until);
+                Floor::FirstLatest { told: told.unwrap_or(i64::MIN) }
+            }
+            Phase::Running(params) => Floor::Pending(*params),
+            // Disrupted again before a recovery: nothing was published since.
+            Phase::Disrupted { floor, .. } => *floor,
+        };
+        events::disrupted(reason);
+        // What was agreed on may be years off: it must not name the era any more.
+        self.last_earliest_ns = None;
+        // Facts that are right under (R) may end the disruption at the next reading.
+        let keep_facts = reason == DisruptionReason::RateWandered;
+        if !keep_facts {
+            self.sources.iter_mut().for_each(|source| source.window.clear());
+        }
+        self.forget_tick();
+        self.forget_rate();
+        self.next_incarnation();
+        self.counts.disruptions += 1;
+        self.phase = Phase::Disrupted { reason, floor, behind_by: keep_facts.then_some(Duration::ZERO) };
+        self.publish_phase();
+        for source in &mut self.sources {
+            source.in_flight = None;
+            source.schedule.rebase(self.last_now);
+            source.schedule.hurry();
+        }
+    }
+
+    pub(super) fn next_incarnation(&mut self) {
+        self.incarnation = self.incarnation.wrapping_add(1);
+        self.config.incarnation.set(self.incarnation);
+    }
+}
