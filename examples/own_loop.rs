@@ -4,7 +4,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
-use sureclock::ntp::{Exchange, ExchangeSettings};
+use sureclock::ntp::Exchange;
 use sureclock::{Ask, Problem, SureClock};
 
 mod support;
@@ -42,9 +42,8 @@ fn exchange(clock: &SureClock, ask: &Ask, server: SocketAddr) -> Result<surecloc
     let socket = UdpSocket::bind("127.0.0.1:0").map_err(network)?;
     socket.connect(server).map_err(network)?;
     socket.set_read_timeout(Some(ask.timeout)).map_err(network)?;
-    let settings = ExchangeSettings { era_pivot: ask.era_pivot, ..Default::default() };
     // The reading before the request leaves is taken here, inside the call's arguments.
-    let exchange = Exchange::begin(clock.monotonic(), settings).map_err(|_| Problem::NoNonce)?;
+    let exchange = Exchange::begin(clock.monotonic(), ask.settings).map_err(|_| Problem::NoNonce)?;
     socket.send(&exchange.request()).map_err(network)?;
     let mut buffer = [0; 128];
     loop {

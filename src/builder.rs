@@ -8,6 +8,7 @@ use crate::counter::{Counter, CounterChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
+use crate::source::ntp::ExchangeSettings;
 use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SharedMachine, SourcePlan, SourceSetup};
 use crate::time::{Drift, Timescale, compose};
 use std::net::{IpAddr, SocketAddr};
@@ -37,8 +38,9 @@ pub struct Builder {
     drift: Drift,
     timescale: Timescale,
     counter: CounterChoice,
-    unaged: bool,
+    exchange: ExchangeSettings,
     poll: Duration,
+    adapts: bool,
     timeout: Duration,
     window: Duration,
     max_age: Duration,
@@ -133,8 +135,9 @@ impl Builder {
             drift: Drift::default(),
             timescale: Timescale::Utc,
             counter: CounterChoice::Auto,
-            unaged: false,
+            exchange: ExchangeSettings::default(),
             poll: Duration::from_secs(16),
+            adapts: true,
             timeout: Duration::from_secs(2),
             window: Duration::from_secs(1024),
             max_age: Duration::from_secs(1024),
@@ -225,15 +228,34 @@ impl Builder {
     /// Charges 15 ppm of the age of each server's reference timestamp, for servers that do not age their root dispersion.
     #[must_use]
     pub fn assume_unaged_root_dispersion(mut self) -> Builder {
-        self.unaged = true;
+        self.exchange.assume_unaged_root_dispersion = true;
         self
     }
 
-    /// How long between two questions to a source that answers: 1 s to 1 h; from 10 ms where every server is a loopback
-    /// address.
+    /// Takes root delay and root dispersion of every server as they are on the wire, **assuming that every server rounds both up**, as
+    /// chrony does; else 23 us are charged for the rest that may have been cut off, as ntpd-rs does. For paths of less than a millisecond.
+    #[must_use]
+    pub fn assume_root_fields_rounded_up(mut self) -> Builder {
+        self.exchange.assume_root_fields_rounded_up = true;
+        self
+    }
+
+    /// How long between two questions to a source that answers, at most: 1 s to 1 h; from 10 ms where every server is a loopback
+    /// address. Three questions 2 s apart begin a start and follow a disruption, and
+    /// [`adapt_poll_interval`](Builder::adapt_poll_interval) may ask more often. Never more than four times in 16 s, unless this
+    /// interval itself is shorter than that.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Builder {
         self.poll = interval;
+        self
+    }
+
+    /// Whether a source is asked more often than once in [`poll_interval`](Builder::poll_interval) while the uncertainty would grow by
+    /// more than a hundredth of itself in between: three times in 16 s at most. True by default. Of little use with short poll intervals,
+    /// or once a rate is learned.
+    #[must_use]
+    pub fn adapt_poll_interval(mut self, adapt: bool) -> Builder {
+        self.adapts = adapt;
         self
     }
 
@@ -304,10 +326,10 @@ impl Builder {
     /// [`BuildError`], before anything is sent.
     pub fn start(self) -> Result<SureClock, BuildError> {
         let counter = Counter::choose(self.counter).map_err(|why| BuildError::CounterUnavailable { why })?;
-        let (check_interval, unaged) = (self.check_interval, self.unaged);
+        let check_interval = self.check_interval;
         let (shared, machine, plans) = self.assemble(counter)?;
         let counter = shared.counter.clone();
-        let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval, unaged)
+        let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval)
             .map_err(|error| BuildError::System(error.kind()))?;
         Ok(SureClock::synced(shared, machine, Some(driver)))
     }
@@ -397,8 +419,10 @@ impl Builder {
             rate,
             quick_max_age: (!self.suspend_check).then(|| counter.scale().ticks(self.max_age)),
             timescale: self.timescale,
+            exchange: self.exchange,
             window: self.window,
             poll: self.poll,
+            adapts: self.adapts,
             timeout: self.timeout,
             max_recovery: self.max_recovery,
         };

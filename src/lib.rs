@@ -35,7 +35,7 @@
 //!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
 //!    or at the next exchange that contradicts what was published. A suspend shorter than the platform
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
-//!    Until then an interval may be behind true time, and a pause smaller than the uncertainty may never be noticed. Only a
+//!    Until then an interval may be behind true time, or ahead of it by what a learned rate took for time that passed; and a pause smaller than the uncertainty may never be noticed. Only a
 //!    fence at the resource makes that harmless.
 //! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What contradicts itself is an error.
 //! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table

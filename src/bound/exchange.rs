@@ -152,15 +152,21 @@ impl Stamps {
 
 /// B in nanoseconds, rounded up: root delay/2 + root dispersion + 2^precision + 1.5 * 2^-16 s.
 ///
-/// Delay and dispersion are unsigned 16.16 seconds, precision is log2 of seconds. The last term is there because servers
-/// round the two fields to the nearest unit: half a unit of delay, halved, and one unit of dispersion.
+/// Delay and dispersion are unsigned 16.16 seconds, precision is log2 of seconds. The last term is there because some servers cut the
+/// two fields off, by less than a unit each: half a unit of delay, since it is halved, and one of dispersion. `cut_off` false leaves
+/// it out, for a server that rounds both up.
 ///
 /// # Source
 ///
 /// RFC 5905 section 7.3 (fields) and 11.2 (root distance).
-pub(crate) fn root_bound_ns(root_delay_16_16: u32, root_dispersion_16_16: u32, precision_log2_s: i8) -> u64 {
+pub(crate) fn root_bound_ns(
+    root_delay_16_16: u32,
+    root_dispersion_16_16: u32,
+    cut_off: bool,
+    precision_log2_s: i8,
+) -> u64 {
     // In units of 2^-17 s, so that half a unit of delay is one.
-    let units = u64::from(root_delay_16_16) + 2 * u64::from(root_dispersion_16_16) + 3;
+    let units = u64::from(root_delay_16_16) + 2 * u64::from(root_dispersion_16_16) + if cut_off { 3 } else { 0 };
     // Never overflows: units < 2^34, 10^9 < 2^30.
     let fields_ns = (units * NS_PER_S).div_ceil(1 << 17);
     let precision_ns = match precision_log2_s {
@@ -182,12 +188,18 @@ mod tests {
     #[test]
     fn root_bound_matches_the_sum_of_its_terms() {
         // 10 ms of delay, 3 ms of dispersion, 2^-20 s.
-        let b = root_bound_ns(655, 197, -20);
+        let b = root_bound_ns(655, 197, true, -20);
         let exact = 655.0 / 65536.0 / 2.0 + 197.0 / 65536.0 + 2f64.powi(-20) + 1.5 / 65536.0;
         assert!((b as f64) >= exact * 1e9 && (b as f64) < exact * 1e9 + 2.0);
-        assert_eq!(root_bound_ns(0, 0, -128), 22_890, "1.5 * 2^-16 s rounded up, and one nanosecond");
-        assert!(root_bound_ns(u32::MAX, u32::MAX, 127) >= u64::MAX >> 2);
-        assert_eq!(root_bound_ns(0, 0, 0), 1_000_022_889);
+        assert_eq!(root_bound_ns(0, 0, true, -128), 22_890, "1.5 * 2^-16 s rounded up, and one nanosecond");
+        assert!(root_bound_ns(u32::MAX, u32::MAX, true, 127) >= u64::MAX >> 2);
+        assert_eq!(root_bound_ns(0, 0, true, 0), 1_000_022_889);
+        // As on the wire: half of 655 units and 197 of them, 2^-20 s, each rounded up.
+        assert_eq!(
+            root_bound_ns(655, 197, false, -20),
+            (655 * 500_000_000u64 + 197 * 1_000_000_000).div_ceil(65_536) + 954
+        );
+        assert_eq!(root_bound_ns(0, 0, false, -128), 1);
     }
 
     proptest! {

@@ -94,7 +94,7 @@ fn ceil_ns(sum: u128) -> Option<u64> {
     u64::try_from((sum + ((1 << FRACTION_BITS) - 1)) >> FRACTION_BITS).ok()
 }
 
-pub(super) const FRACTION_BITS: u32 = 40;
+pub(crate) const FRACTION_BITS: u32 = 40;
 
 #[cfg(test)]
 mod tests {

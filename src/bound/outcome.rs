@@ -85,9 +85,8 @@ pub enum DisruptionReason {
     /// it does again; a new clock reads CLOCK_MONOTONIC_RAW instead. A clock that does so loses what it learned of the rate, and goes on.
     #[error("the kernel keeps time by another clock source now")]
     ClockSourceChanged,
-    /// The learned rate was contradicted, the rate bound (R) was not: the oscillator wandered by more than was assumed. The rate is given
-    /// up, what the sources said is kept, and there is an answer again as soon as what follows from (R) alone is not below what was
-    /// published.
+    /// The learned rate was contradicted, the rate bound (R) was not: the oscillator wandered by more than was assumed, or the counter
+    /// stood still for a moment. The rate is given up.
     #[error("the oscillator wandered by more than was assumed of it: the learned rate is given up")]
     RateWandered,
     /// The machine was suspended: the counter stood still for a time.

@@ -63,8 +63,8 @@ impl Window {
         self.contradicted_until = None;
         for index in 0..self.entries.len() {
             let entry = self.entries[index];
-            for before in 0..index {
-                self.note_contradiction(&entry, before);
+            for other in 0..=index {
+                self.note_contradiction(&entry, other);
             }
         }
     }

@@ -13,7 +13,7 @@ use super::world::Inner;
 use crate::Problem;
 use crate::bound::Facts;
 use crate::counter::Look;
-use crate::ntp::{Exchange, ExchangeSettings, Rejected};
+use crate::ntp::{Exchange, Rejected};
 use crate::sync::{Ask, AskId};
 use crate::time::{MonotonicTime, Timestamp};
 use std::collections::VecDeque;
@@ -138,10 +138,9 @@ fn step(inner: &mut Inner, host: usize) -> Next {
         Step::Begin(ask) => {
             let server = state.servers[ask.source];
             state.machine.lock().located(ask.source, inner.servers[server].address());
-            let settings = ExchangeSettings { era_pivot: ask.era_pivot, ..ExchangeSettings::default() };
             let (before, number) = (read(state), inner.next_exchange);
             inner.next_exchange += 1;
-            let exchange = Exchange::with_nonce(inner.dice.bits(), before, settings);
+            let exchange = Exchange::with_nonce(inner.dice.bits(), before, ask.settings);
             let (source, wall) = (ask.source, state.wall.reads(inner.now));
             let open = Open { number, source, ask: ask.id, exchange, before, wall_before: wall, wall_sent: wall };
             state.driver.open.push(open);

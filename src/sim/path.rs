@@ -9,6 +9,7 @@ use std::time::Duration;
 pub struct Delay {
     least: Moment,
     jitter: Moment,
+    evenly: bool,
     ramp_ns_per_s: u32,
 }
 
@@ -16,7 +17,13 @@ impl Delay {
     /// `least` and up to `jitter` more, short ones more often than long ones.
     #[must_use]
     pub fn new(least: Duration, jitter: Duration) -> Delay {
-        Delay { least: Moment::of(least), jitter: Moment::of(jitter), ramp_ns_per_s: 0 }
+        Delay { least: Moment::of(least), jitter: Moment::of(jitter), evenly: false, ramp_ns_per_s: 0 }
+    }
+
+    /// Long delays as often as short ones.
+    #[must_use]
+    pub fn evenly(self) -> Delay {
+        Delay { evenly: true, ..self }
     }
 
     /// Longer by this much for each second since the path was set: a queue that fills.
@@ -28,7 +35,7 @@ impl Delay {
     fn draw(&self, age: Moment, dice: &mut Dice) -> Moment {
         let jitter = u64::try_from(self.jitter.0).unwrap_or(u64::MAX);
         // The product of two even ones: a long tail.
-        let share = dice.below(1 << 20) * dice.below(1 << 20);
+        let share = dice.below(1 << 20) * if self.evenly { 1 << 20 } else { dice.below(1 << 20) };
         let jitter = (u128::from(jitter) * u128::from(share)) >> 40;
         let ramp = age.0.max(0) * i128::from(self.ramp_ns_per_s) / super::moment::NS_PER_S;
         self.least + Moment(i128::try_from(jitter).unwrap_or(0) + ramp)

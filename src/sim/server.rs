@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn an_honest_stamp_at_the_edge_is_within_the_claims_and_a_liars_is_not() {
         let (now, mut dice) = (Moment::from_ns(1_795_431_780_123_456_789), Dice::new(1));
-        let claimed = crate::bound::exchange::root_bound_ns(0, 66, -24);
+        let claimed = crate::bound::exchange::root_bound_ns(0, 66, true, -24);
         let stamp = |error, dice: &mut Dice| {
             let server = Server::honest().root_dispersion(Duration::from_millis(1)).error(error);
             let Some(Message::Datagram { bytes, .. }) = server.answer(&request(), now, now, &Calendar::default(), dice)

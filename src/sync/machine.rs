@@ -15,7 +15,7 @@ mod leap;
 mod rate;
 mod report;
 
-use super::schedule::{Pace, Schedule};
+use super::schedule::{Pace, Schedule, phase};
 use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::params::{News, Params};
@@ -25,7 +25,7 @@ use crate::bound::{DisruptionReason, Facts};
 use crate::counter::Incarnation;
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
-use crate::source::ntp::Rejected;
+use crate::source::ntp::{ExchangeSettings, Rejected};
 use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
 use leap::LeapGuard;
 use std::net::SocketAddr;
@@ -75,8 +75,11 @@ pub(crate) struct MachineConfig {
     /// When readings become stale; `None`: every reading takes the long way, for it has more to look at.
     pub(crate) quick_max_age: Option<u64>,
     pub(crate) timescale: Timescale,
+    pub(crate) exchange: ExchangeSettings,
     pub(crate) window: Duration,
     pub(crate) poll: Duration,
+    /// Asks more often than that where the interval grows fast.
+    pub(crate) adapts: bool,
     pub(crate) timeout: Duration,
     pub(crate) max_recovery: Duration,
 }
@@ -148,8 +151,9 @@ pub struct Ask {
     pub source: usize,
     /// After this long the machine counts the question as failed by itself.
     pub timeout: Duration,
-    /// The pivot for the era of NTP stamps: the later of the build constant and the last agreed time.
-    pub era_pivot: Timestamp,
+    /// How an NTP server's answer is to be read: what the builder was told of the servers, and the pivot for the era of their stamps,
+    /// which is the later of the build constant and the last agreed time.
+    pub settings: ExchangeSettings,
 }
 
 impl Machine {
@@ -160,8 +164,8 @@ impl Machine {
             poll: scale.ticks(config.poll),
             retry: scale.ticks(RETRY.min(config.poll)),
             slowest: scale.ticks(SLOWEST_POLL),
-            polite: scale.ticks(POLITE.max(config.poll)),
-            phase: scale.ticks(config.poll * u32::try_from(number).unwrap_or(0) / u32::try_from(count).unwrap_or(1)),
+            polite: scale.ticks(POLITE),
+            phase: phase(scale.ticks(config.poll), number, count),
         };
         let sources = (0..config.sources.len()).map(|number| SourceState {
             window: Window::new(config.ageing, scale.ticks(config.window)),
@@ -213,7 +217,7 @@ impl Machine {
         source.schedule.asked(now);
         source.counts.asked += 1;
         self.counts.asked += 1;
-        Some(Ask { id, source: index, timeout: self.config.timeout, era_pivot: self.era_pivot() })
+        Some(Ask { id, source: index, timeout: self.config.timeout, settings: self.exchange_settings() })
     }
 
     /// How long after reading `now` to call [`next_ask`](Machine::next_ask) again, at the latest.
@@ -370,7 +374,7 @@ impl Machine {
             Agreement::Contradiction => Err(DisruptionReason::SourcesDisagree),
             Agreement::Within { earliest_ns, latest_ns, degraded } => {
                 let news = News { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
-                self.learn_rate(now, (earliest_ns, latest_ns)).and_then(|()| self.accept(now, &news))
+                self.accept(now, &news)
             }
         };
         if let Err(reason) = accepted {
@@ -380,6 +384,9 @@ impl Machine {
     }
 
     fn accept(&mut self, now: u64, news: &News) -> Result<(), DisruptionReason> {
+        if matches!(self.phase, Phase::Running(_)) {
+            self.learn_rate(now, news)?;
+        }
         let ageing = self.config.ageing;
         let accepted = match &mut self.phase {
             Phase::Dead => return Ok(()),
@@ -412,6 +419,7 @@ impl Machine {
         self.phase = Phase::Running(params);
         self.counts.published += 1;
         self.publish(Content::Running(params));
+        self.pace(now, &params);
         Ok(())
     }
 
@@ -432,9 +440,10 @@ impl Machine {
         self.published = true;
     }
 
-    fn era_pivot(&self) -> Timestamp {
-        let built = crate::source::ntp::ExchangeSettings::default().era_pivot;
-        self.last_earliest_ns.map_or(built, |ns| built.max(Timestamp::from_unix_nanos(ns)))
+    fn exchange_settings(&self) -> ExchangeSettings {
+        let settings = self.config.exchange;
+        let agreed = self.last_earliest_ns.map(Timestamp::from_unix_nanos);
+        ExchangeSettings { era_pivot: agreed.map_or(settings.era_pivot, |at| at.max(settings.era_pivot)), ..settings }
     }
 }
 

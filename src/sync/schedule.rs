@@ -1,7 +1,8 @@
 //! One source's calendar: when it may be asked next. Ticks only.
 //!
 //! A start and a disruption are answered with a burst: several exchanges close together, of which the quickest ones bound best. After it
-//! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly.
+//! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly; more often where
+//! the interval would grow by too much meanwhile, within what is polite.
 
 /// When a source is asked. Polite by construction: never twice within the retry interval, never more than four times within the
 /// longer of 16 s and the poll interval unless the poll interval itself says so, slower each time it says RATE, never again after DENY
@@ -9,7 +10,10 @@
 #[derive(Debug)]
 pub(super) struct Schedule {
     settings: Pace,
+    /// The poll interval, or what RATE made of it.
     interval: u64,
+    /// How often it would be worth asking.
+    worth: u64,
     next: Option<u64>,
     /// The last questions, the newest first; 0 of them before the first.
     asked: [Option<u64>; MOST],
@@ -35,11 +39,23 @@ pub(super) struct Pace {
     pub(super) phase: u64,
 }
 
+/// The phase of source `number` of `count`: evenly over the poll interval, and nearly so over shorter intervals, too.
+pub(super) fn phase(poll: u64, number: usize, count: usize) -> u64 {
+    let (number, count) = (as_wide(number), as_wide(count).max(1));
+    let share = u128::from(poll) * number * (count + 1) / (count * count);
+    u64::try_from(share % u128::from(poll.max(1))).unwrap_or(0)
+}
+
+fn as_wide(number: usize) -> u128 {
+    u128::try_from(number).unwrap_or(u128::MAX >> 64)
+}
+
 impl Schedule {
     pub(super) fn new(settings: Pace) -> Schedule {
         Schedule {
             settings,
             interval: settings.poll,
+            worth: settings.poll,
             next: Some(0),
             asked: [None; MOST],
             failures: 0,
@@ -65,7 +81,7 @@ impl Schedule {
             self.burst -= 1;
             return self.plan(self.settings.retry.min(self.interval));
         }
-        self.plan(self.interval);
+        self.plan(self.regular());
         if !self.in_phase {
             self.in_phase = true;
             self.next = self.next.map(|next| next.saturating_add(self.settings.phase));
@@ -76,6 +92,11 @@ impl Schedule {
         let wait = self.settings.retry.saturating_mul(1 << self.failures.min(16)).min(self.interval);
         self.failures = self.failures.saturating_add(1);
         self.plan(wait);
+    }
+
+    /// How often it is worth asking, as the interval grows: the poll interval is the most, politeness sets the least.
+    pub(super) fn is_worth(&mut self, interval: u64) {
+        self.worth = interval;
     }
 
     /// RATE: half as often from now on.
@@ -102,6 +123,12 @@ impl Schedule {
     pub(super) fn rebase(&mut self, now: u64) {
         self.asked = self.asked.map(|asked| asked.map(|asked| asked.min(now)));
         self.next = self.next.map(|next| next.min(now.saturating_add(self.interval)));
+    }
+
+    /// Between two questions to a source that answers. One that said RATE is not asked more often for anything.
+    fn regular(&self) -> u64 {
+        let slowed = self.interval != self.settings.poll;
+        if slowed { self.interval } else { self.worth.clamp(self.settings.retry.min(self.interval), self.interval) }
     }
 
     /// Plans the next question after `wait`, and leaves one of the polite number for a disruption.
@@ -151,6 +178,27 @@ mod tests {
         assert_eq!(asks(&mut schedule(), 80), [0, 2, 4, 25, 41, 57, 73]);
         let mut fast = Schedule::new(Pace { poll: 1, retry: 1, slowest: 1024, polite: 16, phase: 0 });
         assert_eq!(asks(&mut fast, 7), [0, 1, 2, 3, 4, 5, 6], "a short poll interval is the user's own decision");
+    }
+
+    #[test]
+    fn where_it_is_worth_it_a_source_is_asked_as_often_as_is_polite_and_never_after_rate() {
+        let mut s = schedule();
+        asks(&mut s, 30);
+        s.is_worth(8);
+        assert_eq!(asks(&mut s, 70), [41, 49, 57, 65]);
+        s.is_worth(0);
+        let fast = asks(&mut s, 140);
+        assert!(fast.len() > 10, "{fast:?}");
+        for four in fast.windows(4) {
+            assert!(four[3] - four[0] >= 16, "one of the four is left for a disruption: {fast:?}");
+        }
+        s.is_worth(1_000);
+        let slow = asks(&mut s, 200);
+        assert!(slow.windows(2).skip(1).all(|two| two[1] - two[0] == 16), "{slow:?}");
+        s.is_worth(0);
+        s.slow_down();
+        let slowed = asks(&mut s, 400);
+        assert!(slowed.windows(2).all(|two| two[1] - two[0] == 32), "{slowed:?}");
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub struct Status {
 ///
 /// It rests on assumption (W): at every moment since `since` and until `until` the rate is within the configured wander of the mean that
 /// was certified. A machine that is migrated to another host, or restored there, without a marker breaks it, and the next exchanges
-/// tell: until then a bound may be wrong by the difference of the two hosts' rates times the time since. Where that happens,
+/// tell: until then a bound may be wrong by the
+/// difference of the two hosts' rates times the time since. Where that happens,
 /// [`Drift::fixed_ppm`](crate::Drift::fixed_ppm) assumes less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

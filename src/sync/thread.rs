@@ -9,7 +9,6 @@ use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
 use crate::counter::{Counter, Look};
-use crate::source::ntp::ExchangeSettings;
 use crate::source::{Source, SourceError};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,7 +47,6 @@ struct SyncThread {
     machine: Arc<SharedMachine>,
     counter: Counter,
     check_interval: Duration,
-    assume_unaged_root_dispersion: bool,
     net: Net,
     asked: Vec<Asked>,
     resolved: (Sender<Resolved>, Receiver<Resolved>),
@@ -86,7 +84,6 @@ pub(crate) fn start(
     counter: Counter,
     plans: Vec<SourcePlan>,
     check_interval: Duration,
-    assume_unaged_root_dispersion: bool,
 ) -> std::io::Result<Driver> {
     let net = Net::new()?;
     let waker = net.waker();
@@ -103,17 +100,7 @@ pub(crate) fn start(
         });
     }
     let (keep_alive, alive) = channel();
-    let thread = SyncThread {
-        machine,
-        counter,
-        check_interval,
-        assume_unaged_root_dispersion,
-        net,
-        asked,
-        resolved: channel(),
-        reports,
-        alive,
-    };
+    let thread = SyncThread { machine, counter, check_interval, net, asked, resolved: channel(), reports, alive };
     std::thread::Builder::new().name("sureclock-sync".into()).spawn(move || thread.run())?;
     Ok(Driver { waker, _alive: keep_alive })
 }
@@ -165,10 +152,6 @@ impl SyncThread {
 
     /// Puts a question to its source.
     fn put(&mut self, ask: Ask) {
-        let settings = ExchangeSettings {
-            era_pivot: ask.era_pivot,
-            assume_unaged_root_dispersion: self.assume_unaged_root_dispersion,
-        };
         let failed = match &mut self.asked[ask.source] {
             Asked::Worker(questions) => questions
                 .send((ask.id, Instant::now() + ask.timeout))
@@ -178,7 +161,7 @@ impl SyncThread {
                 Some(to) => {
                     (address.waiting, address.asking) = (None, Some(ask.id));
                     self.machine.lock().located(ask.source, to);
-                    let problem = self.net.begin(ask.id, to, &self.counter, settings).err();
+                    let problem = self.net.begin(ask.id, to, &self.counter, ask.settings).err();
                     if problem.is_some() {
                         address.refused();
                     }

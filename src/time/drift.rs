@@ -6,10 +6,10 @@
 /// per local time: it covers both readings. What the library does not know about the nominal frequency of the counter, and the rate of
 /// a smeared timescale, it adds by itself.
 ///
-/// **The wander**, assumption (W), is for a rate that is learned: the mean over the past, at most four windows of it, is certified by the
-/// agreed intervals; and at every moment of that past and for one window after it (by default an hour and 25 minutes in all), the
-/// rate is assumed to be off that mean by `wander` at most. The interval then grows by what was certified and the wander, within the
-/// bound; after that window without news by the bound again.
+/// **The wander**, assumption (W), is for a rate that is learned: the mean over parts of the past, at most four windows of it, is certified
+/// by the agreed intervals; and at every moment of that past and for one window after it (by default an hour and 25 minutes in all), the
+/// rate is assumed to be off each such mean by `wander` at most. (A rate that stays within a band as wide as the wander does that.) The
+/// interval then grows by what was certified and the wander, within the bound; after that window without news by the bound again.
 ///
 /// | what | earns |
 /// |---|---|
@@ -23,9 +23,9 @@
 /// 200 ppm is what Spanner assumes of its machines and about ten times what a computer's crystal does. 2 ppm is twenty times what was
 /// measured of the rate of machines in a room with air conditioning, and what 10 to 20 degrees do to a crystal at its usual point of work.
 /// It is assumed by default because the interval is several times narrower for it over short paths, and because it does not go
-/// unnoticed when it is wrong: the facts contradict each other, the learned rate is given up and counted
+/// unnoticed when it is wrong by more than the paths hide: the facts contradict each other, the learned rate is given up and counted
 /// ([`Counts::rates_given_up`](crate::Counts::rates_given_up)), and there is an error meanwhile. Until then a bound may be wrong, by
-/// the excess of the wander times the time since.
+/// the excess of the wander times the time since: over paths of milliseconds nobody may ever see an excess of a few parts per million.
 ///
 /// A rate is learned of the hardware counter, and of CLOCK_MONOTONIC_RAW where the kernel tells what that is made of; of no clock that may
 /// be slewed. What was learned is forgotten at every disruption. [`Status::learned_rate`](crate::Status::learned_rate) shows it.

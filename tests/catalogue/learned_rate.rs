@@ -194,7 +194,7 @@ fn pays(stage: &mut Stage, drift: Drift) -> Checked {
     }
     let ppb = i32::try_from(stage.dice.within(-150_000, 150_000)).unwrap_or(0);
     let host = Host::named("east").oscillator(Oscillator::steady(ppb));
-    stage.clock(host.settings(move |b| b.drift(drift).poll_interval(64 * S)));
+    stage.clock(host.settings(move |b| b.drift(drift).poll_interval(64 * S).adapt_poll_interval(false)));
     stage.settle()?;
     stage.tally.acts += 1;
     stage.run(3_600 * S)?;

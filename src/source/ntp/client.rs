@@ -36,18 +36,25 @@ pub struct Exchange {
 }
 
 /// How an answer is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeSettings {
     /// Names the era: stamps are read within one year before and 135 years after it. Never the OS clock.
     pub era_pivot: Timestamp,
     /// Charge 15 ppm of the age of the reference timestamp, for servers that do not age their root dispersion
     /// themselves. ntpd, chrony and ntpd-rs do.
     pub assume_unaged_root_dispersion: bool,
+    /// Take root delay and root dispersion as they are on the wire: the server rounds both up to the next 2^-16 s, as chrony does. ntpd-rs
+    /// cuts the rest off, so by default 1.5 * 2^-16 s (23 us) are charged.
+    pub assume_root_fields_rounded_up: bool,
 }
 
 impl Default for ExchangeSettings {
     fn default() -> ExchangeSettings {
-        ExchangeSettings { era_pivot: BUILD_ERA_PIVOT, assume_unaged_root_dispersion: false }
+        ExchangeSettings {
+            era_pivot: BUILD_ERA_PIVOT,
+            assume_unaged_root_dispersion: false,
+            assume_root_fields_rounded_up: false,
+        }
     }
 }
 
@@ -129,7 +136,9 @@ impl Exchange {
         if reply.precision >= 0 {
             return Err(Rejected::AbsurdPrecision { precision: reply.precision });
         }
-        let mut bound_ns = root_bound_ns(reply.root_delay_16_16, reply.root_dispersion_16_16, reply.precision);
+        let cut_off = !self.settings.assume_root_fields_rounded_up;
+        let fields = (reply.root_delay_16_16, reply.root_dispersion_16_16);
+        let mut bound_ns = root_bound_ns(fields.0, fields.1, cut_off, reply.precision);
         if self.settings.assume_unaged_root_dispersion {
             // An unknown reference time would be an unknown charge.
             bound_ns = bound_ns.saturating_add(unaged_ns(age.ok_or(Rejected::ReferenceUnknown)?));

@@ -3,7 +3,6 @@
 use super::{Floor, Machine, Phase, events};
 use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
-use std::time::Duration;
 
 impl Machine {
     /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
@@ -42,16 +41,12 @@ impl Machine {
         events::disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
-        // Facts that are right under (R) may end the disruption at the next reading.
-        let keep_facts = reason == DisruptionReason::RateWandered;
-        if !keep_facts {
-            self.sources.iter_mut().for_each(|source| source.window.clear());
-        }
+        self.sources.iter_mut().for_each(|source| source.window.clear());
         self.forget_tick();
         self.forget_rate();
         self.next_incarnation();
         self.counts.disruptions += 1;
-        self.phase = Phase::Disrupted { reason, floor, behind_by: keep_facts.then_some(Duration::ZERO) };
+        self.phase = Phase::Disrupted { reason, floor, behind_by: None };
         self.publish_phase();
         for source in &mut self.sources {
             source.in_flight = None;

@@ -1,21 +1,25 @@
 //! What the machine learns of its counter's rate, assumption (W), and what it does when that was wrong.
 //!
 //! What was published by a learned rate is floor and suspect when the rate is contradicted: it may have been too high. So it is not
-//! replaced in place but by a disruption, during which readers get an error, and ended by an agreement under (R) alone that is not
-//! below it. The facts are right under (R), so that agreement is there at once; how long the error lasts is by how much it is wider.
+//! replaced in place but by a disruption, during which readers get an error, and ended by an agreement of later facts that is not below
+//! it. The facts of before go, although they do not contradict each other under (R): a counter that stood still for a moment looks the same,
+//! and of that they would be wrong.
 
 use super::super::status::LearnedRate;
 use super::{Machine, Phase};
 use crate::bound::DisruptionReason;
 use crate::bound::agree::{Agreement, agree};
+use crate::bound::lines::FRACTION_BITS;
+use crate::bound::params::{News, Params};
 use crate::bound::rate::Contradiction;
 use crate::bound::rates::Rates;
 
 impl Machine {
-    /// Sources agree at reading `now`: from now on facts are aged by all that this says of the rate.
-    pub(super) fn learn_rate(&mut self, now: u64, interval_ns: (i64, i64)) -> Result<(), DisruptionReason> {
+    /// Sources agree at reading `now`: from now on facts are aged by all that this says of the rate. Only while running: whatever ends
+    /// that forgets the rate, a leap second too.
+    pub(super) fn learn_rate(&mut self, now: u64, news: &News) -> Result<(), DisruptionReason> {
         let wide = self.config.ageing.rates.wide();
-        match self.learner.note(now, interval_ns, wide) {
+        match self.learner.note(now, (news.earliest_ns, news.latest_ns), wide) {
             Ok(true) => {
                 self.set_rates(self.learner.rates(wide));
                 Ok(())
@@ -30,7 +34,7 @@ impl Machine {
         self.sources.iter_mut().for_each(|source| source.window.set_rates(rates));
     }
 
-    /// What was contradicted: the learned rate, where one was in use and the sources agree without it; else what `reason` says. The
+    /// What was contradicted: the learned rate, where one was in use and under (R) alone the sources agree; else what `reason` says. The
     /// learned rate is given up either way.
     pub(super) fn what_broke(&mut self, now: u64, reason: DisruptionReason) -> DisruptionReason {
         let contradicted = matches!(reason, DisruptionReason::SourcesDisagree | DisruptionReason::ContradictsPublished);
@@ -57,6 +61,17 @@ impl Machine {
         self.sources.iter_mut().for_each(|source| source.window.widen(rates));
     }
 
+    /// How often it is worth asking: the uncertainty should not grow by more than a set share of itself between two questions to a source.
+    pub(super) fn pace(&mut self, now: u64, params: &Params) {
+        let Ok((earliest, latest)) = params.now(now) else { return };
+        let growth = self.config.ageing.rates.fast.segment(now).0 - self.config.ageing.rates.slow.segment(now).0;
+        // Both are twice: of the uncertainty, and of its growth.
+        let width = u128::from(latest.abs_diff(earliest)) << FRACTION_BITS;
+        let worth = width / (u128::from(growth.max(1)) * GROWTH_SHARE);
+        let worth = if self.config.adapts { u64::try_from(worth).unwrap_or(u64::MAX) } else { u64::MAX };
+        self.sources.iter_mut().for_each(|source| source.schedule.is_worth(worth));
+    }
+
     /// The rate in force at reading `now`, for showing.
     pub(super) fn learned_rate(&self, now: u64) -> Option<LearnedRate> {
         let (wander, scale) = (self.learner.wander()?, self.config.scale);
@@ -72,3 +87,7 @@ impl Machine {
         })
     }
 }
+
+/// The uncertainty grows by a hundredth of itself at most. Larger: wider than the facts of one more question would make it. Smaller:
+/// questions for little.
+const GROWTH_SHARE: u128 = 100;
