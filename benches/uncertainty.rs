@@ -1,8 +1,8 @@
 //! How wide the interval is, beside what nothing could be narrower than, and beside chrony's own bound.
 //!
-//! - `cargo bench --features sim --bench uncertainty`: simulated, in half a minute;
-//! - `cargo bench --features sim --bench uncertainty -- real [seconds]`: real servers on loopback behind a relay, ten minutes (wants
-//!   chronyd).
+//! - `cargo bench --features sim,cli --bench uncertainty`: simulated, in half a minute;
+//! - `cargo bench --features sim,cli --bench uncertainty -- real [seconds]`: real servers on loopback behind a relay, ten minutes (wants
+//!   chronyd); draws `uncertainty.svg` and `watch.svg`.
 
 #[path = "uncertainty/real.rs"]
 mod real;
@@ -22,6 +22,7 @@ fn main() {
             let seconds = args.next().map_or(600, |text| text.parse().expect("a number of seconds"));
             if let Some(played) = real::play(real::scenarios(), Duration::from_secs(seconds)) {
                 real::print(&played);
+                real::draw(&played[2]);
             }
         }
         Some(other) => panic!("unknown: {other:?}; there is `real [seconds]`"),

@@ -241,7 +241,7 @@ impl Builder {
     }
 
     /// How long between two questions to a source that answers, at most: 1 s to 1 h; from 10 ms where every server is a loopback
-    /// address. Three questions 2 s apart begin a start and follow a disruption, and
+    /// address. Three questions 4 s apart begin a start and follow a disruption, and
     /// [`adapt_poll_interval`](Builder::adapt_poll_interval) may ask more often. Never more than four times in 16 s, unless this
     /// interval itself is shorter than that.
     #[must_use]

@@ -121,3 +121,38 @@ fn sources_prints_a_row_a_source() {
     assert!(row("no-such-host.invalid").contains("silent") && row("no-such-host.invalid").contains("resolve"));
     assert!(out.contains("degraded"), "two of three answer: {out}");
 }
+
+#[test]
+fn watch_without_a_terminal_prints_lines_and_writes_the_picture() {
+    let [a, b, c] = three();
+    let file = std::env::temp_dir().join(format!("sureclock-watch-{}.svg", std::process::id()));
+    let args =
+        ["watch", "--length", "1500ms", "--every", "20ms", "--server", &a, "--server", &b, "--server", &c, "--plot"];
+    let (code, out, err) = run(&[&args[..], &[file.to_str().unwrap()]].concat());
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out.lines().count(), 2, "a line a second: {out}");
+    assert!(out.lines().last().unwrap().ends_with("synchronized"), "{out}");
+    let svg = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains(&a) && svg.contains("agreed"), "{svg}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_drawn_or_written_is_said_and_exits_with_1() {
+    let args = ["watch", "--length", "100ms", "--server", "127.0.0.1:9", "--max-faulty", "0", "--plot", "/tmp/x.svg"];
+    let (code, _, err) = run(&args);
+    assert!(code == 1 && err.contains("no interval to draw"), "{code}: {err}");
+    let [a, b, c] = three();
+    let args = ["watch", "--length", "1s", "--server", &a, "--server", &b, "--server", &c, "--plot", "/no such/x.svg"];
+    let (code, _, err) = run(&args);
+    assert!(code == 1 && err.contains("/no such/x.svg"), "{code}: {err}");
+}
+
+#[test]
+fn a_drift_is_fixed_or_learned_not_both() {
+    let (code, _, err) = run(&["sources", "--drift-ppm", "15", "--wander-ppb", "1000", "--server", "127.0.0.1:9"]);
+    assert!(code == 2 && err.contains("--wander-ppb"), "{code}: {err}");
+    let args = ["sources", "--wander-ppb", "300000", "--max-faulty", "0", "--server", "127.0.0.1:9"];
+    let (code, _, err) = run(&args);
+    assert!(code == 2 && err.contains("drift"), "{code}: {err}");
+}

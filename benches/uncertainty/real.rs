@@ -4,7 +4,9 @@
 use crate::support::chronyd::{Chronyd, Config, require_chronyd};
 use crate::support::ntp_probe::{self, Answer, ntp_stamp};
 use crate::support::relay::{Direction, Leg, Path, Relay, shift_server_stamps};
+use plotters::prelude::*;
 use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use sureclock::{Drift, SureClock, Timestamp};
@@ -25,6 +27,7 @@ pub(crate) struct Scenario {
     drift: Drift,
     adapts: bool,
     fault: Fault,
+    pictured: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -100,6 +103,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         drift: Drift::fixed_ppm(15),
         adapts: true,
         fault: Fault::None,
+        pictured: false,
     };
     let default = Scenario { drift: Drift::default(), ..wan.clone() };
     let lan = (MS / 10, MS / 5);
@@ -111,6 +115,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         Scenario {
             name: "one server runs away by 200 ppm",
             fault: Fault::Ramp { ns_per_s: 200_000 },
+            pictured: true,
             ..default.clone()
         },
         Scenario {
@@ -189,6 +194,9 @@ impl Scenario {
             |config, relay| config.line(line(relay)),
         );
         let chrony = start(config);
+        // The command watches one of them and draws it.
+        let for_watch = if self.pictured { relays(2) } else { Vec::new() };
+        let watch = self.pictured.then(|| watch(&for_watch, length));
         let (mut ours, mut theirs) = (Seen::default(), Seen::default());
         let mut stage = 0;
         while began.elapsed() < length {
@@ -197,6 +205,9 @@ impl Scenario {
             ours.note(at, reading(&clock));
             theirs.note(at, ntp_probe::ask(chrony.addr(), S).ok().and_then(bound_of_chrony));
             thread::sleep(if at < 10 * S { 20 * MS } else { 250 * MS });
+        }
+        if let Some(mut watch) = watch {
+            watch.wait().expect("the command ends by itself");
         }
         let packets = |relays: &[Relay]| relays.iter().map(|relay| relay.tally(Direction::Forward).arrived).sum();
         (ours.packets, theirs.packets) = (packets(&for_ours), packets(&for_chrony));
@@ -238,6 +249,54 @@ impl Scenario {
         *stage += 1;
     }
 }
+
+/// The command, which draws what it sees a little before the end.
+fn watch(relays: &[Relay], length: Duration) -> Child {
+    let length = length.saturating_sub(2 * S).as_secs();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sureclock"));
+    command.args(["watch", "--length", &format!("{length}s"), "--plot", WATCHED]).stdout(Stdio::null());
+    relays.iter().for_each(|relay| {
+        command.args(["--server", &relay.addr().to_string()]);
+    });
+    command.spawn().expect("the command starts")
+}
+
+/// Ours, chrony's and the limit of one scenario over time.
+///
+/// # Panics
+///
+/// Where the picture cannot be written.
+pub(crate) fn draw(played: &Played) {
+    let root = SVGBackend::new(DRAWN, (960, 420)).into_drawing_area();
+    let end = played.ours.course.last().map_or(1.0, |(at, _)| *at);
+    let (low, high) = (played.limit_ms * 0.9, played.limit_ms * 2.0);
+    let inside = |course: &[(f64, f64)]| course.iter().map(|(at, ms)| (*at, ms.min(high))).collect::<Vec<_>>();
+    let limit = [(0.0, played.limit_ms), (end, played.limit_ms)];
+    let lines = [
+        ("sureclock", BLUE, inside(&played.ours.course)),
+        ("chrony: root delay / 2 + root dispersion", RED, inside(&played.chrony.course)),
+        ("half of the shortest round trip", BLACK, limit.to_vec()),
+    ];
+    root.fill(&WHITE).expect("the picture");
+    let mut chart = ChartBuilder::on(&root)
+        .caption(format!("Uncertainty over three links of {}", played.scenario.name), ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(56)
+        .build_cartesian_2d(0.0..end, low..high)
+        .expect("the picture");
+    chart.configure_mesh().x_desc("seconds").y_desc("ms").light_line_style(WHITE).draw().expect("the picture");
+    for (name, color, line) in lines {
+        let series = chart.draw_series(LineSeries::new(line, color)).expect("the picture");
+        series.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+    }
+    let labels = &mut chart.configure_series_labels();
+    labels.background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw().expect("the picture");
+    root.present().expect("the picture");
+}
+
+const WATCHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/watch.svg");
+const DRAWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/uncertainty.svg");
 
 /// The uncertainty, and whether the host's clock was outside all through the reading.
 fn reading(clock: &SureClock) -> Option<(Duration, bool)> {

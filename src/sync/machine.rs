@@ -447,8 +447,9 @@ impl Machine {
     }
 }
 
-/// After a first failure. Smaller: impolite to a server in trouble. Larger: a lost first packet costs that much.
-const RETRY: Duration = Duration::from_secs(2);
+/// Between two questions of a burst, and after a first failure. Smaller: impolite to a server in trouble, and to public ones (NIST asks
+/// for no more than one question in 4 s). Larger: a lost first packet costs that much.
+const RETRY: Duration = Duration::from_secs(4);
 /// Four questions take this long. Smaller: impolite to public servers. Larger: a longer wait for the second burst.
 const POLITE: Duration = Duration::from_secs(16);
 /// The longest interval that kiss-o'-death RATE leads to: 2^10 s, the largest usual poll interval of NTP.

@@ -419,7 +419,7 @@ fn found_sources_are_asked_again_after_the_counter_went_back() {
     world.round(HONEST);
     world.counter.set(5 * S);
     let _ = world.machine.lock().next_ask(world.clock.monotonic());
-    world.pass(3 * S);
+    world.pass(5 * S);
     assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_some());
 }
 
@@ -466,10 +466,10 @@ fn found_a_waker_that_asks_for_the_status_does_not_deadlock() {
 #[test]
 fn found_a_recovery_that_waits_does_not_age_facts_over_a_leap_second() {
     // Published three seconds too late a time, disrupted before midnight: the recovery waits for the floor across it.
-    let (mut world, _) = before_midnight(7_000_000_000);
+    let (mut world, _) = before_midnight(9_000_000_000);
     world.round([Some(3_000_000_000); 3]);
     world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
-    world.pass(2 * S);
+    world.pass(4 * S);
     world.round_with(HONEST, LeapAnnouncement::Insert);
     assert!(matches!(world.state(), State::Disrupted { behind_by: Some(_), .. }), "it waits");
     world.pass(5 * S);

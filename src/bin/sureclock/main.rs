@@ -2,9 +2,14 @@
 //!
 //! Exit status of `now`: 0 if every reading had a bound, 1 otherwise, 2 for bad usage. A closed pipe ends it quietly.
 
+mod course;
+mod plot;
+mod watch;
+
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use sureclock::{BuildError, CounterChoice, Drift, NowError, SourceStatus, State, Status, SureClock, Verdict};
@@ -33,6 +38,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Shows interval, sources and uncertainty as they change; q ends it. Without a terminal it prints a line a second.
+    Watch {
+        #[command(flatten)]
+        clock: ClockArgs,
+        /// How often to look, as in 100ms, 2s.
+        #[arg(long, default_value = "250ms", value_parser = parse_length)]
+        every: Duration,
+        /// Ends after this long, as in 60s, 10m; without it when q is pressed.
+        #[arg(long, value_parser = parse_length)]
+        length: Option<Duration>,
+        /// Writes what was seen to this SVG file at the end: the interval over time, each source's, and a histogram.
+        #[arg(long, value_name = "FILE.svg")]
+        plot: Option<PathBuf>,
+    },
     /// Prints a table of the sources: verdict, offset to the OS clock, delay, root distance, last heard.
     Sources {
         #[command(flatten)]
@@ -49,9 +68,16 @@ struct ClockArgs {
     /// f: how many servers may be wrong. Default floor((N-1)/2) of N.
     #[arg(long, value_name = "N")]
     max_faulty: Option<usize>,
-    /// The drift bound of this machine's oscillator, in parts per million.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    drift_ppm: u32,
+    /// A fixed drift bound of this machine's oscillator, in parts per million. Without it the rate is learned: 2 ppm of wander within
+    /// 200 ppm.
+    #[arg(long, value_name = "N", conflicts_with = "wander_ppb")]
+    drift_ppm: Option<u32>,
+    /// The wander of a rate that is learned, in parts per billion.
+    #[arg(long, value_name = "N")]
+    wander_ppb: Option<u32>,
+    /// How long between two questions to a server, as in 1s, 64s.
+    #[arg(long, default_value = "16s", value_parser = parse_length)]
+    poll: Duration,
     /// How long to wait for the first bound, as in 500ms, 10s.
     #[arg(long, default_value = "10s", value_parser = parse_length)]
     timeout: Duration,
@@ -66,6 +92,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Now { clock, count, every, json } => now(clock, *count, *every, *json),
         Command::Sources { clock } => sources(clock),
+        Command::Watch { clock, every, length, plot } => watch_it(clock, *every, *length, plot.as_deref()),
     };
     match result {
         Ok(code) => code,
@@ -74,6 +101,10 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Picture(error)) => {
+            eprintln!("sureclock: no picture: {error}");
+            ExitCode::FAILURE
+        }
         Err(Failure::Output(error)) => {
             eprintln!("sureclock: cannot write: {error}");
             ExitCode::FAILURE
@@ -83,6 +114,7 @@ fn main() -> ExitCode {
 
 enum Failure {
     Usage(BuildError),
+    Picture(String),
     Output(io::Error),
 }
 
@@ -186,6 +218,20 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
     Ok(if synchronized.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn watch_it(
+    args: &ClockArgs,
+    every: Duration,
+    length: Option<Duration>,
+    plot: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let clock = start(args)?;
+    let course = watch::watch(&clock, every.max(Duration::from_millis(1)), length)?;
+    if let Some(file) = plot {
+        plot::write(&course, file).map_err(Failure::Picture)?;
+    }
+    Ok(if clock.now().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn start(args: &ClockArgs) -> Result<SureClock, Failure> {
     let servers: Vec<&str> = match args.servers.is_empty() {
         true => PUBLIC_SERVERS.to_vec(),
@@ -196,7 +242,12 @@ fn start(args: &ClockArgs) -> Result<SureClock, Failure> {
     if faulty == 0 {
         eprintln!("sureclock: warning: no server may be wrong (max-faulty 0); name three servers to stand one that is");
     }
-    let builder = builder.max_faulty(faulty).drift(Drift::fixed_ppm(args.drift_ppm)).counter(args.counter);
+    let drift = match (args.drift_ppm, args.wander_ppb) {
+        (Some(ppm), _) => Drift::fixed_ppm(ppm),
+        (None, Some(ppb)) => Drift::learned_ppb(ppb),
+        (None, None) => Drift::default(),
+    };
+    let builder = builder.max_faulty(faulty).drift(drift).poll_interval(args.poll).counter(args.counter);
     builder.start().map_err(Failure::Usage)
 }
 

@@ -1,0 +1,207 @@
+//! `sureclock watch`: a clock in the terminal, as it lives: its interval, its sources, and the uncertainty over time.
+
+use super::course::{Course, Offsets};
+use super::plot::Unit;
+use super::{ms, signed_ms, state_name, verdict_name};
+use ratatui::Frame;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::symbols::Marker;
+use ratatui::text::Line;
+use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Row, Table};
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+use sureclock::{Status, SureClock, Verdict};
+
+/// Watches until the length is over, or someone presses q. Gives what was seen.
+///
+/// # Errors
+///
+/// Where the terminal cannot be written to or read from.
+pub(crate) fn watch(clock: &SureClock, every: Duration, length: Option<Duration>) -> io::Result<Course> {
+    let names = clock.status().sources.iter().map(|source| source.name.clone()).collect();
+    let (mut course, began) = (Course::new(names), Instant::now());
+    let over = |began: Instant| length.is_some_and(|length| began.elapsed() >= length);
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        let mut shown = None;
+        while !over(began) {
+            let status = clock.status();
+            course.add(began.elapsed(), &status);
+            // A line a second, however often is looked.
+            let second = began.elapsed().as_secs();
+            if shown.replace(second) != Some(second) {
+                writeln!(io::stdout(), "{}", headline(&status))?;
+            }
+            std::thread::sleep(every);
+        }
+        return Ok(course);
+    }
+    let mut terminal = ratatui::try_init()?;
+    let result = loop {
+        let status = clock.status();
+        course.add(began.elapsed(), &status);
+        if let Err(error) = terminal.draw(|frame| draw(frame, &status, &course)) {
+            break Err(error);
+        }
+        match quits(every) {
+            Ok(false) if !over(began) => {}
+            Ok(_) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    ratatui::restore();
+    result.map(|()| course)
+}
+
+/// Waits so long for keys; true if one ends it.
+fn quits(wait: Duration) -> io::Result<bool> {
+    let until = Instant::now() + wait;
+    while event::poll(until.saturating_duration_since(Instant::now()))? {
+        if let Event::Key(key) = event::read()? {
+            let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+            if key.kind == KeyEventKind::Press
+                && (interrupt || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The state in a line.
+fn headline(status: &Status) -> String {
+    match status.interval {
+        Some(interval) => format!("{interval}  {}", state_name(status.state)),
+        None => format!("no bound: {}", state_name(status.state)),
+    }
+}
+
+/// What is known of the rate, in a line.
+fn rate_line(status: &Status) -> String {
+    let counts = status.counts;
+    let learned = match status.learned_rate {
+        Some(rate) => {
+            format!("learned rate {:+} to {:+} ppb, for {} s", rate.least_ppb, rate.most_ppb, rate.until.as_secs())
+        }
+        None => "no rate learned yet".into(),
+    };
+    format!(
+        "rate bound {} ppb, {learned}; {} disruptions, {} rates given up",
+        status.rate_bound_ppb, counts.disruptions, counts.rates_given_up
+    )
+}
+
+fn draw(frame: &mut Frame<'_>, status: &Status, course: &Course) {
+    let sources = u16::try_from(status.sources.len()).unwrap_or(u16::MAX);
+    let rows = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Length(sources.saturating_add(3)),
+        Constraint::Min(8),
+        Constraint::Length(1),
+    ]);
+    let [head, table, chart, foot] = rows.areas(frame.area());
+    let counter = format!("counter: {}", status.counter);
+    let lines = vec![Line::from(headline(status)).bold(), Line::from(rate_line(status)), Line::from(counter)];
+    frame.render_widget(ratatui::widgets::Paragraph::new(lines), head);
+    frame.render_widget(sources_table(status), table);
+    uncertainty_chart(frame, chart, course);
+    frame.render_widget(Line::from("q ends").dim(), foot);
+}
+
+fn sources_table(status: &Status) -> Table<'static> {
+    let os = SureClock::wall_time().assume_true();
+    let rows = status.sources.iter().map(|source| {
+        let offset = source.interval.map(|interval| {
+            let offsets = Offsets::of(&interval, os);
+            signed_ms(((offsets.earliest + offsets.latest) / 2.0 * 1e9) as i128)
+        });
+        let none = || "-".to_owned();
+        let color = match source.verdict {
+            Verdict::Agrees => Color::Reset,
+            Verdict::Falseticker | Verdict::Contradictory => Color::Red,
+            _ => Color::Yellow,
+        };
+        let cells = [
+            source.name.clone(),
+            verdict_name(source.verdict).to_owned(),
+            offset.unwrap_or_else(none),
+            source.interval.map_or_else(none, |interval| format!("± {}", ms(interval.uncertainty()))),
+            source.delay.map_or_else(none, ms),
+            source.root_distance.map_or_else(none, ms),
+            source.last_heard.map_or_else(none, |age| format!("{} s", age.as_secs())),
+            source.problem.map_or_else(String::new, |problem| problem.to_string()),
+        ];
+        Row::new(cells).style(Style::new().fg(color))
+    });
+    let name = status.sources.iter().map(|source| source.name.len()).max().unwrap_or(6).clamp(6, 40);
+    let widths = [
+        Constraint::Length(u16::try_from(name).unwrap_or(40)),
+        Constraint::Length(13),
+        Constraint::Length(14),
+        Constraint::Length(14),
+        Constraint::Length(12),
+        Constraint::Length(12),
+        Constraint::Length(6),
+        Constraint::Min(10),
+    ];
+    let header = ["source", "verdict", "offset to OS", "error", "delay", "root dist", "heard", "problem"];
+    Table::new(rows.collect::<Vec<_>>(), widths).header(Row::new(header).bold()).block(Block::bordered())
+}
+
+fn uncertainty_chart(frame: &mut Frame<'_>, area: ratatui::layout::Rect, course: &Course) {
+    let (to, most) = (course.length(), course.uncertainties().last().copied().unwrap_or(0.0));
+    // The last five minutes.
+    let from = (to - SHOWN_S).max(0.0);
+    let unit = Unit::for_length(most);
+    let points: Vec<(f64, f64)> = course
+        .samples
+        .iter()
+        .filter(|sample| sample.at >= from)
+        .filter_map(|sample| Some((sample.at, unit.of(sample.agreed?.uncertainty()))))
+        .collect();
+    let highest = points.iter().map(|(_, y)| *y).fold(0.0, f64::max) * 1.1;
+    let dataset = Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).cyan().data(&points);
+    let labels = |low: f64, high: f64| [low, (low + high) / 2.0, high].map(|value| format!("{value:.3}"));
+    let seconds = [from, to].map(|value| format!("{value:.0} s"));
+    let chart = Chart::new(vec![dataset])
+        .block(Block::bordered().title(format!(" uncertainty, {} ", unit.name)))
+        .x_axis(Axis::default().bounds([from, to.max(from + 1.0)]).labels(seconds))
+        .y_axis(Axis::default().bounds([0.0, highest.max(1e-6)]).labels(labels(0.0, highest)));
+    frame.render_widget(chart, area);
+}
+
+const SHOWN_S: f64 = 300.0;
+
+#[cfg(test)]
+mod tests {
+    use super::super::course::tests::sawtooth;
+    use super::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    fn shown(width: u16, height: u16) -> String {
+        let interval = "2026-11-26T03:04:05Z ± 1.5 ms".parse().unwrap();
+        let (clock, _time) = SureClock::manual(interval);
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, &clock.status(), &sawtooth())).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn the_terminal_shows_interval_state_rate_and_the_sawtooth() {
+        let text = shown(120, 30);
+        for part in ["2026-11-26T03:04:05", "synchronized", "rate bound", "source", "uncertainty, ms", "q ends"] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        assert!(text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "a line in\n{text}");
+    }
+
+    #[test]
+    fn a_tiny_terminal_is_no_reason_to_panic() {
+        for size in [(1, 1), (10, 3), (200, 4)] {
+            shown(size.0, size.1);
+        }
+    }
+}
