@@ -23,7 +23,7 @@ pub struct Status {
     pub domains: usize,
     /// f: how many of them may be wrong.
     pub max_faulty: usize,
-    /// The counter in use, why it and not another, and what that means.
+    /// The counter in use, why it and not another, and what that means; whether it is known to be a virtual machine's.
     pub counter: String,
     /// k: by how much the local rate may be off in all (oscillator, calibration, smear), in parts per billion.
     pub rate_bound_ppb: u64,

@@ -51,7 +51,11 @@ impl fmt::Display for Certificate {
             f,
             "{NAME}: at the start {source}; cores and steps within {skew} ns; a tick is certified to {ppm}.{tenth} ppm then, beside the 100 ppm of"
         )?;
-        f.write_str(" CLOCK_MONOTONIC_RAW")
+        f.write_str(" CLOCK_MONOTONIC_RAW")?;
+        if trust::is_virtual() {
+            f.write_str("; in a virtual machine: a move to another host may change its rate, and what was learned of it is wrong then until exchanges show it")?;
+        }
+        Ok(())
     }
 }
 

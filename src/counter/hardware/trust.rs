@@ -64,6 +64,21 @@ fn is_hardware(clock_source: &str) -> bool {
     if cfg!(target_arch = "x86_64") { clock_source == "tsc" } else { clock_source == "arch_sys_counter" }
 }
 
+/// Whether the processor says that a hypervisor runs it: CPUID 1, ECX bit 31.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, unused_unsafe, reason = "safe in newer compilers only")]
+pub(super) fn is_virtual() -> bool {
+    // SAFETY: every x86-64 has CPUID, and this leaf.
+    let features = unsafe { std::arch::x86_64::__cpuid(1) };
+    features.ecx >> 31 == 1
+}
+
+/// Not known: the processor does not say so to programs.
+#[cfg(target_arch = "aarch64")]
+pub(super) fn is_virtual() -> bool {
+    false
+}
+
 /// CPUID 8000_0007h, EDX bit 8: the TSC runs at one rate in all power states.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, unused_unsafe, reason = "safe in newer compilers only")]
