@@ -108,6 +108,11 @@ impl Window {
 
     /// What the facts within the window say of true time at reading `now`.
     pub(crate) fn bound(&mut self, now: u64) -> Bound {
+        self.bound_under(now, &self.ageing.rates.clone())
+    }
+
+    /// The same by other rates, which say no more than those it ages by.
+    pub(crate) fn bound_under(&mut self, now: u64, rates: &Rates) -> Bound {
         let length = self.length;
         self.entries.retain(|entry| now.saturating_sub(entry.oldest) <= length);
         if self.entries.is_empty() {
@@ -116,7 +121,6 @@ impl Window {
         if self.contradicted_until.is_some_and(|until| now <= until) {
             return Bound::Empty;
         }
-        let rates = &self.ageing.rates;
         // A fact that cannot be aged to `now` bounds nothing; the others still do.
         let earliest = self.entries.iter().filter_map(|entry| entry.lower.lower_at(now, rates)).max();
         let latest = self.entries.iter().filter_map(|entry| entry.upper.upper_at(now, rates)).min();

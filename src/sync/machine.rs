@@ -385,7 +385,7 @@ impl Machine {
 
     fn accept(&mut self, now: u64, news: &News) -> Result<(), DisruptionReason> {
         if matches!(self.phase, Phase::Running(_)) {
-            self.learn_rate(now, news)?;
+            self.learn_rate(now)?;
         }
         let ageing = self.config.ageing;
         let accepted = match &mut self.phase {

@@ -10,16 +10,19 @@ use super::{Machine, Phase};
 use crate::bound::DisruptionReason;
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::lines::FRACTION_BITS;
-use crate::bound::params::{News, Params};
+use crate::bound::params::Params;
 use crate::bound::rate::Contradiction;
 use crate::bound::rates::Rates;
 
 impl Machine {
-    /// Sources agree at reading `now`: from now on facts are aged by all that this says of the rate. Only while running: whatever ends
-    /// that forgets the rate, a leap second too.
-    pub(super) fn learn_rate(&mut self, now: u64, news: &News) -> Result<(), DisruptionReason> {
+    /// Sources agree at reading `now`: from now on facts are aged by all that this says of the rate. What is learned from is what they
+    /// agree on under (R) alone: aged by a learned rate, a wrong one would prove itself. Only while running: whatever ends that forgets
+    /// the rate, a leap second too.
+    pub(super) fn learn_rate(&mut self, now: u64) -> Result<(), DisruptionReason> {
         let wide = self.config.ageing.rates.wide();
-        match self.learner.note(now, (news.earliest_ns, news.latest_ns), wide) {
+        let agreed = agree(&self.domain_bounds_under(now, &Rates::plain(wide)), self.config.faulty);
+        let Agreement::Within { earliest_ns, latest_ns, .. } = agreed else { return Ok(()) };
+        match self.learner.note(now, (earliest_ns, latest_ns), wide) {
             Ok(true) => {
                 self.set_rates(self.learner.rates(wide));
                 Ok(())
