@@ -26,7 +26,7 @@ use std::time::Duration;
 /// | [`poll_interval`](Builder::poll_interval) | 16 s | RFC 5905 MINPOLL, what public servers tolerate | impolite; refused below 1 s off loopback | grows wider between polls |
 /// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
 /// | [`window`](Builder::window) | 1024 s | the span in which at most f domains may supply a wrong fact | forgets the best exchanges | a server that was wrong once stays out longer |
-/// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
+/// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R), (W) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
 /// | [`max_uncertainty`](Builder::max_uncertainty) | 500 ms | beyond it no one can wait; CockroachDB's largest offset | errors sooner | commits may wait a second and more |
 /// | [`max_floor_lead`](Builder::max_floor_lead) | 500 ms | a floor further ahead is a broken clock elsewhere | refuses honest floors | commits wait that long |
 /// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |

@@ -1,5 +1,6 @@
 //! `SureClock`: what users hold.
 
+use crate::bound::lines::elapsed_ns;
 use crate::bound::params::Params;
 use crate::bound::quick::Quick;
 use crate::bound::{AtError, DisruptionReason, NowError};
@@ -242,7 +243,7 @@ impl Shared {
     /// The interval, if it is within the limit of uncertainty.
     fn certain(&self, earliest_ns: i64, latest_ns: i64) -> Result<TimeInterval, NowError> {
         let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
-        // Lines that have crossed contradict each other: (R) is broken, and the next agreement will say so.
+        // Lines that have crossed contradict each other: (R) or (W) is broken, and the next agreement will say so.
         let interval = TimeInterval::new(earliest, latest, self.timescale)
             .map_err(|_| NowError::Disrupted { reason: DisruptionReason::ContradictsPublished })?;
         let uncertainty = interval.uncertainty();
@@ -337,7 +338,7 @@ impl SureClock {
             return Err(AtError::ForeignCounter);
         }
         let (params, incarnation, ticks) = shared.running()?;
-        params.now(ticks)?;
+        params.check(ticks)?;
         // Above what the counter shows now: a reading from before it went back.
         let shown = ticks.saturating_add(shared.counter.margin());
         if reading.incarnation() != incarnation || reading.ticks() < params.since || reading.ticks() > shown {
@@ -355,8 +356,6 @@ impl SureClock {
     /// cannot be trusted, or if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
     #[must_use]
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
-        use crate::bound::lines::Line;
-        use crate::bound::rates::Rates;
         let shared = &self.inner.shared;
         let ours = |reading: MonotonicTime| reading.counter() == shared.counter.id();
         let disrupted_between = earlier.incarnation() != later.incarnation();
@@ -374,12 +373,8 @@ impl SureClock {
         if !publication.trusted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
             return None;
         }
-        let rates = &Rates::plain(publication.slopes);
-        // Lines through zero: counted from the margin, so that the anchor of the upper one does not go below zero.
-        let at_least = Line::lower(margin, margin, 0).lower_after(n.checked_add(margin)?, rates)?;
-        let at_most = Line::upper(margin, margin, 0)?.upper_at(n.checked_add(margin)?, rates)?;
-        let length = |ns: i64| u64::try_from(ns).ok().map(Duration::from_nanos);
-        Some(Elapsed { at_least: length(at_least)?, at_most: length(at_most)? })
+        let (at_least, at_most) = elapsed_ns(n, margin, publication.slopes)?;
+        Some(Elapsed { at_least: Duration::from_nanos(at_least), at_most: Duration::from_nanos(at_most) })
     }
 
     /// Whether `t` is certainly in the past: once true, true for the epoch.

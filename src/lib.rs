@@ -23,7 +23,8 @@
 //!   hardware counter, 10.05 % for other monotonic clocks).
 //! - **(W) wander**: where the rate is learned, which is the default, it stays within 2 ppm of its mean over the past for an hour and
 //!   25 minutes ([`Drift`]); [`Drift::fixed_ppm`] does without.
-//! - **(C) continuity**: the counter ran on through everything since the last exchange.
+//! - **(C) continuity**: the counter ran on through all that an answer rests on: the last window, and the four before it where a rate is
+//!   learned of them.
 //! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f = floor((N-1)/2) of N.
 //!
 //! # Not guaranteed
@@ -35,7 +36,8 @@
 //!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
 //!    or at the next exchange that contradicts what was published. A suspend shorter than the platform
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
-//!    Until then an interval may be behind true time, or ahead of it by what a learned rate took for time that passed; and a pause smaller than the uncertainty may never be noticed. Only a
+//!    Until then an interval may be off: behind true time, and where a rate is learned for longer, since the pause is taken for a part of
+//!    the rate as long as it is in its base; and a pause smaller than the uncertainty may never be noticed. Only a
 //!    fence at the resource makes that harmless.
 //! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What contradicts itself is an error.
 //! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table

@@ -11,7 +11,7 @@
 //! time at `c` is at least `ns - (n + m) p (1+k)`, which is `ns - (anchor - c) * fast` for a lower line; and at most
 //! `ns - (n - m) p (1-k)`, which is `ns - (anchor - c) * slow` for an upper line.
 
-use super::rates::Rates;
+use super::rates::{Rates, Slopes};
 
 /// A bound at a reading: nanoseconds on the timescale, and the tick (margin folded in) at which they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,12 @@ impl Line {
     }
 }
 
+/// How much time, at least and at most, passed between two readings that are `n` ticks apart, in nanoseconds.
+pub(crate) fn elapsed_ns(n: u64, margin: u64, slopes: Slopes) -> Option<(u64, u64)> {
+    let at_least = floor_ns(product(n.saturating_sub(margin), slopes.slow))?;
+    Some((at_least, ceil_ns(product(n.checked_add(margin)?, slopes.fast))?))
+}
+
 /// Never overflows: 64 bits times 64 bits fit in 128.
 fn product(ticks: u64, slope: u64) -> u128 {
     u128::from(ticks) * u128::from(slope)
@@ -98,7 +104,6 @@ pub(crate) const FRACTION_BITS: u32 = 40;
 
 #[cfg(test)]
 mod tests {
-    use super::super::rates::Slopes;
     use super::*;
     use crate::time::{TickBounds, TickScale, compose};
     use proptest::prelude::*;
@@ -175,5 +180,8 @@ mod tests {
         assert_eq!(Line::lower(100, 1, 0).lower_at(90, &exact), Some(-11));
         assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(90, &exact), Some(-9));
         assert_eq!(Line::lower(100, 1, 0).lower_after(100, &exact), Some(0));
+        assert_eq!(elapsed_ns(10, 1, exact.wide()), Some((9, 11)));
+        assert_eq!(elapsed_ns(3, 5, Slopes { slow: 1, fast: 1 }), Some((0, 1)));
+        assert_eq!(elapsed_ns(u64::MAX, 1, exact.wide()), None);
     }
 }

@@ -137,7 +137,8 @@ impl Params {
         self.published.saturating_sub(self.margin)..=self.horizon.min(fits)
     }
 
-    fn check(&self, c: u64) -> Result<(), NowError> {
+    /// Whether a reading taken now may be answered: the counter did not go back, and no leap second is due.
+    pub(crate) fn check(&self, c: u64) -> Result<(), NowError> {
         if c.saturating_add(self.margin) < self.published {
             return Err(NowError::CounterWentBack { by_ticks: self.published - c - self.margin });
         }

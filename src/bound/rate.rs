@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 pub(crate) struct Wander {
     /// The most that the rate is off its mean, as a part of it, in parts per billion.
     pub(crate) ppb: u32,
-    /// The longest span that a mean is taken over.
+    /// The longest span that a mean is taken over; the shortest is the horizon.
     pub(crate) base: u64,
     /// How long after it the assumption goes on to hold.
     pub(crate) horizon: u64,
@@ -95,7 +95,7 @@ impl Learner {
     ///
     /// # Errors
     ///
-    /// [`Contradiction`]; nothing has changed then.
+    /// [`Contradiction`]; the rates in force are what they were.
     pub(crate) fn note(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes) -> Result<bool, Contradiction> {
         let Some(wander) = self.wander else { return Ok(false) };
         let now = Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 };
@@ -122,9 +122,9 @@ impl Learner {
     fn certify(&self, b: &Agreed, wander: Wander, wide: Slopes) -> Result<Option<Certified>, Contradiction> {
         let m = self.margin;
         // Not from the newer half: it says less, and what it says would hold from later on. And what moves the counter once, unseen, is
-        // the less of a rate the longer the base.
+        // the less of a rate the longer the base: with bases of a whole horizon `earliest` stays behind true time all the same.
         let longest = self.agreed.front().map_or(0, |first| b.at.saturating_sub(first.at));
-        let shortest = (longest / 2).max(wander.horizon / LEAST_BASE).max(m.saturating_mul(16));
+        let shortest = (longest / 2).max(wander.horizon).max(m.saturating_mul(16));
         let (mut slopes, mut since) = (wide, 0);
         for a in &self.agreed {
             let n = b.at.saturating_sub(a.at);
@@ -140,8 +140,7 @@ impl Learner {
             }
         }
         let from = since.saturating_add(m);
-        // No longer than what it was learned from.
-        let until = b.at.saturating_add(wander.horizon.min(longest)).saturating_sub(m);
+        let until = b.at.saturating_add(wander.horizon).saturating_sub(m);
         Ok((slopes != wide).then_some(Certified { from, until, slopes }))
     }
 
@@ -187,10 +186,6 @@ const FRACTION_BITS: u32 = super::lines::FRACTION_BITS;
 const PPB: u128 = 1_000_000_000;
 /// So many agreed intervals are kept of a base. Fewer: what is known narrows in larger steps. More: each poll costs that much more.
 const KEPT: u64 = 256;
-/// A base is a quarter of the horizon at least (256 s by default). Shorter: a pause that nobody noticed is taken for a larger rate, so that
-/// `earliest` may run ahead of true time (simulated: an hour of pauses of 0.8 to 2 round trips, 3.6 ms ahead at most with a quarter,
-/// 10 ms without a least base, never with a whole horizon). Longer: the first minutes pass by the drift bound alone.
-const LEAST_BASE: u64 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The facts of one source over the last window, and the bound they make together.
 //!
 //! Every fact is true (if the source is right), so the best lower and the best upper one may come from two exchanges.
-//! Facts that contradict each other prove the source wrong or (R) broken; they are never clamped into an interval.
+//! Facts that contradict each other prove the source wrong or (R) or (W) broken; they are never clamped into an interval.
 
 use super::Facts;
 use super::lines::Line;
@@ -52,7 +52,7 @@ impl Window {
         Window { ageing, length, entries: VecDeque::new(), contradicted_until: None }
     }
 
-    /// Ages by these rates from now on, which say more than the ones before.
+    /// Ages by these rates from now on, which say no less than the ones before of any reading from now on.
     pub(crate) fn set_rates(&mut self, rates: Rates) {
         self.ageing.rates = rates;
     }

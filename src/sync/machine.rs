@@ -370,7 +370,12 @@ impl Machine {
     fn conclude(&mut self, now: u64) {
         self.mind_the_leap(now);
         let accepted = match agree(&self.domain_bounds(now), self.config.faulty) {
-            Agreement::NoNews => return,
+            Agreement::NoNews => {
+                if let Phase::Disrupted { behind_by, .. } = &mut self.phase {
+                    *behind_by = None;
+                }
+                return;
+            }
             Agreement::Contradiction => Err(DisruptionReason::SourcesDisagree),
             Agreement::Within { earliest_ns, latest_ns, degraded } => {
                 let news = News { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };

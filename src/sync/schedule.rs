@@ -4,9 +4,9 @@
 //! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly; more often where
 //! the interval would grow by too much meanwhile, within what is polite.
 
-/// When a source is asked. Polite by construction: never twice within the retry interval, never more than four times within the
-/// longer of 16 s and the poll interval unless the poll interval itself says so, slower each time it says RATE, never again after DENY
-/// or RSTR.
+/// When a source is asked. Polite by construction: never twice within the retry interval, never more than four times within 16 s unless
+/// the poll interval itself says so, slower each time it says RATE, never again after DENY or RSTR. (It is the moment of the question that
+/// counts: one whose name is looked up first leaves up to the timeout later.)
 #[derive(Debug)]
 pub(super) struct Schedule {
     settings: Pace,
@@ -84,7 +84,7 @@ impl Schedule {
         self.plan(self.regular());
         if !self.in_phase {
             self.in_phase = true;
-            self.next = self.next.map(|next| next.saturating_add(self.settings.phase));
+            self.next = self.next.map(|next| next.saturating_add(self.settings.phase % self.regular().max(1)));
         }
     }
 

@@ -42,7 +42,8 @@ pub struct Status {
 /// It rests on assumption (W): at every moment since `since` and until `until` the rate is within the configured wander of the mean that
 /// was certified. A machine that is migrated to another host, or restored there, without a marker breaks it, and the next exchanges
 /// tell: until then a bound may be wrong by the
-/// difference of the two hosts' rates times the time since. Where that happens,
+/// difference of the two hosts' rates times the time since. A pause of the machine that nobody noticed is taken for a rate,
+/// too, for as long as it is in the base: the interval may then be off on either side. Where either happens,
 /// [`Drift::fixed_ppm`](crate::Drift::fixed_ppm) assumes less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -141,7 +142,7 @@ pub enum Verdict {
     Agrees,
     /// Its interval is apart from the agreement: a falseticker.
     Falseticker,
-    /// Its own facts contradict each other: it, or the rate bound, is wrong.
+    /// Its own facts contradict each other: it, or what is assumed of the rate, is wrong, or the counter stood still.
     Contradictory,
     /// It has facts, and there is no agreement to compare them with.
     NoAgreement,

@@ -22,6 +22,19 @@ impl Offsets {
     }
 }
 
+/// The status, and the OS clock at that moment: the closest of some looks, since a thread may be held up between the two.
+pub(crate) fn look(clock: &SureClock) -> (Status, Timestamp) {
+    let os = || SureClock::wall_time().assume_true();
+    let take = || {
+        let (before, status, after) = (os(), clock.status(), os());
+        let apart = after.checked_duration_since(before).unwrap_or(Duration::MAX);
+        (apart, status, before.checked_add(apart / 2).unwrap_or(after))
+    };
+    let looks = (0..LOOKS).map(|_| take());
+    let (_, status, os) = looks.min_by_key(|(apart, ..)| *apart).expect("more than none");
+    (status, os)
+}
+
 /// One look at a clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
@@ -47,9 +60,8 @@ impl Course {
         Course { names, samples: Vec::new(), stride: 1, looks: 0 }
     }
 
-    /// Takes a look in.
-    pub(crate) fn add(&mut self, at: Duration, status: &Status) {
-        let os = SureClock::wall_time().assume_true();
+    /// Takes a look in; `os` is what the OS clock showed at it.
+    pub(crate) fn add(&mut self, at: Duration, status: &Status, os: Timestamp) {
         let offsets = |interval: &Option<TimeInterval>| interval.as_ref().map(|interval| Offsets::of(interval, os));
         let answers = matches!(status.state, State::Synchronized | State::Degraded | State::Holdover);
         self.push(Sample {
@@ -87,6 +99,8 @@ impl Course {
     }
 }
 
+/// Tries to read two clocks at one moment.
+const LOOKS: u32 = 3;
 /// Fewer: a coarse picture. More: megabytes of it.
 const MOST_SAMPLES: usize = 4096;
 

@@ -1,6 +1,6 @@
 //! `sureclock watch`: a clock in the terminal, as it lives: its interval, its sources, and the uncertainty over time.
 
-use super::course::{Course, Offsets};
+use super::course::{Course, Offsets, look};
 use super::plot::Unit;
 use super::{ms, signed_ms, state_name, verdict_name};
 use ratatui::Frame;
@@ -12,7 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Row, Table};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
-use sureclock::{Status, SureClock, Verdict};
+use sureclock::{Status, SureClock, Timestamp, Verdict};
 
 /// Watches until the length is over, or someone presses q. Gives what was seen.
 ///
@@ -26,8 +26,8 @@ pub(crate) fn watch(clock: &SureClock, every: Duration, length: Option<Duration>
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         let mut shown = None;
         while !over(began) {
-            let status = clock.status();
-            course.add(began.elapsed(), &status);
+            let (status, os) = look(clock);
+            course.add(began.elapsed(), &status, os);
             // A line a second, however often is looked.
             let second = began.elapsed().as_secs();
             if shown.replace(second) != Some(second) {
@@ -39,9 +39,9 @@ pub(crate) fn watch(clock: &SureClock, every: Duration, length: Option<Duration>
     }
     let mut terminal = ratatui::try_init()?;
     let result = loop {
-        let status = clock.status();
-        course.add(began.elapsed(), &status);
-        if let Err(error) = terminal.draw(|frame| draw(frame, &status, &course)) {
+        let (status, os) = look(clock);
+        course.add(began.elapsed(), &status, os);
+        if let Err(error) = terminal.draw(|frame| draw(frame, &status, os, &course)) {
             break Err(error);
         }
         match quits(every) {
@@ -93,7 +93,7 @@ fn rate_line(status: &Status) -> String {
     )
 }
 
-fn draw(frame: &mut Frame<'_>, status: &Status, course: &Course) {
+fn draw(frame: &mut Frame<'_>, status: &Status, os: Timestamp, course: &Course) {
     let sources = u16::try_from(status.sources.len()).unwrap_or(u16::MAX);
     let rows = Layout::vertical([
         Constraint::Length(3),
@@ -105,13 +105,12 @@ fn draw(frame: &mut Frame<'_>, status: &Status, course: &Course) {
     let counter = format!("counter: {}", status.counter);
     let lines = vec![Line::from(headline(status)).bold(), Line::from(rate_line(status)), Line::from(counter)];
     frame.render_widget(ratatui::widgets::Paragraph::new(lines), head);
-    frame.render_widget(sources_table(status), table);
+    frame.render_widget(sources_table(status, os), table);
     uncertainty_chart(frame, chart, course);
     frame.render_widget(Line::from("q ends").dim(), foot);
 }
 
-fn sources_table(status: &Status) -> Table<'static> {
-    let os = SureClock::wall_time().assume_true();
+fn sources_table(status: &Status, os: Timestamp) -> Table<'static> {
     let rows = status.sources.iter().map(|source| {
         let offset = source.interval.map(|interval| {
             let offsets = Offsets::of(&interval, os);
@@ -185,7 +184,8 @@ mod tests {
         let interval = "2026-11-26T03:04:05Z ± 1.5 ms".parse().unwrap();
         let (clock, _time) = SureClock::manual(interval);
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| draw(frame, &clock.status(), &sawtooth())).unwrap();
+        let (status, os) = look(&clock);
+        terminal.draw(|frame| draw(frame, &status, os, &sawtooth())).unwrap();
         terminal.backend().to_string()
     }
 

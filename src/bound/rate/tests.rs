@@ -136,7 +136,7 @@ fn nothing_is_learned_without_the_assumption_and_everything_is_forgotten() {
         assert_eq!(without.note(n * 100 * S, truth.agreed(n * 100 * S, 10, 10), WIDE), Ok(false));
     }
     assert_eq!(without.rates(WIDE), Rates::plain(WIDE));
-    let (mut learner, now, _) = learned(truth, 1_000, 1_000);
+    let (mut learner, now, _) = learned(truth, 2_000, 1_000);
     assert!(learner.rates(WIDE).are_learned());
     learner.forget();
     assert_eq!(learner.rates(WIDE), Rates::plain(WIDE));

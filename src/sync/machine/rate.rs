@@ -67,7 +67,9 @@ impl Machine {
     /// How often it is worth asking: the uncertainty should not grow by more than a set share of itself between two questions to a source.
     pub(super) fn pace(&mut self, now: u64, params: &Params) {
         let Ok((earliest, latest)) = params.now(now) else { return };
-        let growth = self.config.ageing.rates.fast.segment(now).0 - self.config.ageing.rates.slow.segment(now).0;
+        let rates = &self.config.ageing.rates;
+        // Zero where what is known contradicts itself: the next agreement will say so.
+        let growth = rates.fast.segment(now).0.saturating_sub(rates.slow.segment(now).0);
         // Both are twice: of the uncertainty, and of its growth.
         let width = u128::from(latest.abs_diff(earliest)) << FRACTION_BITS;
         let worth = width / (u128::from(growth.max(1)) * GROWTH_SHARE);
