@@ -75,6 +75,12 @@ impl Learner {
         self.wander
     }
 
+    /// Whether there is anything to learn at reading `now`: not again within the distance at which the past is kept.
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        let spacing = self.wander.map(|wander| wander.base / KEPT);
+        spacing.is_some_and(|spacing| self.agreed.back().is_none_or(|last| now.saturating_sub(last.at) >= spacing))
+    }
+
     /// The rates in force, the one that ends last at the end.
     pub(crate) fn certified(&self) -> &[Certified] {
         &self.certified
@@ -102,8 +108,7 @@ impl Learner {
         self.agreed.retain(|old| at.saturating_sub(old.at) <= wander.base);
         let news = self.certify(&now, wander, wide)?;
         // Evenly spread, so that a number of them reach over the whole base.
-        let spacing = wander.base / KEPT;
-        if self.agreed.back().is_none_or(|last| at.saturating_sub(last.at) >= spacing) {
+        if self.is_due(at) {
             self.agreed.push_back(now);
         }
         match news {

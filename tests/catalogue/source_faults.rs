@@ -452,8 +452,12 @@ fn smear(stage: &mut Stage, smearing: usize, all: bool) -> Checked {
         stage.server(&format!("s{number}"), server);
     }
     let (k, oscillator) = any_oscillator(&mut stage.dice);
+    // A rate that is learned is that of the smear, too, which begins and ends.
+    let learns = all && stage.dice.below(2) == 0;
+    let oscillator = if learns { Oscillator::steady(50_000) } else { oscillator };
     let host = plain_host("east", k, oscillator).settings(move |builder| {
-        let builder = builder.poll_interval(64 * S).check_interval(30 * S);
+        let builder = builder.poll_interval(64 * S).adapt_poll_interval(false).check_interval(30 * S);
+        let builder = if learns { builder.drift(Drift::learned_ppb(1_000)) } else { builder };
         if all { builder.timescale(timescale) } else { builder }
     });
     stage.clock(host);

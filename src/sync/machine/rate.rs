@@ -19,6 +19,9 @@ impl Machine {
     /// agree on under (R) alone: aged by a learned rate, a wrong one would prove itself. Only while running: whatever ends that forgets
     /// the rate, a leap second too.
     pub(super) fn learn_rate(&mut self, now: u64) -> Result<(), DisruptionReason> {
+        if !self.learner.is_due(now) {
+            return Ok(());
+        }
         let wide = self.config.ageing.rates.wide();
         let agreed = agree(&self.domain_bounds_under(now, &Rates::plain(wide)), self.config.faulty);
         let Agreement::Within { earliest_ns, latest_ns, .. } = agreed else { return Ok(()) };
