@@ -159,9 +159,9 @@ impl Window {
 }
 
 /// At most this many exchanges are kept of a source; beyond it the oldest goes, which only widens. At the default poll
-/// interval of 16 s a window of 1024 s holds 64. Smaller: loses good facts of a source polled often; larger: each poll
-/// costs more time, all of it in the sync thread.
-const CAPACITY: usize = 256;
+/// interval of 16 s a window of 1024 s holds 64; where a source is asked more often, the newest 64 are the ones that bound. Smaller: loses
+/// good facts. Larger: each poll costs more time, all of it in the sync thread.
+const CAPACITY: usize = 64;
 
 #[cfg(test)]
 mod tests;

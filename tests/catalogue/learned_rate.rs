@@ -40,8 +40,10 @@ impl Band {
 fn host(dice: &mut Dice, drift: Drift, window: Duration) -> Host {
     let poll = *dice.one_of(&[window / 256, window / 64, window / 64, window / 16]);
     let hz = *dice.one_of(&[1_000_000_000, 1_000_000_000, 3_000_000_000, 24_000_000]);
+    let adapts = dice.below(4) == 0;
     let host = Host::named("east").counter_hz(hz).settings(move |builder| {
         builder
+            .adapt_poll_interval(adapts)
             .drift(drift)
             .window(window)
             .max_age(window)
@@ -64,7 +66,7 @@ fn any_short_path(dice: &mut Dice) -> Path {
 }
 
 fn any_window(dice: &mut Dice) -> Duration {
-    *dice.one_of(&[64 * S, 256 * S, 1024 * S])
+    *dice.one_of(&[64 * S, 64 * S, 64 * S, 256 * S, 256 * S, 256 * S, 256 * S, 1024 * S])
 }
 
 /// A rate that wanders exactly as far as it may, from one end of its band to the other.
