@@ -61,6 +61,7 @@ fn garbage_makes_no_facts(data: &[u8]) {
     let settings = ExchangeSettings {
         era_pivot: if choice & 2 == 0 { ExchangeSettings::default().era_pivot } else { input.timestamp() },
         assume_unaged_root_dispersion: choice & 4 != 0,
+        assume_root_fields_rounded_up: choice & 8 != 0,
     };
     let exchange = Exchange::with_nonce(nonce, clock.monotonic(), settings);
     let request = Packet::decode(&exchange.request()).expect("a request is a packet");
