@@ -89,8 +89,8 @@ fn every_mutant_applies() {
 fn the_campaign_finds_every_mutant() {
     let tree = root().join("target/mutants/tree");
     copy_tree(&tree);
-    // The twin of the whole: what is not broken is not found.
-    let unbroken = verdict(&tree);
+    // The twin of the whole: what is not broken is not found. More worlds of it are the campaign's own business.
+    let unbroken = verdict(&tree, &[FIRST_WORLDS]);
     println!("{:28} {}", "(none)", unbroken.as_deref().unwrap_or("nothing found, as it must be"));
     assert_eq!(unbroken, None, "the campaign fails without a mutant");
     let mut missed = Vec::new();
@@ -102,7 +102,7 @@ fn the_campaign_finds_every_mutant() {
         }
         let original = fs::read_to_string(root().join(&mutant.file)).unwrap();
         fs::write(tree.join(&mutant.file), mutant.apply()).unwrap();
-        match verdict(&tree) {
+        match verdict(&tree, &[FIRST_WORLDS, WORLDS]) {
             Some(found) => println!("{:28} {found}  ({})", mutant.name, mutant.breaks),
             None => {
                 println!("{:28} NOT FOUND in {WORLDS} worlds ({})", mutant.name, mutant.breaks);
@@ -114,8 +114,8 @@ fn the_campaign_finds_every_mutant() {
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
 
-/// What the campaign over this tree finds, if anything.
-fn verdict(tree: &Path) -> Option<String> {
+/// What the campaign over this tree finds in so many worlds, or then in so many, if anything.
+fn verdict(tree: &Path, worlds: &[u32]) -> Option<String> {
     let build = root().join("target/mutants/build");
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(tree).env("CARGO_TARGET_DIR", &build).env_remove("RUSTFLAGS");
@@ -125,7 +125,7 @@ fn verdict(tree: &Path) -> Option<String> {
     let built = command.output().unwrap();
     assert!(built.status.success(), "a mutant does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
     let campaign = build.join("release/examples/campaign");
-    found_in(&campaign, FIRST_WORLDS).or_else(|| found_in(&campaign, WORLDS))
+    worlds.iter().find_map(|&worlds| found_in(&campaign, worlds))
 }
 
 /// What so many worlds show, if anything.
