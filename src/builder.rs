@@ -29,6 +29,8 @@ use std::time::Duration;
 /// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R), (W) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
 /// | [`max_uncertainty`](Builder::max_uncertainty) | 500 ms | beyond it no one can wait; CockroachDB's largest offset | errors sooner | commits may wait a second and more |
 /// | [`max_floor_lead`](Builder::max_floor_lead) | 500 ms | a floor further ahead is a broken clock elsewhere | refuses honest floors | commits wait that long |
+/// | [`max_wait`](Builder::max_wait) | 60 s | a schema change is announced a minute ahead | refuses commits planned further ahead | a mistaken timestamp is waited for |
+/// | [`spin_budget`](Builder::spin_budget) | 200 us | what a system at rest oversleeps by, twice over; a tenth of a wait of 2 ms | waits end late, by what the system oversleeps | more processor time a wait |
 /// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |
 /// | [`check_interval`](Builder::check_interval) | 100 ms | how late a suspend may be noticed | more wakes | suspends are noticed later |
 pub struct Builder {
@@ -46,6 +48,8 @@ pub struct Builder {
     max_age: Duration,
     max_uncertainty: Duration,
     max_floor_lead: Duration,
+    max_wait: Duration,
+    spin_budget: Duration,
     max_recovery: Duration,
     check_interval: Duration,
     suspend_check: bool,
@@ -143,6 +147,8 @@ impl Builder {
             max_age: Duration::from_secs(1024),
             max_uncertainty: Duration::from_millis(500),
             max_floor_lead: Duration::from_millis(500),
+            max_wait: Duration::from_secs(60),
+            spin_budget: Duration::from_micros(200),
             max_recovery: Duration::from_secs(2),
             check_interval: Duration::from_millis(100),
             suspend_check: false,
@@ -294,6 +300,22 @@ impl Builder {
         self
     }
 
+    /// How far ahead of `latest` a timestamp given to [`commit_timestamp_at`](SureClock::commit_timestamp_at) may be: at most 1 year.
+    #[must_use]
+    pub fn max_wait(mut self, wait: Duration) -> Builder {
+        self.max_wait = wait;
+        self
+    }
+
+    /// How much processor time a commit wait may cost beyond sleeping: at most 10 ms. The system ends a sleep late, by tens of microseconds
+    /// at best; so a wait sleeps until shortly before its end, as it has learned, and spins for the rest, for this long at most.
+    /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps.
+    #[must_use]
+    pub fn spin_budget(mut self, budget: Duration) -> Builder {
+        self.spin_budget = budget;
+        self
+    }
+
     /// How far a recovery may lie below what was published before the status asks for the caller's decision.
     #[must_use]
     pub fn max_recovery(mut self, recovery: Duration) -> Builder {
@@ -431,6 +453,8 @@ impl Builder {
             max_age: self.max_age,
             max_uncertainty: self.max_uncertainty,
             max_floor_lead: self.max_floor_lead,
+            max_wait: self.max_wait,
+            spin_budget: self.spin_budget,
         };
         let plans = self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
         let machine = Arc::new(SharedMachine::new(machine, &counter, Arc::clone(&waiters)));
@@ -472,6 +496,12 @@ impl Builder {
         }
         if !within(self.max_floor_lead, Duration::ZERO, s(86_400)) {
             return out("max_floor_lead", "at most 1 day");
+        }
+        if !within(self.max_wait, Duration::ZERO, s(86_400 * 365)) {
+            return out("max_wait", "at most 1 year");
+        }
+        if !within(self.spin_budget, Duration::ZERO, ms(10)) {
+            return out("spin_budget", "at most 10 ms");
         }
         if !within(self.max_recovery, Duration::ZERO, s(86_400)) {
             return out("max_recovery", "at most 1 day");
@@ -573,6 +603,8 @@ mod tests {
         assert_eq!(setting(three().max_uncertainty(Duration::ZERO)), "max_uncertainty");
         assert_eq!(setting(three().max_floor_lead(Duration::MAX)), "max_floor_lead");
         assert_eq!(setting(three().max_recovery(Duration::MAX)), "max_recovery");
+        assert_eq!(setting(three().max_wait(Duration::MAX)), "max_wait");
+        assert_eq!(setting(three().spin_budget(Duration::from_secs(1))), "spin_budget");
         assert_eq!(setting(three().check_interval(Duration::ZERO)), "check_interval");
         for name in ["", "a b", "host:0", "host:99999", "host:", "a..b", "http://x"] {
             assert!(matches!(fails(three().ntp(name)), BuildError::BadServerName { .. }), "{name:?}");

@@ -5,10 +5,10 @@ use crate::bound::params::Params;
 use crate::bound::quick::Quick;
 use crate::bound::{AtError, DisruptionReason, NowError};
 use crate::builder::Builder;
-use crate::commit::Timer;
+use crate::commit::Sleeper;
 use crate::counter::{self, Counter, Look, ProcessMark, Suspends};
 use crate::manual::{self, ManualTime};
-use crate::publish::{self, Cell, Content, HighWater, Publication, QUICK_WORDS, WORDS, Waiters};
+use crate::publish::{self, Cell, Content, HighWater, Pending, Publication, QUICK_WORDS, WORDS, Waiters};
 use crate::sync::{Driver, SharedMachine, State, Status};
 use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timescale, Timestamp, WallTime};
 use std::sync::Arc;
@@ -55,7 +55,10 @@ pub(crate) struct Shared {
     cell: Arc<Cell<WORDS>>,
     process: ProcessMark,
     pub(crate) waiters: Arc<Waiters>,
-    pub(crate) timer: Arc<Timer>,
+    /// Futures that wait, and what their thread has learned of sleeping; and what blocking waits have.
+    pub(crate) pending: Arc<Pending>,
+    pub(crate) timer_sleeper: Sleeper,
+    pub(crate) sleeper: Sleeper,
     pub(crate) limits: Limits,
     max_age_ticks: u64,
     /// No answer of the quick way is wider.
@@ -72,6 +75,9 @@ pub(crate) struct Limits {
     pub(crate) max_age: Duration,
     pub(crate) max_uncertainty: Duration,
     pub(crate) max_floor_lead: Duration,
+    pub(crate) max_wait: Duration,
+    /// What a commit wait may spin for.
+    pub(crate) spin_budget: Duration,
 }
 
 impl Shared {
@@ -94,7 +100,9 @@ impl Shared {
             cell,
             process: ProcessMark::take(),
             waiters,
-            timer: Arc::new(Timer::default()),
+            pending: Arc::new(Pending::new()),
+            timer_sleeper: Sleeper::new(limits.spin_budget),
+            sleeper: Sleeper::new(limits.spin_budget),
             limits,
             timescale,
             suspends,
@@ -154,6 +162,18 @@ impl Shared {
     #[inline]
     pub(crate) fn is_in_force(&self, stamp: u64) -> bool {
         self.cell.stamp() == stamp && self.process.holds()
+    }
+
+    /// Spins until the counter shows `tick`, or what was read under `stamp` is not in force any more, or `stop` says so.
+    pub(crate) fn spin_until(&self, tick: u64, stamp: u64, stop: impl Fn() -> bool) {
+        let began = Instant::now();
+        while self.counter.ticks_unordered() < tick && self.is_in_force(stamp) && !stop() {
+            // A counter that stands still must not keep a processor.
+            if began.elapsed() > self.limits.spin_budget {
+                return;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Whether readings may be answered from what was read before: not where each looks for a suspend.

@@ -51,7 +51,13 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, ManualTime) {
     let publication = Publication { content: exact(&interval, ORIGIN), ..Publication::start(EXACT) };
     let (publisher, cell) = channel(publication.encode(Some(u64::MAX)));
     let waiters = Arc::new(Waiters::default());
-    let limits = Limits { max_age: FOREVER, max_uncertainty: FOREVER, max_floor_lead: Duration::from_millis(500) };
+    let limits = Limits {
+        max_age: FOREVER,
+        max_uncertainty: FOREVER,
+        max_floor_lead: Duration::from_millis(500),
+        max_wait: Duration::from_secs(60),
+        spin_budget: Duration::ZERO,
+    };
     let timescale = interval.timescale();
     let shared = Shared::new(counter, cell, Arc::clone(&waiters), limits, timescale, None);
     (

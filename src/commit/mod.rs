@@ -9,11 +9,12 @@
 //! Corbett et al., *Spanner: Google's Globally-Distributed Database* (2012), section 4.1.2.
 
 mod deadline;
+mod sleeper;
 mod timer;
 mod wait;
 
 pub use deadline::Deadline;
-pub(crate) use timer::Timer;
+pub(crate) use sleeper::Sleeper;
 pub(crate) use wait::synchronized;
 pub use wait::{CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
 
@@ -115,7 +116,40 @@ impl SureClock {
         Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })
     }
 
+    /// A timestamp to commit with at a point in the future, as a change of a schema does: exactly `t`, exposed when that is past.
+    ///
+    /// Commits meanwhile go on below it. One whose time comes just then may get the same timestamp: count it as the later one. Every
+    /// server must know of `t` before it is reached; what that takes is up to the protocol.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Now`]; [`CommitError::NotInTheFuture`] if `t` is not above all that was given out and beyond the latest possible
+    /// time; [`CommitError::FloorTooFar`] if it is further ahead than `max_wait`.
+    pub fn commit_timestamp_at(&self, t: Timestamp) -> Result<CommitTimestamp, CommitError> {
+        let shared = self.shared();
+        let (interval, incarnation) = shared.now_with_incarnation()?;
+        let latest = interval.latest().max(Timestamp::from_unix_nanos(shared.given_out.get()));
+        if t <= latest {
+            return Err(CommitError::NotInTheFuture { latest });
+        }
+        let (lead, limit) = (t.checked_duration_since(interval.latest()), shared.limits.max_wait);
+        match lead.filter(|lead| *lead <= limit) {
+            Some(_) => Ok(CommitTimestamp { timestamp: t, counter: shared.counter.id(), incarnation }),
+            None => Err(CommitError::FloorTooFar { lead: lead.unwrap_or(Duration::MAX), limit }),
+        }
+    }
+
+    /// One wait for several commits: until the latest of them may be exposed, and so all. For a group commit, where many transactions
+    /// are written to the log together. `None` for none at all.
+    pub fn commit_wait_all(&self, commits: impl IntoIterator<Item = CommitTimestamp>) -> Option<CommitWait> {
+        let waits = commits.into_iter().map(|s| self.commit_wait(s));
+        // The one that cannot end well first, then the latest.
+        waits.reduce(|a, b| if a.is_lost() || !b.is_lost() && a.timestamp() >= b.timestamp() { a } else { b })
+    }
+
     /// Waits until the commit at `s` may be exposed. See [`CommitWait`].
+    ///
+    /// The wait counts from the timestamp, not from this call: begin it, replicate meanwhile, and wait for what is left.
     pub fn commit_wait(&self, s: CommitTimestamp) -> CommitWait {
         let ours = s.counter == self.shared().counter.id();
         CommitWait::new(
@@ -162,7 +196,13 @@ pub enum CommitError {
     FloorTooFar {
         /// How far ahead of `latest`.
         lead: Duration,
-        /// The limit `max_floor_lead`.
+        /// The limit `max_floor_lead`, or `max_wait`.
         limit: Duration,
+    },
+    /// A timestamp for the future is not beyond what may be now already, or was given out.
+    #[error("the timestamp is not in the future: it may be {latest} already, or that was given out")]
+    NotInTheFuture {
+        /// The latest possible time, or the highest timestamp given out.
+        latest: Timestamp,
     },
 }

@@ -1,76 +1,95 @@
-//! One timing thread for the futures of a clock: wakes wakers at their deadlines, on any runtime.
+//! One timing thread for the futures of a clock: wakes those whose timestamp is in the past, in the order of the timestamps, on any
+//! runtime.
 //!
-//! A deadline is a hint: whoever is woken looks at the clock again. The thread starts with the first future that has to wait
-//! and ends when the clock is dropped.
+//! A wake is a hint: whoever is woken looks at the clock again. The thread looks at the publication in force at each turn, so a better
+//! bound wakes sooner, and a disruption wakes all of them at once; a publication that changes nothing for them wakes none. It starts
+//! with the first future that has to wait and ends when the clock is dropped, a second later at most.
 
-use parking_lot::{Condvar, Mutex};
-use std::collections::BTreeMap;
+use super::sleeper::LeastSlack;
+use crate::clock::Shared;
+use crate::publish::{Pending, WakerKey, wake};
 use std::sync::{Arc, Weak};
-use std::task::Waker;
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// The pending deadlines.
-#[derive(Debug, Default)]
-pub(crate) struct Timer {
-    state: Mutex<State>,
-    changed: Condvar,
+/// Starts the thread.
+///
+/// # Errors
+///
+/// Where the system has no thread left.
+pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+    let (shared, pending) = (Arc::downgrade(shared), Arc::clone(&shared.pending));
+    std::thread::Builder::new().name("sureclock-timer".into()).spawn(move || run(&shared, &pending))?;
+    Ok(())
 }
 
-#[derive(Debug, Default)]
-struct State {
-    pending: BTreeMap<(Instant, u64), Waker>,
-    next: u64,
-    running: bool,
-}
+/// Tells the thread of a publication.
+struct Poke(Arc<Pending>);
 
-/// A registered deadline, to be given back.
-#[derive(Debug)]
-pub(crate) struct TimerKey((Instant, u64));
-
-impl Timer {
-    /// Wakes `waker` at `at` or soon after.
-    ///
-    /// # Errors
-    ///
-    /// Where the timing thread cannot be started: nobody would wake the waker.
-    pub(crate) fn register(self: &Arc<Timer>, at: Instant, waker: Waker) -> std::io::Result<TimerKey> {
-        let mut state = self.state.lock();
-        if !state.running {
-            let timer = Arc::downgrade(self);
-            std::thread::Builder::new().name("sureclock-timer".into()).spawn(move || run(&timer))?;
-            state.running = true;
-        }
-        state.next += 1;
-        let key = (at, state.next);
-        state.pending.insert(key, waker);
-        if state.pending.first_key_value().is_some_and(|(first, _)| *first == key) {
-            self.changed.notify_all();
-        }
-        Ok(TimerKey(key))
-    }
-
-    /// Forgets a deadline.
-    pub(crate) fn deregister(&self, key: &TimerKey) {
-        self.state.lock().pending.remove(&key.0);
+impl Wake for Poke {
+    fn wake(self: Arc<Poke>) {
+        self.0.poke();
     }
 }
 
-fn run(timer: &Weak<Timer>) {
-    // The thread holds the timer only while it looks, so that the last clock can go.
-    while let Some(timer) = timer.upgrade() {
-        let due: Vec<Waker> = {
-            let mut state = timer.state.lock();
-            let now = Instant::now();
-            let later = state.pending.split_off(&(now, u64::MAX));
-            let due = std::mem::replace(&mut state.pending, later);
-            if due.is_empty() {
-                let longest = now + LONGEST_SLEEP;
-                let until = state.pending.first_key_value().map_or(longest, |((at, _), _)| longest.min(*at));
-                timer.changed.wait_until(&mut state, until);
+fn run(shared: &Weak<Shared>, pending: &Arc<Pending>) {
+    let _least = LeastSlack::new();
+    let publication = Waker::from(Arc::new(Poke(Arc::clone(pending))));
+    let mut known = Known { registered: None, incarnation: None };
+    loop {
+        // Held only while it looks and spins, so that the last clock can go.
+        let Some(held) = shared.upgrade() else { return };
+        let due = known.turn(&held, pending, &publication);
+        drop(held);
+        if let Some(due) = due {
+            pending.sleep(due);
+            // News has no due moment, and says nothing of how late a sleep ends.
+            if Instant::now() >= due && !pending.has_news() {
+                if let Some(held) = shared.upgrade() {
+                    held.timer_sleeper.woke(due);
+                }
             }
-            due.into_values().collect()
+        }
+    }
+}
+
+/// What the thread knows from turn to turn.
+struct Known {
+    registered: Option<WakerKey>,
+    incarnation: Option<u32>,
+}
+
+impl Known {
+    /// Wakes who is due. Gives until when to sleep; `None`: another turn at once.
+    fn turn(&mut self, shared: &Shared, pending: &Pending, publication: &Waker) -> Option<Instant> {
+        // Registered before the look: a publication in between is news.
+        self.registered = Some(shared.waiters.register(self.registered.take(), publication.clone()));
+        pending.begin_turn();
+        let looked = shared.load_stamped().and_then(|(published, ticks, stamp)| {
+            let params = published.running()?;
+            Ok((params.earliest_now(ticks)?, published.incarnation, params, ticks, stamp))
+        });
+        let Ok((earliest, incarnation, params, ticks, stamp)) = looked else {
+            // No answer: they shall say why.
+            pending.take_all().into_iter().for_each(wake);
+            return Some(Instant::now() + LONGEST_SLEEP);
         };
-        due.into_iter().for_each(crate::publish::wake);
+        if self.incarnation.replace(incarnation).is_some_and(|known| known != incarnation) {
+            pending.take_all().into_iter().for_each(wake);
+        }
+        pending.take_due(earliest).into_iter().for_each(wake);
+        let now = Instant::now();
+        let Some(at) = pending.first().and_then(|first| params.earliest.lower_exceeds_at(first, &params.rates)) else {
+            return Some(now + LONGEST_SLEEP);
+        };
+        let length = shared.counter.scale().duration(at.saturating_sub(ticks));
+        let lead = shared.timer_sleeper.lead();
+        if length > lead {
+            return Some(now + (length - lead).min(LONGEST_SLEEP));
+        }
+        shared.spin_until(at, stamp, || pending.has_news());
+        // Without a budget for spinning it comes a little late instead.
+        (lead == Duration::ZERO && length > Duration::ZERO).then(|| now + length)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The commit wait: until a timestamp is certainly in the past, blocking, as a future, or step by step.
 
-use super::timer::TimerKey;
+use super::sleeper::LeastSlack;
+use super::timer;
 use crate::bound::NowError;
 use crate::clock::{Shared, SureClock};
-use crate::publish::WakerKey;
+use crate::publish::{PendingKey, WakerKey};
 use crate::time::{TimeInterval, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
@@ -37,7 +38,7 @@ pub struct CommitWait {
     /// The incarnation in which the timestamp was made, or why none ends the wait well.
     began: Result<u32, WaitError>,
     waker: Option<WakerKey>,
-    timer: Option<TimerKey>,
+    pending: Option<PendingKey>,
 }
 
 /// Why a wait did not end well. The outcome is unknown.
@@ -66,7 +67,7 @@ pub enum WaitError {
 
 impl CommitWait {
     pub(super) fn new(clock: SureClock, timestamp: Timestamp, began: Result<u32, WaitError>) -> CommitWait {
-        CommitWait { clock, timestamp, began, waker: None, timer: None }
+        CommitWait { clock, timestamp, began, waker: None, pending: None }
     }
 
     #[cfg(feature = "sim")]
@@ -78,6 +79,11 @@ impl CommitWait {
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
         self.timestamp
+    }
+
+    /// Whether it cannot end well, whatever the clock says.
+    pub(super) fn is_lost(&self) -> bool {
+        self.began.is_err()
     }
 
     /// Looks once: `Ok(true)` when the timestamp is certainly in the past.
@@ -127,8 +133,9 @@ impl CommitWait {
     fn look(&self) -> Result<Option<Remaining>, WaitError> {
         let began = self.began?;
         let shared = self.clock.shared();
-        let (params, incarnation, ticks) = shared.running()?;
-        if incarnation != began {
+        let (publication, ticks, stamp) = shared.load_stamped()?;
+        let params = publication.running()?;
+        if publication.incarnation != began {
             return Err(WaitError::DisruptedMeanwhile);
         }
         let s = self.timestamp.as_unix_nanos();
@@ -138,31 +145,58 @@ impl CommitWait {
         if !shared.counter.runs_by_itself() {
             return Ok(Some(Remaining::Unknown));
         }
-        let at = params.earliest.lower_exceeds_at(s, &params.rates);
-        let length = at.map(|at| shared.counter.scale().duration(at.saturating_sub(ticks)));
-        // One nanosecond more than rounded down; and a look now and then, whatever the counter does meanwhile.
-        let length = length.map_or(LONGEST_SLEEP, |l| l.saturating_add(Duration::from_nanos(1)).min(LONGEST_SLEEP));
-        Ok(Some(Remaining::AtLeast(length)))
+        let tick = params.earliest.lower_exceeds_at(s, &params.rates).unwrap_or(u64::MAX);
+        // A look now and then, whatever the counter does meanwhile.
+        let length = shared.counter.scale().duration(tick.saturating_sub(ticks)).min(LONGEST_SLEEP);
+        Ok(Some(Remaining::Until { tick, stamp, length }))
     }
 
     fn block(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
         let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let waiters = &self.clock.shared().waiters;
+        let shared = self.clock.shared();
+        let waiters = &shared.waiters;
+        // One look is enough, whenever after the timestamp was made: a suspend after that only makes the wait longer.
+        let mut looked_for_suspends = false;
         loop {
-            if self.clock.shared().forked() {
+            if shared.forked() {
                 return Err(WaitError::Now(NowError::Forked));
             }
             let seen = waiters.changes();
-            let Some(remaining) = self.remaining()? else { return Ok(()) };
+            let Some(remaining) = self.look()? else { break };
             let now = Instant::now();
             if give_up.is_some_and(|at| now >= at) {
                 return Err(WaitError::Timeout { waited: timeout.unwrap_or_default() });
             }
-            let due = match remaining {
-                Remaining::AtLeast(length) => now.checked_add(length),
-                Remaining::Unknown => None,
+            let Remaining::Until { tick, stamp, length } = remaining else {
+                waiters.wait(seen, give_up);
+                continue;
             };
-            waiters.wait(seen, [due, give_up].into_iter().flatten().min());
+            let lead = shared.sleeper.lead();
+            if length > lead || lead.is_zero() {
+                let due = now + (length - lead);
+                let _least = LeastSlack::new();
+                waiters.wait(seen, Some(give_up.map_or(due, |give_up| give_up.min(due))));
+                // Woken by a publication says nothing of how late a sleep ends.
+                if Instant::now() >= due {
+                    shared.sleeper.woke(due);
+                }
+                continue;
+            }
+            if !looked_for_suspends {
+                // Before the last microseconds, not after them.
+                self.clock.check_continuity();
+                looked_for_suspends = true;
+                continue;
+            }
+            shared.spin_until(tick, stamp, || false);
+        }
+        if looked_for_suspends {
+            return Ok(());
+        }
+        match self.remaining()? {
+            None => Ok(()),
+            // A suspend that was noticed is an error, so this does not come.
+            Some(_) => self.block(timeout),
         }
     }
 
@@ -174,14 +208,15 @@ impl CommitWait {
         if let Some(key) = self.waker.take() {
             shared.waiters.deregister(&key);
         }
-        if let Some(key) = self.timer.take() {
-            shared.timer.deregister(&key);
+        if let Some(key) = self.pending.take() {
+            shared.pending.deregister(&key);
         }
     }
 }
 
 enum Remaining {
-    AtLeast(Duration),
+    /// Past at this reading by the publication of this stamp, in so long.
+    Until { tick: u64, stamp: u64, length: Duration },
     /// The counter moves only by hand, which notifies.
     Unknown,
 }
@@ -195,24 +230,23 @@ impl Future for CommitWait {
         if shared.forked() {
             return Poll::Ready(Err(WaitError::Now(NowError::Forked)));
         }
-        // Registered before the look: a publication in between wakes us.
-        this.waker = Some(shared.waiters.register(this.waker.take(), context.waker().clone()));
-        if let Some(key) = this.timer.take() {
-            shared.timer.deregister(&key);
-        }
-        let result = match this.remaining() {
-            Err(error) => Err(error),
-            Ok(None) => Ok(()),
-            Ok(Some(Remaining::Unknown)) => return Poll::Pending,
-            Ok(Some(Remaining::AtLeast(length))) => {
-                match shared.timer.register(Instant::now() + length, context.waker().clone()) {
-                    Ok(key) => {
-                        this.timer = Some(key);
-                        return Poll::Pending;
-                    }
-                    Err(_) => Err(WaitError::NoTimer),
-                }
-            }
+        // Registered before the look: what happens in between wakes us. By hand a counter moves with a publication.
+        let waker = context.waker().clone();
+        let registered = if shared.counter.runs_by_itself() {
+            this.forget();
+            let start = || timer::start(&shared);
+            shared.pending.register(this.timestamp.as_unix_nanos(), waker, start).map(|key| this.pending = Some(key))
+        } else {
+            this.waker = Some(shared.waiters.register(this.waker.take(), waker));
+            Ok(())
+        };
+        let result = match registered {
+            Err(_) => Err(WaitError::NoTimer),
+            Ok(()) => match this.remaining() {
+                Ok(Some(_)) => return Poll::Pending,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
         };
         this.forget();
         Poll::Ready(result)

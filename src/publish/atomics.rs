@@ -5,10 +5,10 @@
 //! step alone is weakened; the model must then fail. A step that may be weakened unpunished has no reason to be there.
 
 #[cfg(not(all(test, sureclock_loom)))]
-pub(super) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 
 #[cfg(all(test, sureclock_loom))]
-pub(super) use loom::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+pub(super) use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 
 /// What a proof leans on, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,7 +51,6 @@ impl HighWater {
     }
 
     /// The mark: not below any that this thread, or one it heard from, gave out or raised before.
-    #[cfg(test)]
     pub(crate) fn get(&self) -> i64 {
         // Relaxed: coherence alone makes what happened before visible; no ordering makes a load see the newest.
         self.0.load(Ordering::Relaxed)

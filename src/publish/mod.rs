@@ -2,15 +2,17 @@
 //! never waits for the writer* lives here, and so do the atomics.
 //!
 //! `cell` is the lock-free latch, `codec` turns parameters into its words, `high_water` holds the highest timestamp given
-//! out, `waiters` wakes those who want to know of a publication.
+//! out, `waiters` wakes those who want to know of a publication, `pending` holds those who wait for a point in time.
 
 mod atomics;
 mod cell;
 mod codec;
 mod high_water;
+mod pending;
 mod waiters;
 
 pub(crate) use cell::{Cell, Publisher, channel};
 pub(crate) use codec::{Content, Publication, QUICK_WORDS, WORDS, incarnation, quick};
 pub(crate) use high_water::HighWater;
+pub(crate) use pending::{Pending, PendingKey};
 pub(crate) use waiters::{Waiters, WakerKey, wake};

@@ -4,6 +4,7 @@
 //! publication between the look and the wait has raised the count, so the wait returns at once.
 
 use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ pub(crate) struct Waiters {
 struct State {
     changes: u64,
     next_key: u64,
-    wakers: Vec<(u64, Waker)>,
+    wakers: BTreeMap<u64, Waker>,
 }
 
 /// Wakes a task. A waker that panics harms its own task, not whoever wakes it.
@@ -40,7 +41,7 @@ impl Waiters {
             std::mem::take(&mut state.wakers)
         };
         // Outside the lock: a waker may run the task, and the task may register again.
-        wakers.into_iter().for_each(|(_, waker)| wake(waker));
+        wakers.into_values().for_each(wake);
     }
 
     /// How many publications there have been.
@@ -69,13 +70,16 @@ impl Waiters {
             state.next_key += 1;
             WakerKey(state.next_key)
         });
-        state.wakers.retain(|(k, _)| *k != key.0);
-        state.wakers.push((key.0, waker));
+        let old = state.wakers.insert(key.0, waker);
+        drop(state);
+        // Outside the lock: a waker's drop may run anything.
+        drop(old);
         key
     }
 
     /// Forgets a waker.
     pub(crate) fn deregister(&self, key: &WakerKey) {
-        self.state.lock().wakers.retain(|(k, _)| *k != key.0);
+        let waker = self.state.lock().wakers.remove(&key.0);
+        drop(waker);
     }
 }
