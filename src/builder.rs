@@ -4,6 +4,7 @@ use crate::bound::rate::Wander;
 use crate::bound::rates::{Rates, Slopes};
 use crate::bound::window::Ageing;
 use crate::clock::{Limits, Shared, SureClock};
+use crate::commit::{MarkFile, MarkFileError};
 use crate::counter::{Counter, CounterChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
@@ -12,6 +13,7 @@ use crate::source::ntp::ExchangeSettings;
 use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SharedMachine, SourcePlan, SourceSetup};
 use crate::time::{Drift, Timescale, compose};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ pub struct Builder {
     max_wait: Duration,
     spin_budget: Duration,
     max_recovery: Duration,
+    mark_file: Option<PathBuf>,
     check_interval: Duration,
     suspend_check: bool,
 }
@@ -121,6 +124,14 @@ pub enum BuildError {
     /// The system refused a thread or a socket.
     #[error("the system refused a thread or a socket: {0}")]
     System(std::io::ErrorKind),
+    /// The file of [`Builder::mark_file`] is not as it should be.
+    #[error("the high-water mark in {path}: {problem}")]
+    MarkFile {
+        /// Where it is.
+        path: String,
+        /// What is wrong.
+        problem: MarkFileError,
+    },
     /// [`Builder::own_loop`] leaves the asking to you; sources with an `exchange` of their own need
     /// [`Builder::start`].
     #[error("the source {name:?} needs a thread: use start(), or ask it in your own loop")]
@@ -150,6 +161,7 @@ impl Builder {
             max_wait: Duration::from_secs(60),
             spin_budget: Duration::from_micros(200),
             max_recovery: Duration::from_secs(2),
+            mark_file: None,
             check_interval: Duration::from_millis(100),
             suspend_check: false,
         }
@@ -316,6 +328,20 @@ impl Builder {
         self
     }
 
+    /// Keeps the highest timestamp given out in this file (and a lock beside it), so that after a restart, however the process ended, nothing
+    /// at or below a commit or read timestamp of before is given out as a commit timestamp. By default nothing is kept: a service that
+    /// recovers the highest timestamp from its log says so by [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows
+    /// nothing of read timestamps.
+    ///
+    /// Timestamps are reserved 100 ms ahead: one write and sync at most in that span, by the commit that comes first, and a clock that is
+    /// back sooner begins as much ahead of true time at most. A file that is damaged, of another timescale, or in use is an error
+    /// of [`start`](Builder::start); one that was deleted is forgotten.
+    #[must_use]
+    pub fn mark_file(mut self, path: impl Into<PathBuf>) -> Builder {
+        self.mark_file = Some(path.into());
+        self
+    }
+
     /// How far a recovery may lie below what was published before the status asks for the caller's decision.
     #[must_use]
     pub fn max_recovery(mut self, recovery: Duration) -> Builder {
@@ -459,7 +485,14 @@ impl Builder {
         let plans = self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
         let machine = Arc::new(SharedMachine::new(machine, &counter, Arc::clone(&waiters)));
         let suspends = self.suspend_check.then(|| machine.suspends());
-        Ok((Shared::new(counter, cell, waiters, limits, self.timescale, suspends), machine, plans))
+        let mut shared = Shared::new(counter, cell, waiters, limits, self.timescale, suspends);
+        if let Some(path) = self.mark_file {
+            let (mark, before) = MarkFile::open(&path, self.timescale)
+                .map_err(|problem| BuildError::MarkFile { path: path.display().to_string(), problem })?;
+            before.into_iter().for_each(|ns| shared.given_out.raise(ns));
+            shared.mark = Some(mark);
+        }
+        Ok((shared, machine, plans))
     }
 
     fn check_settings(&self) -> Result<(), BuildError> {

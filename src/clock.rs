@@ -5,7 +5,7 @@ use crate::bound::params::Params;
 use crate::bound::quick::Quick;
 use crate::bound::{AtError, DisruptionReason, NowError};
 use crate::builder::Builder;
-use crate::commit::Sleeper;
+use crate::commit::{CommitError, MarkFile, Sleeper};
 use crate::counter::{self, Counter, Look, ProcessMark, Suspends};
 use crate::manual::{self, ManualTime};
 use crate::publish::{self, Cell, Content, HighWater, Pending, Publication, QUICK_WORDS, WORDS, Waiters};
@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     /// Where every reading looks for a suspend.
     suspends: Option<Suspends>,
     pub(crate) given_out: HighWater,
+    /// What of it survives the process.
+    pub(crate) mark: Option<MarkFile>,
 }
 
 /// Limits that end readings, never waits.
@@ -107,6 +109,7 @@ impl Shared {
             timescale,
             suspends,
             given_out: HighWater::new(),
+            mark: None,
         }
     }
 
@@ -162,6 +165,12 @@ impl Shared {
     #[inline]
     pub(crate) fn is_in_force(&self, stamp: u64) -> bool {
         self.cell.stamp() == stamp && self.process.holds()
+    }
+
+    /// Makes sure that a timestamp may leave: nothing at or below it is given out after a restart.
+    #[inline]
+    pub(crate) fn cover(&self, ns: i64) -> Result<(), CommitError> {
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.cover(ns)).map_err(CommitError::MarkNotWritten)
     }
 
     /// Spins until the counter shows `tick`, or what was read under `stamp` is not in force any more, or `stop` says so.
@@ -497,6 +506,10 @@ impl SureClock {
         let mut machine = machine.lock();
         let begun = machine.start_new_epoch();
         if begun {
+            // In this order: whoever takes a timestamp of the new epoch must not find it covered by the old one's reservation.
+            if let Some(mark) = &self.inner.shared.mark {
+                mark.reset();
+            }
             self.inner.shared.given_out.reset();
         }
         begun

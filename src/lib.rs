@@ -98,7 +98,9 @@ mod time;
 pub use bound::{AtError, DisruptionReason, Facts, FactsError, LeapAnnouncement, NowError};
 pub use builder::{BuildError, Builder};
 pub use clock::SureClock;
-pub use commit::{CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, Past, Unconfirmed, WaitError};
+pub use commit::{
+    CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, MarkFileError, Past, Unconfirmed, WaitError,
+};
 pub use counter::CounterChoice;
 pub use manual::{ManualTime, SetTimeError};
 pub use own_loop::OwnLoop;

@@ -9,11 +9,14 @@
 //! Corbett et al., *Spanner: Google's Globally-Distributed Database* (2012), section 4.1.2.
 
 mod deadline;
+mod mark;
 mod sleeper;
 mod timer;
 mod wait;
 
 pub use deadline::Deadline;
+pub(crate) use mark::MarkFile;
+pub use mark::MarkFileError;
 pub(crate) use sleeper::Sleeper;
 pub(crate) use wait::synchronized;
 pub use wait::{CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
@@ -87,7 +90,7 @@ impl SureClock {
     /// # Errors
     ///
     /// [`CommitError::Now`] where [`now`](SureClock::now) has no interval; [`CommitError::FloorTooFar`] where what was given
-    /// out before is too far ahead.
+    /// out before is too far ahead; [`CommitError::MarkNotWritten`] with a [`mark_file`](crate::Builder::mark_file).
     pub fn commit_timestamp(&self) -> Result<CommitTimestamp, CommitError> {
         self.commit_timestamp_above(Timestamp::MIN)
     }
@@ -113,13 +116,15 @@ impl SureClock {
         let above = floor.as_unix_nanos().checked_add(1).ok_or(too_far(floor))?;
         let given = shared.given_out.next(latest.as_unix_nanos().max(above), limit.as_unix_nanos());
         let ns = given.map_err(|needed| too_far(Timestamp::from_unix_nanos(needed)))?;
+        shared.cover(ns)?;
         Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })
     }
 
     /// A timestamp to commit with at a point in the future, as a change of a schema does: exactly `t`, exposed when that is past.
     ///
     /// Commits meanwhile go on below it. One whose time comes just then may get the same timestamp: count it as the later one. Every
-    /// server must know of `t` before it is reached; what that takes is up to the protocol.
+    /// server must know of `t` before it is reached; what that takes is up to the protocol. After a restart it is known from your log
+    /// alone: a [`mark_file`](crate::Builder::mark_file) does not hold it.
     ///
     /// # Errors
     ///
@@ -176,11 +181,34 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`CommitError::Now`].
+    /// [`CommitError::Now`]; [`CommitError::MarkNotWritten`].
     pub fn read_timestamp(&self) -> Result<Timestamp, CommitError> {
         let latest = self.now()?.latest();
-        self.shared().given_out.raise(latest.as_unix_nanos());
+        self.raise(latest)?;
         Ok(latest)
+    }
+
+    /// From now on this clock gives out no commit timestamp at or below `t`: for a snapshot that another server reads at `t`, and for the
+    /// highest timestamp in the log, after a restart or a change of leader.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Now`]; [`CommitError::FloorTooFar`] if `t` is more than `max_floor_lead` beyond `latest`, and then nothing is
+    /// changed.
+    pub fn forbid_commits_up_to(&self, t: Timestamp) -> Result<(), CommitError> {
+        let latest = self.now()?.latest();
+        let (lead, limit) =
+            (t.checked_duration_since(latest).unwrap_or(Duration::ZERO), self.shared().limits.max_floor_lead);
+        if t > latest && lead > limit {
+            return Err(CommitError::FloorTooFar { lead, limit });
+        }
+        self.raise(t)
+    }
+
+    fn raise(&self, t: Timestamp) -> Result<(), CommitError> {
+        let shared = self.shared();
+        shared.given_out.raise(t.as_unix_nanos());
+        shared.cover(t.as_unix_nanos())
     }
 }
 
@@ -199,6 +227,9 @@ pub enum CommitError {
         /// The limit `max_floor_lead`, or `max_wait`.
         limit: Duration,
     },
+    /// The file of the high-water mark could not be written, so the timestamp must not leave: after a restart it might be given out again.
+    #[error("the file of the high-water mark was not written: {0}")]
+    MarkNotWritten(std::io::ErrorKind),
     /// A timestamp for the future is not beyond what may be now already, or was given out.
     #[error("the timestamp is not in the future: it may be {latest} already, or that was given out")]
     NotInTheFuture {

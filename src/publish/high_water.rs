@@ -7,12 +7,14 @@
 //! The promise of progress: lock-free; a call of `next` tries again only because another call succeeded (or, on some
 //! processors, because the exchange failed for no reason).
 //!
-//! Every access is Relaxed. The promise is about this one word, and the order of changes of one word holds at any ordering;
-//! nothing else is handed over through the mark: who needs to see what the holder of a lower timestamp wrote has a lock or a
-//! message for that. What does matter is that a change is one step, not a load and a store: models in
-//! `high_water/loom_models.rs` fail without that.
+//! The promise is about this one word, and the order of changes of one word holds at any ordering: who needs to see what the
+//! holder of a lower timestamp wrote has a lock or a message for that. What does matter is that a change is one step, not a
+//! load and a store. One thing is handed over through the mark: who takes a timestamp of a new epoch sees what was done before
+//! its `reset`, above all that nothing is covered any more by what the old epoch reserved on the disk (`reserved`). So `reset`
+//! releases, and what changes the mark acquires; changes in between keep up the chain, since each is one step. Models in
+//! `high_water/loom_models.rs` fail without any of these.
 
-use super::atomics::{AtomicI64, Ordering};
+use super::atomics::{AtomicI64, Ordering, Step, ordering_at};
 
 /// The highest timestamp given out, in nanoseconds; `i64::MIN` for none.
 #[derive(Debug)]
@@ -36,8 +38,9 @@ impl HighWater {
         let mut last = self.0.load(Ordering::Relaxed);
         loop {
             let next = above(last, candidate, limit)?;
-            // Relaxed, both: pairs only with other changes of this word, whose one order needs no more (file header).
-            match self.0.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
+            // Acquire: pairs with `reset`. Relaxed where it fails: for other changes of this word their one order is enough.
+            let acquire = ordering_at(Step::TakeInEpoch, Ordering::Acquire);
+            match self.0.compare_exchange_weak(last, next, acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(next),
                 Err(newer) => last = newer,
             }
@@ -46,8 +49,8 @@ impl HighWater {
 
     /// From now on only timestamps above this one are given out.
     pub(crate) fn raise(&self, timestamp: i64) {
-        // Relaxed: as the exchange in `next`.
-        self.0.fetch_max(timestamp, Ordering::Relaxed);
+        // Acquire: as the exchange in `next`.
+        self.0.fetch_max(timestamp, ordering_at(Step::RaiseInEpoch, Ordering::Acquire));
     }
 
     /// The mark: not below any that this thread, or one it heard from, gave out or raised before.
@@ -60,8 +63,8 @@ impl HighWater {
     ///
     /// A `next` or `raise` at the same time falls into the old epoch or into the new one.
     pub(crate) fn reset(&self) {
-        // Relaxed: stands in the order of changes like any other; an exchange that began before it fails.
-        self.0.store(NONE, Ordering::Relaxed);
+        // Release: pairs with what changes the mark after it. An exchange that began before it fails.
+        self.0.store(NONE, ordering_at(Step::EpochReset, Ordering::Release));
     }
 }
 

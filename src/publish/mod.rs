@@ -2,17 +2,19 @@
 //! never waits for the writer* lives here, and so do the atomics.
 //!
 //! `cell` is the lock-free latch, `codec` turns parameters into its words, `high_water` holds the highest timestamp given
-//! out, `waiters` wakes those who want to know of a publication, `pending` holds those who wait for a point in time.
+//! out, `reserved` up to where a file covers them, `waiters` wakes those who want to know of a publication, `pending` holds those who wait for a point in time.
 
 mod atomics;
 mod cell;
 mod codec;
 mod high_water;
 mod pending;
+mod reserved;
 mod waiters;
 
 pub(crate) use cell::{Cell, Publisher, channel};
 pub(crate) use codec::{Content, Publication, QUICK_WORDS, WORDS, incarnation, quick};
 pub(crate) use high_water::HighWater;
 pub(crate) use pending::{Pending, PendingKey};
+pub(crate) use reserved::Reserved;
 pub(crate) use waiters::{Waiters, WakerKey, wake};

@@ -1,6 +1,8 @@
 //! Models of the high-water mark, in every order loom can make, and their wrong twins: a change made of a load and a store.
 
 use super::*;
+use crate::publish::atomics::with_weakened;
+use crate::publish::reserved::Reserved;
 use loom::thread;
 use std::sync::Arc;
 
@@ -106,4 +108,66 @@ fn not_above_what_was_raised_if_next_is_two_steps() {
 #[should_panic(expected = "given out twice")]
 fn given_out_twice_if_raise_is_two_steps() {
     raising_hides_no_timestamp(next, raise_in_two_steps);
+}
+
+/// A new epoch begins, and a timestamp of it is taken and covered, beside another thread that takes or raises one of it. The file is
+/// a word of the model: what is on the disk does not wait for anyone's memory.
+fn what_leaves_in_the_new_epoch_is_on_the_disk(take: fn(&HighWater) -> i64) {
+    loom::model(move || {
+        let (mark, reserved) = (Arc::new(HighWater::new()), Arc::new(Reserved::new(Some(1_000))));
+        let file = Arc::new(std::sync::atomic::AtomicI64::new(1_000));
+        mark.raise(900);
+        let (others_mark, others_reserved, others_file) = (Arc::clone(&mark), Arc::clone(&reserved), Arc::clone(&file));
+        let other = thread::spawn(move || {
+            let taken = take(&others_mark);
+            if taken < 900 && others_reserved.covers(taken) {
+                let on_disk = others_file.load(Ordering::SeqCst);
+                assert!(on_disk >= taken, "{taken} left, and on the disk is {on_disk}");
+            }
+        });
+        reserved.reset();
+        mark.reset();
+        let ahead = next(&mark, 5) + 1;
+        file.store(ahead, Ordering::SeqCst);
+        reserved.raise(ahead);
+        other.join().expect("the other ends");
+    });
+}
+
+fn take_at_8(mark: &HighWater) -> i64 {
+    next(mark, 8)
+}
+
+fn raise_to_8(mark: &HighWater) -> i64 {
+    // Of the new epoch if the mark is not that of the old one afterwards.
+    mark.raise(8);
+    mark.get()
+}
+
+#[test]
+fn a_timestamp_taken_in_the_new_epoch_is_covered() {
+    what_leaves_in_the_new_epoch_is_on_the_disk(take_at_8);
+}
+
+#[test]
+fn a_timestamp_raised_to_in_the_new_epoch_is_covered() {
+    what_leaves_in_the_new_epoch_is_on_the_disk(raise_to_8);
+}
+
+#[test]
+#[should_panic(expected = "on the disk is")]
+fn not_covered_if_the_reset_does_not_release() {
+    with_weakened(Step::EpochReset, || what_leaves_in_the_new_epoch_is_on_the_disk(take_at_8));
+}
+
+#[test]
+#[should_panic(expected = "on the disk is")]
+fn not_covered_if_taking_does_not_acquire() {
+    with_weakened(Step::TakeInEpoch, || what_leaves_in_the_new_epoch_is_on_the_disk(take_at_8));
+}
+
+#[test]
+#[should_panic(expected = "on the disk is")]
+fn not_covered_if_raising_does_not_acquire() {
+    with_weakened(Step::RaiseInEpoch, || what_leaves_in_the_new_epoch_is_on_the_disk(raise_to_8));
 }

@@ -1,0 +1,104 @@
+//! The mark's file: what it says after every end of a process, and what it refuses.
+
+use super::*;
+
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("sureclock-mark-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("mark")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const UTC: Timescale = Timescale::Utc;
+
+#[test]
+fn what_was_covered_is_at_or_below_what_the_file_says() {
+    let dir = Directory::new("covered");
+    let (mark, before) = MarkFile::open(&dir.file(), UTC).unwrap();
+    assert_eq!(before, None);
+    for ns in [1_000, 500, 1_000 + 99_999_999, 1_000 + 100_000_001, -5] {
+        mark.cover(ns).unwrap();
+        let said = parse(&fs::read(dir.file()).unwrap(), UTC).unwrap();
+        assert!(said >= ns, "{ns} left, and the file says {said}");
+    }
+    drop(mark);
+    let (_, before) = MarkFile::open(&dir.file(), UTC).unwrap();
+    assert_eq!(before, Some(1_000 + 200_000_001), "the last reservation, made ahead");
+}
+
+#[test]
+fn one_write_serves_all_of_its_span() {
+    let dir = Directory::new("span");
+    let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
+    mark.cover(0).unwrap();
+    fs::remove_file(dir.file()).unwrap();
+    mark.cover(100_000_000).unwrap();
+    assert!(!dir.file().exists(), "written though it was covered");
+    mark.cover(100_000_001).unwrap();
+    assert!(dir.file().exists());
+}
+
+#[test]
+fn a_new_epoch_is_covered_afresh() {
+    let dir = Directory::new("epoch");
+    let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
+    mark.cover(1_000_000_000_000).unwrap();
+    mark.reset();
+    mark.cover(5).unwrap();
+    assert_eq!(parse(&fs::read(dir.file()).unwrap(), UTC), Ok(100_000_005));
+}
+
+#[test]
+fn any_damage_is_an_error_and_never_an_older_mark() {
+    let good = text(Timestamp::from_unix_nanos(1_795_430_580_123_456_789), UTC).into_bytes();
+    assert_eq!(parse(&good, UTC), Ok(1_795_430_580_123_456_789));
+    for at in 0..good.len() {
+        assert_eq!(parse(&good[..at], UTC), Err(MarkFileError::Damaged), "cut off at {at}");
+        for bit in 0..8 {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << bit;
+            assert_eq!(parse(&bad, UTC), Err(MarkFileError::Damaged), "bit {bit} of byte {at}");
+        }
+    }
+    assert_eq!(parse(b"", UTC), Err(MarkFileError::Damaged));
+}
+
+#[test]
+fn another_timescale_is_refused() {
+    let smeared = text(Timestamp::from_unix_nanos(7), Timescale::Smear24h);
+    let error = MarkFileError::OtherTimescale { found: Timescale::Smear24h, wanted: UTC };
+    assert_eq!(parse(smeared.as_bytes(), UTC), Err(error));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_mark_in_use_is_refused_and_free_again_afterwards() {
+    let dir = Directory::new("lock");
+    let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
+    assert_eq!(MarkFile::open(&dir.file(), UTC).unwrap_err(), MarkFileError::InUse);
+    drop(mark);
+    assert!(MarkFile::open(&dir.file(), UTC).is_ok());
+}
+
+#[test]
+fn where_it_cannot_be_written_nothing_leaves() {
+    let dir = Directory::new("gone");
+    let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
+    fs::remove_dir_all(&dir.0).unwrap();
+    assert_eq!(mark.cover(1), Err(io::ErrorKind::NotFound));
+    assert_eq!(mark.cover(1), Err(io::ErrorKind::NotFound), "and is not taken for written later");
+}
