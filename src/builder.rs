@@ -334,7 +334,8 @@ impl Builder {
     /// nothing of read timestamps.
     ///
     /// Timestamps are reserved 100 ms ahead: one write and sync at most in that span, by the commit that comes first, and a clock that is
-    /// back sooner begins as much ahead of true time at most. A file that is damaged, of another timescale, or in use is an error
+    /// back sooner begins as much ahead of `latest` at most (and a
+    /// millisecond more for each further restart within that time). A file that is damaged, of another timescale, or in use is an error
     /// of [`start`](Builder::start); one that was deleted is forgotten.
     #[must_use]
     pub fn mark_file(mut self, path: impl Into<PathBuf>) -> Builder {

@@ -169,8 +169,8 @@ impl Shared {
 
     /// Makes sure that a timestamp may leave: nothing at or below it is given out after a restart.
     #[inline]
-    pub(crate) fn cover(&self, ns: i64) -> Result<(), CommitError> {
-        self.mark.as_ref().map_or(Ok(()), |mark| mark.cover(ns)).map_err(CommitError::MarkNotWritten)
+    pub(crate) fn cover(&self, ns: i64, latest: Timestamp) -> Result<(), CommitError> {
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.cover(ns, latest)).map_err(CommitError::MarkNotWritten)
     }
 
     /// Spins until the counter shows `tick`, or what was read under `stamp` is not in force any more, or `stop` says so.

@@ -7,7 +7,8 @@
 //! 3. A rename is old or new, never half; both are at or above all that has left, by 1 and 2.
 //! 4. At the start the mark is raised to what the file says, before anything is given out.
 //!
-//! It reserves ahead, so that a sync is paid for once in that span of time and not by every commit.
+//! It reserves ahead of `latest`, so that a sync is paid for once in that span of time and not by every commit; and by less where a
+//! timestamp is beyond that already, as after a restart: or a process that is restarted again and again would run ahead of time.
 
 use crate::publish::Reserved;
 use crate::time::{Timescale, Timestamp};
@@ -71,23 +72,24 @@ impl MarkFile {
         Ok((file, before))
     }
 
-    /// Returns when a reservation at or above `ns` is on the disk.
+    /// Returns when a reservation at or above `ns` is on the disk, where true time is `latest` at most.
     ///
     /// # Errors
     ///
     /// None is, perhaps: the timestamp must not leave.
     #[inline]
-    pub(crate) fn cover(&self, ns: i64) -> Result<(), io::ErrorKind> {
-        if self.reserved.covers(ns) { Ok(()) } else { self.extend(ns).map_err(|error| error.kind()) }
+    pub(crate) fn cover(&self, ns: i64, latest: Timestamp) -> Result<(), io::ErrorKind> {
+        if self.reserved.covers(ns) { Ok(()) } else { self.extend(ns, latest).map_err(|error| error.kind()) }
     }
 
     #[cold]
-    fn extend(&self, ns: i64) -> io::Result<()> {
+    fn extend(&self, ns: i64, latest: Timestamp) -> io::Result<()> {
         let _writing = self.writing.lock();
         if self.reserved.covers(ns) {
             return Ok(());
         }
-        let reserve = Timestamp::from_unix_nanos(ns).checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let ahead = |t: Timestamp, by: Duration| t.checked_add(by).unwrap_or(Timestamp::MAX);
+        let reserve = ahead(Timestamp::from_unix_nanos(ns), LEAST_AHEAD).max(ahead(latest, AHEAD));
         let new = beside(&self.path, ".new");
         let mut file = File::create(&new)?;
         file.write_all(text(reserve, self.timescale).as_bytes())?;
@@ -175,6 +177,8 @@ fn sync_directory(_path: &Path) -> io::Result<()> {
 const FIRST_LINE: &str = "sureclock high-water mark, version 1";
 /// One sync for all commits of so long, and the most by which a restart raises the first timestamp.
 const AHEAD: Duration = Duration::from_millis(100);
+/// One sync for a million commits at least, where timestamps rise by a nanosecond each.
+const LEAST_AHEAD: Duration = Duration::from_millis(1);
 
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests;

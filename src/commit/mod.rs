@@ -116,7 +116,7 @@ impl SureClock {
         let above = floor.as_unix_nanos().checked_add(1).ok_or(too_far(floor))?;
         let given = shared.given_out.next(latest.as_unix_nanos().max(above), limit.as_unix_nanos());
         let ns = given.map_err(|needed| too_far(Timestamp::from_unix_nanos(needed)))?;
-        shared.cover(ns)?;
+        shared.cover(ns, latest)?;
         Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })
     }
 
@@ -184,7 +184,7 @@ impl SureClock {
     /// [`CommitError::Now`]; [`CommitError::MarkNotWritten`].
     pub fn read_timestamp(&self) -> Result<Timestamp, CommitError> {
         let latest = self.now()?.latest();
-        self.raise(latest)?;
+        self.raise(latest, latest)?;
         Ok(latest)
     }
 
@@ -202,13 +202,13 @@ impl SureClock {
         if t > latest && lead > limit {
             return Err(CommitError::FloorTooFar { lead, limit });
         }
-        self.raise(t)
+        self.raise(t, latest)
     }
 
-    fn raise(&self, t: Timestamp) -> Result<(), CommitError> {
+    fn raise(&self, t: Timestamp, latest: Timestamp) -> Result<(), CommitError> {
         let shared = self.shared();
         shared.given_out.raise(t.as_unix_nanos());
-        shared.cover(t.as_unix_nanos())
+        shared.cover(t.as_unix_nanos(), latest)
     }
 }
 

@@ -23,6 +23,26 @@ impl Drop for Directory {
     }
 }
 
+/// As where `latest` is given out.
+fn cover(mark: &MarkFile, ns: i64) -> Result<(), io::ErrorKind> {
+    mark.cover(ns, Timestamp::from_unix_nanos(ns))
+}
+
+#[test]
+fn quick_restarts_do_not_run_ahead() {
+    let dir = Directory::new("quick");
+    let latest = Timestamp::from_unix_nanos(1_000_000_000);
+    let mut last = latest.as_unix_nanos();
+    for _ in 0..100 {
+        let (mark, before) = MarkFile::open(&dir.file(), UTC).unwrap();
+        let ns = before.map_or(last, |before| before + 1);
+        assert!(ns >= last);
+        mark.cover(ns, latest).unwrap();
+        last = ns;
+    }
+    assert!(last < latest.as_unix_nanos() + 200_000_000, "{last}");
+}
+
 const UTC: Timescale = Timescale::Utc;
 
 #[test]
@@ -31,7 +51,7 @@ fn what_was_covered_is_at_or_below_what_the_file_says() {
     let (mark, before) = MarkFile::open(&dir.file(), UTC).unwrap();
     assert_eq!(before, None);
     for ns in [1_000, 500, 1_000 + 99_999_999, 1_000 + 100_000_001, -5] {
-        mark.cover(ns).unwrap();
+        cover(&mark, ns).unwrap();
         let said = parse(&fs::read(dir.file()).unwrap(), UTC).unwrap();
         assert!(said >= ns, "{ns} left, and the file says {said}");
     }
@@ -44,11 +64,11 @@ fn what_was_covered_is_at_or_below_what_the_file_says() {
 fn one_write_serves_all_of_its_span() {
     let dir = Directory::new("span");
     let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
-    mark.cover(0).unwrap();
+    cover(&mark, 0).unwrap();
     fs::remove_file(dir.file()).unwrap();
-    mark.cover(100_000_000).unwrap();
+    cover(&mark, 100_000_000).unwrap();
     assert!(!dir.file().exists(), "written though it was covered");
-    mark.cover(100_000_001).unwrap();
+    cover(&mark, 100_000_001).unwrap();
     assert!(dir.file().exists());
 }
 
@@ -56,9 +76,9 @@ fn one_write_serves_all_of_its_span() {
 fn a_new_epoch_is_covered_afresh() {
     let dir = Directory::new("epoch");
     let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
-    mark.cover(1_000_000_000_000).unwrap();
+    cover(&mark, 1_000_000_000_000).unwrap();
     mark.reset();
-    mark.cover(5).unwrap();
+    cover(&mark, 5).unwrap();
     assert_eq!(parse(&fs::read(dir.file()).unwrap(), UTC), Ok(100_000_005));
 }
 
@@ -99,6 +119,6 @@ fn where_it_cannot_be_written_nothing_leaves() {
     let dir = Directory::new("gone");
     let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
     fs::remove_dir_all(&dir.0).unwrap();
-    assert_eq!(mark.cover(1), Err(io::ErrorKind::NotFound));
-    assert_eq!(mark.cover(1), Err(io::ErrorKind::NotFound), "and is not taken for written later");
+    assert_eq!(cover(&mark, 1), Err(io::ErrorKind::NotFound));
+    assert_eq!(cover(&mark, 1), Err(io::ErrorKind::NotFound), "and is not taken for written later");
 }
