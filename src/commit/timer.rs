@@ -62,9 +62,10 @@ struct Known {
 impl Known {
     /// Wakes who is due. Gives until when to sleep; `None`: another turn at once.
     fn turn(&mut self, shared: &Shared, pending: &Pending, publication: &Waker) -> Option<Instant> {
-        // Registered before the look: a publication in between is news.
-        self.registered = Some(shared.waiters.register(self.registered.take(), publication.clone()));
+        // The turn begins before the registration, and that comes before the look: a publication uses the registration up, and what it
+        // then says must be news for this turn's sleep, or the next publication would wake nobody.
         pending.begin_turn();
+        self.registered = Some(shared.waiters.register(self.registered.take(), publication.clone()));
         let looked = shared.load_stamped().and_then(|(published, ticks, stamp)| {
             let params = published.running()?;
             Ok((params.earliest_now(ticks)?, published.incarnation, params, ticks, stamp))
