@@ -260,9 +260,9 @@ impl Builder {
     /// recovers the highest timestamp from its log says so by [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows
     /// nothing of read timestamps.
     ///
-    /// Timestamps are reserved 100 ms ahead: one write and sync at most in that span, by the commit that comes first, and a clock that is
-    /// back sooner begins as much ahead of `latest` at most (and a
-    /// millisecond more for each further restart within that time). A file that is damaged, of another timescale, or in use is an error
+    /// Timestamps are reserved 100 ms ahead: one write and sync at most in that span, by the commit that comes first. A clock that is
+    /// back before that is over begins above it: as much, and by what its `latest` was ahead before and is not now. Where that is more than
+    /// [`max_floor_lead`](Builder::max_floor_lead), commits are refused until it is not. A file that is damaged, of another timescale, or in use is an error
     /// of [`start`](Builder::start); one that was deleted is forgotten.
     #[must_use]
     pub fn mark_file(mut self, path: impl Into<PathBuf>) -> Builder {

@@ -24,7 +24,9 @@ pub(crate) struct MarkFile {
     path: PathBuf,
     timescale: Timescale,
     reserved: Reserved,
-    writing: Mutex<()>,
+    /// What the file was found to say: never less until a new epoch. Not on the disk yet, perhaps, if the process before was killed in the
+    /// middle of writing it, so nothing is covered by it.
+    writing: Mutex<Option<i64>>,
     /// Held while the clock lives: two clocks that give out timestamps above one mark would not know of each other.
     _lock: File,
 }
@@ -61,14 +63,16 @@ impl From<io::Error> for MarkFileError {
 impl MarkFile {
     /// Opens the mark at `path` and locks it. Gives what was reserved before, if there is a file.
     pub(crate) fn open(path: &Path, timescale: Timescale) -> Result<(MarkFile, Option<i64>), MarkFileError> {
-        let lock = lock(&beside(path, ".lock"))?;
-        let before = match fs::read(path) {
+        // The working directory may change.
+        let path = std::path::absolute(path)?;
+        let lock = lock(&beside(&path, ".lock"))?;
+        let before = match fs::read(&path) {
             Ok(bytes) => Some(parse(&bytes, timescale)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        let reserved = Reserved::new(before);
-        let file = MarkFile { path: path.to_owned(), timescale, reserved, writing: Mutex::new(()), _lock: lock };
+        let (reserved, writing) = (Reserved::new(None), Mutex::new(before));
+        let file = MarkFile { path, timescale, reserved, writing, _lock: lock };
         Ok((file, before))
     }
 
@@ -84,12 +88,13 @@ impl MarkFile {
 
     #[cold]
     fn extend(&self, ns: i64, latest: Timestamp) -> io::Result<()> {
-        let _writing = self.writing.lock();
+        let found = self.writing.lock();
         if self.reserved.covers(ns) {
             return Ok(());
         }
         let ahead = |t: Timestamp, by: Duration| t.checked_add(by).unwrap_or(Timestamp::MAX);
         let reserve = ahead(Timestamp::from_unix_nanos(ns), LEAST_AHEAD).max(ahead(latest, AHEAD));
+        let reserve = reserve.max(found.map_or(Timestamp::MIN, Timestamp::from_unix_nanos));
         let new = beside(&self.path, ".new");
         let mut file = File::create(&new)?;
         file.write_all(text(reserve, self.timescale).as_bytes())?;
@@ -102,7 +107,8 @@ impl MarkFile {
 
     /// A new epoch: what was reserved counts no more. The file says the old until the next timestamp.
     pub(crate) fn reset(&self) {
-        let _writing = self.writing.lock();
+        let mut found = self.writing.lock();
+        *found = None;
         self.reserved.reset();
     }
 }
@@ -139,7 +145,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(unix)]
 fn lock(path: &Path) -> Result<File, MarkFileError> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    // Ends with the process, however it ends.
+    // Ends with the process, however it ends, and with the children that it forked and that did not exec.
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(MarkFileError::InUse),
@@ -175,7 +181,7 @@ fn sync_directory(_path: &Path) -> io::Result<()> {
 }
 
 const FIRST_LINE: &str = "sureclock high-water mark, version 1";
-/// One sync for all commits of so long, and the most by which a restart raises the first timestamp.
+/// One sync for all commits of so long.
 const AHEAD: Duration = Duration::from_millis(100);
 /// One sync for a million commits at least, where timestamps rise by a nanosecond each.
 const LEAST_AHEAD: Duration = Duration::from_millis(1);

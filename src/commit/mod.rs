@@ -85,7 +85,8 @@ impl fmt::Display for CommitTimestamp {
 
 impl SureClock {
     /// A timestamp to commit with: no earlier than true time now, and later than every timestamp given out before by this
-    /// clock. Ask after the request has arrived; expose the commit only after [`commit_wait`](SureClock::commit_wait).
+    /// clock (but for those of [`commit_timestamp_at`](SureClock::commit_timestamp_at)). A call that has not returned yet may hold one
+    /// already: count a transaction as pending before you ask. Ask after the request has arrived; expose the commit only after [`commit_wait`](SureClock::commit_wait).
     ///
     /// # Errors
     ///
@@ -128,8 +129,8 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`CommitError::Now`]; [`CommitError::NotInTheFuture`] if `t` is not above all that was given out and beyond the latest possible
-    /// time; [`CommitError::FloorTooFar`] if it is further ahead than `max_wait`.
+    /// [`CommitError::Now`]; [`CommitError::NotInTheFuture`] if `t` is not above all that the other calls gave out and beyond the latest
+    /// possible time (two calls for one `t` get it both); [`CommitError::FloorTooFar`] if it is further ahead than `max_wait`.
     pub fn commit_timestamp_at(&self, t: Timestamp) -> Result<CommitTimestamp, CommitError> {
         let shared = self.shared();
         let (interval, incarnation) = shared.now_with_incarnation()?;
@@ -148,8 +149,7 @@ impl SureClock {
     /// are written to the log together. `None` for none at all.
     pub fn commit_wait_all(&self, commits: impl IntoIterator<Item = CommitTimestamp>) -> Option<CommitWait> {
         let waits = commits.into_iter().map(|s| self.commit_wait(s));
-        // The one that cannot end well first, then the latest.
-        waits.reduce(|a, b| if a.is_lost() || !b.is_lost() && a.timestamp() >= b.timestamp() { a } else { b })
+        waits.reduce(CommitWait::harder)
     }
 
     /// Waits until the commit at `s` may be exposed. See [`CommitWait`].
@@ -194,7 +194,7 @@ impl SureClock {
     /// # Errors
     ///
     /// [`CommitError::Now`]; [`CommitError::FloorTooFar`] if `t` is more than `max_floor_lead` beyond `latest`, and then nothing is
-    /// changed.
+    /// changed; [`CommitError::MarkNotWritten`], and then it holds for as long as the process lives.
     pub fn forbid_commits_up_to(&self, t: Timestamp) -> Result<(), CommitError> {
         let latest = self.now()?.latest();
         let (lead, limit) =

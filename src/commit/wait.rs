@@ -81,9 +81,16 @@ impl CommitWait {
         self.timestamp
     }
 
-    /// Whether it cannot end well, whatever the clock says.
-    pub(super) fn is_lost(&self) -> bool {
-        self.began.is_err()
+    /// Of two waits of one clock the one that ends well only if both do: one that cannot, one of before a disruption, the later one.
+    pub(super) fn harder(self, other: CommitWait) -> CommitWait {
+        let takes_self = match (self.began, other.began) {
+            (Err(_), _) => true,
+            (_, Err(_)) => false,
+            // Of two incarnations only one can be in force.
+            (Ok(a), Ok(b)) if a != b => a < b,
+            _ => self.timestamp >= other.timestamp,
+        };
+        if takes_self { self } else { other }
     }
 
     /// Looks once: `Ok(true)` when the timestamp is certainly in the past.
@@ -155,7 +162,7 @@ impl CommitWait {
         let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let shared = self.clock.shared();
         let waiters = &shared.waiters;
-        // One look is enough, whenever after the timestamp was made: a suspend after that only makes the wait longer.
+        // Since the last sleep.
         let mut looked_for_suspends = false;
         loop {
             if shared.forked() {
@@ -173,6 +180,7 @@ impl CommitWait {
             };
             let lead = shared.sleeper.lead();
             if length > lead || lead.is_zero() {
+                looked_for_suspends = false;
                 let due = now + (length - lead);
                 let _least = LeastSlack::new();
                 waiters.wait(seen, Some(give_up.map_or(due, |give_up| give_up.min(due))));
@@ -230,7 +238,13 @@ impl Future for CommitWait {
         if shared.forked() {
             return Poll::Ready(Err(WaitError::Now(NowError::Forked)));
         }
-        // Registered before the look: what happens in between wakes us. By hand a counter moves with a publication.
+        // Nothing to wait for needs no thread.
+        let first = this.remaining();
+        if !matches!(first, Ok(Some(_))) {
+            this.forget();
+            return Poll::Ready(first.map(|_| ()));
+        }
+        // Registered before another look: what happens in between wakes us. By hand a counter moves with a publication.
         let waker = context.waker().clone();
         let registered = if shared.counter.runs_by_itself() {
             this.forget();

@@ -135,3 +135,19 @@ fn a_manual_clock_cannot_be_set_back_within_an_epoch() {
     assert_eq!(time.set(earlier), Ok(()));
     assert_eq!(clock.now(), Ok(earlier));
 }
+
+#[test]
+fn found_one_wait_for_several_commits_fails_if_one_was_made_before_a_disruption() {
+    let (clock, time) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+    let before = clock.commit_timestamp().unwrap();
+    time.disrupt();
+    time.set("2026-11-23T11:03:01Z ± 1 ms".parse().unwrap()).unwrap();
+    let after = clock.commit_timestamp().unwrap();
+    time.advance(Duration::from_secs(1));
+    assert_eq!(clock.commit_wait(after).wait(), Ok(()));
+    for commits in [[before, after], [after, before]] {
+        assert_eq!(clock.commit_wait_all(commits).unwrap().wait(), Err(WaitError::DisruptedMeanwhile));
+    }
+    assert_eq!(clock.commit_wait_all([after, after]).unwrap().wait(), Ok(()));
+    assert!(clock.commit_wait_all([]).is_none());
+}
