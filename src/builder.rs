@@ -248,7 +248,9 @@ impl Builder {
 
     /// How much processor time a commit wait may cost beyond sleeping: at most 10 ms. The system ends a sleep late, by tens of microseconds
     /// at best; so a wait sleeps until shortly before its end, as it has learned, and spins for the rest, for this long at most.
-    /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps.
+    /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps. The thread that wakes futures does the same, so where
+    /// timestamps follow closer on each other than that, it takes a whole processor. On Linux a blocking wait sets the timer slack of
+    /// its thread to the least and back.
     #[must_use]
     pub fn spin_budget(mut self, budget: Duration) -> Builder {
         self.spin_budget = budget;
@@ -262,8 +264,9 @@ impl Builder {
     ///
     /// Timestamps are reserved 100 ms ahead: one write and sync at most in that span, by the commit that comes first. A clock that is
     /// back before that is over begins above it: as much, and by what its `latest` was ahead before and is not now. Where that is more than
-    /// [`max_floor_lead`](Builder::max_floor_lead), commits are refused until it is not. A file that is damaged, of another timescale, or in use is an error
-    /// of [`start`](Builder::start); one that was deleted is forgotten.
+    /// [`max_floor_lead`](Builder::max_floor_lead), commits are refused until it is not. A file that is damaged, of another timescale, or
+    /// in use is an error of [`start`](Builder::start); one that was deleted is forgotten. Timestamps of
+    /// [`commit_timestamp_at`](SureClock::commit_timestamp_at) are not in it.
     #[must_use]
     pub fn mark_file(mut self, path: impl Into<PathBuf>) -> Builder {
         self.mark_file = Some(path.into());

@@ -177,7 +177,7 @@ impl Shared {
     pub(crate) fn spin_until(&self, tick: u64, stamp: u64, stop: impl Fn() -> bool) {
         let began = Instant::now();
         while self.counter.ticks_unordered() < tick && self.is_in_force(stamp) && !stop() {
-            // Then the caller looks at the clock again.
+            // The caller looks at the clock again.
             if began.elapsed() > self.limits.spin_budget {
                 return;
             }

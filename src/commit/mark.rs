@@ -5,7 +5,8 @@
 //! 1. A timestamp leaves the clock only after a reservation at or above it was seen in `reserved`.
 //! 2. `reserved` is raised only when the file with that reservation is on the disk: written beside, synced, renamed, directory synced.
 //! 3. A rename is old or new, never half; both are at or above all that has left, by 1 and 2.
-//! 4. At the start the mark is raised to what the file says, before anything is given out.
+//! 4. At the start the mark is raised to what the file says, before anything is given out. It may have been read from the system's cache, so it
+//!    covers nothing: the first timestamp writes the file anew, with no less than was found.
 //!
 //! It reserves ahead of `latest`, so that a sync is paid for once in that span of time and not by every commit; and by less where a
 //! timestamp is beyond that already, as after a restart: or a process that is restarted again and again would run ahead of time.
@@ -71,7 +72,7 @@ impl MarkFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        let (reserved, writing) = (Reserved::new(None), Mutex::new(before));
+        let (reserved, writing) = (Reserved::new(), Mutex::new(before));
         let file = MarkFile { path, timescale, reserved, writing, _lock: lock };
         Ok((file, before))
     }

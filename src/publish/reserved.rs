@@ -12,9 +12,9 @@ use super::atomics::{AtomicI64, Ordering};
 pub(crate) struct Reserved(AtomicI64);
 
 impl Reserved {
-    /// What is on the disk already.
-    pub(crate) fn new(on_disk: Option<i64>) -> Reserved {
-        Reserved(AtomicI64::new(on_disk.unwrap_or(NONE)))
+    /// Nothing may leave until the first `raise`.
+    pub(crate) fn new() -> Reserved {
+        Reserved(AtomicI64::new(NONE))
     }
 
     /// Whether `ns` may leave.

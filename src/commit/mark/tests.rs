@@ -73,6 +73,28 @@ fn one_write_serves_all_of_its_span() {
 }
 
 #[test]
+fn found_a_mark_that_was_found_is_written_anew_and_never_lowered() {
+    let dir = Directory::new("found");
+    let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();
+    cover(&mark, 1_000_000_000).unwrap();
+    drop(mark);
+    let (mark, before) = MarkFile::open(&dir.file(), UTC).unwrap();
+    assert_eq!(before, Some(1_100_000_000));
+    // It may not be on the disk, if the process before was killed between the rename and the sync.
+    fs::remove_file(dir.file()).unwrap();
+    cover(&mark, 5).unwrap();
+    assert_eq!(parse(&fs::read(dir.file()).unwrap(), UTC), Ok(1_100_000_000));
+}
+
+#[test]
+fn found_a_relative_path_is_of_the_directory_of_the_start() {
+    let name = format!("sureclock-mark-relative-{}", std::process::id());
+    let (mark, _) = MarkFile::open(Path::new(&name), UTC).unwrap();
+    assert_eq!(mark.path, std::env::current_dir().unwrap().join(&name));
+    fs::remove_file(beside(&mark.path, ".lock")).unwrap();
+}
+
+#[test]
 fn a_new_epoch_is_covered_afresh() {
     let dir = Directory::new("epoch");
     let (mark, _) = MarkFile::open(&dir.file(), UTC).unwrap();

@@ -114,9 +114,10 @@ fn given_out_twice_if_raise_is_two_steps() {
 /// a word of the model: what is on the disk does not wait for anyone's memory.
 fn what_leaves_in_the_new_epoch_is_on_the_disk(take: fn(&HighWater) -> i64) {
     loom::model(move || {
-        let (mark, reserved) = (Arc::new(HighWater::new()), Arc::new(Reserved::new(Some(1_000))));
+        let (mark, reserved) = (Arc::new(HighWater::new()), Arc::new(Reserved::new()));
         let file = Arc::new(std::sync::atomic::AtomicI64::new(1_000));
         mark.raise(900);
+        reserved.raise(1_000);
         let (others_mark, others_reserved, others_file) = (Arc::clone(&mark), Arc::clone(&reserved), Arc::clone(&file));
         let other = thread::spawn(move || {
             let taken = take(&others_mark);
