@@ -7,13 +7,20 @@ use sureclock::{SureClock, TimeInterval, Timescale};
 
 /// Starts a server in this process; it runs until the process ends.
 pub(crate) fn start_reference_server() -> std::io::Result<SocketAddr> {
+    start_reference_server_behind(Duration::ZERO, Duration::ZERO)
+}
+
+/// Starts one that questions take `there` to reach and answers `back` to come from. One question at a time.
+pub(crate) fn start_reference_server_behind(there: Duration, back: Duration) -> std::io::Result<SocketAddr> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let address = socket.local_addr()?;
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+            std::thread::sleep(there);
             let (Some(received), Some(transmitted)) = (os_time(), os_time()) else { continue };
             if let Ok(reply) = respond(&buffer[..length], &received, &transmitted, &ServerIdentity::default()) {
+                std::thread::sleep(back);
                 let _ = socket.send_to(&reply, client);
             }
         }

@@ -1,0 +1,131 @@
+//! Starts a PostgreSQL server of a test's own: in a directory of its own, on loopback, and ended with the test.
+//!
+//! It is in the Debian package `postgresql`. The server refuses to run as root; then it runs as the user `postgres` of that package,
+//! and in any case without the right to set the clock.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running server. Dropping it ends the server and removes its directory.
+#[derive(Debug)]
+pub struct Postgres {
+    child: Child,
+    directory: PathBuf,
+    port: u16,
+}
+
+/// The folder of the server's programs, or None after saying on stderr that the test is skipped.
+///
+/// # Panics
+///
+/// If there is none and the environment says `CI=true`: a skipped test must not count as passed there.
+#[must_use]
+pub fn require_postgres() -> Option<PathBuf> {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found = installed.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").is_file());
+    if found.is_none() {
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} cannot run without PostgreSQL");
+        eprintln!("SKIPPED no-postgres: {test}: it is in the Debian package `postgresql`");
+    }
+    found
+}
+
+impl Postgres {
+    /// Creates a database cluster and starts its server; returns when it takes connections.
+    ///
+    /// # Errors
+    ///
+    /// With the server's log, if it does not come up.
+    pub fn start(bin: &Path) -> io::Result<Postgres> {
+        let claim = TcpListener::bind("127.0.0.1:0")?;
+        let port = claim.local_addr()?.port();
+        let directory = std::env::temp_dir().join(format!("sureclock-postgres-{}-{port}", std::process::id()));
+        fs::create_dir(&directory)?;
+        if let Some((uid, gid)) = other_user()? {
+            chown(&directory, Some(uid), Some(gid))?;
+        }
+        let data = directory.join("data");
+        let made = command(&bin.join("initdb"), &directory)?
+            .arg("--pgdata")
+            .arg(&data)
+            .args(["--username=test", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"])
+            .stdout(Stdio::null())
+            .status()?;
+        if !made.success() {
+            return Err(io::Error::other(format!("initdb: {made}")));
+        }
+        let log = directory.join("log");
+        let output = fs::File::create(&log)?;
+        drop(claim);
+        let mut server = command(&bin.join("postgres"), &directory)?;
+        server.arg("-D").arg(&data).args(["-c", &format!("port={port}"), "-c", "listen_addresses=127.0.0.1"]);
+        server.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
+        let child = server.stdout(output.try_clone()?).stderr(output).spawn()?;
+        let mut server = Postgres { child, directory, port };
+        let until = Instant::now() + COMES_UP_WITHIN;
+        let ready = || fs::read_to_string(&log).is_ok_and(|log| log.contains("ready to accept connections"));
+        while !ready() {
+            if Instant::now() > until || server.child.try_wait()?.is_some() {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                return Err(io::Error::other(format!("postgres did not come up:\n{log}")));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(server)
+    }
+
+    /// What a client connects to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("host=127.0.0.1 port={} user=test dbname=postgres", self.port)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // An immediate shutdown, with all of the server's processes.
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+            }
+        }
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Who runs the server, if root may not: its user and group.
+fn other_user() -> io::Result<Option<(u32, u32)>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let users = fs::read_to_string("/etc/passwd")?;
+    let ids = users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        (fields.first() == Some(&"postgres"))
+            .then(|| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)))
+    });
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "no user `postgres`, and the server does not run as root");
+    ids.flatten().map(Some).ok_or_else(missing)
+}
+
+/// A program that cannot set the clock, as a user it agrees to run as.
+fn command(program: &Path, directory: &Path) -> io::Result<Command> {
+    let mut command = Command::new("setpriv");
+    if let Some((uid, gid)) = other_user()? {
+        command.args([&format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
+        command.args(["--bounding-set=-sys_time", "--inh-caps=-sys_time"]);
+    }
+    command.arg(program).current_dir(directory).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Usual are 0.3 s; the rest is for machines under load.
+const COMES_UP_WITHIN: Duration = Duration::from_secs(30);
