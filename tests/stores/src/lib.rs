@@ -91,11 +91,8 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // An immediate shutdown, with all of the server's processes.
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-            }
-        }
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.directory);
     }
