@@ -1,7 +1,8 @@
 //! One timing thread for the futures of a clock: wakes those whose timestamp is in the past, in the order of the timestamps, on any
 //! runtime.
 //!
-//! A wake is a hint: whoever is woken looks at the clock again. The thread looks at the publication in force at each turn, so a better
+//! A wake is a hint: whoever is woken looks at the clock again. So it comes a little before the moment, by a part of what it takes until
+//! a woken thread runs, and the future spins for what is left ([`EARLY`]). The thread looks at the publication in force at each turn, so a better
 //! bound wakes sooner, and a disruption wakes all of them at once; a publication that changes nothing for them wakes none. It starts
 //! with the first future that has to wait and ends when the clock is dropped, a second later at most.
 
@@ -78,11 +79,14 @@ impl Known {
         if self.incarnation.replace(incarnation).is_some_and(|known| known != incarnation) {
             pending.take_all().into_iter().for_each(wake);
         }
-        pending.take_due(earliest).into_iter().for_each(wake);
+        let early = early(shared.limits.spin_budget);
+        let early_ns = i64::try_from(early.as_nanos()).unwrap_or(0);
+        pending.take_due(earliest.saturating_add(early_ns)).into_iter().for_each(wake);
         let now = Instant::now();
         let Some(at) = pending.first().and_then(|first| params.earliest.lower_exceeds_at(first, &params.rates)) else {
             return Some(now + LONGEST_SLEEP);
         };
+        let at = at.saturating_sub(shared.counter.scale().ticks(early));
         let length = shared.counter.scale().duration(at.saturating_sub(ticks));
         let lead = shared.timer_sleeper.lead();
         if length > lead {
@@ -93,6 +97,15 @@ impl Known {
         (lead == Duration::ZERO && length > Duration::ZERO).then(|| now + length)
     }
 }
+
+/// How long before its moment a future is woken, and twice that is what it spins for at most when it is polled.
+pub(super) fn early(spin_budget: Duration) -> Duration {
+    EARLY.min(spin_budget / 2)
+}
+
+/// Between a wake and the poll lie 5 us at the least, if the woken thread slept, mostly more. Less: futures end later; more: an executor
+/// whose thread was awake spins for longer.
+const EARLY: Duration = Duration::from_micros(5);
 
 /// How long the thread outlives its clock at most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

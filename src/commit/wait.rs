@@ -137,6 +137,20 @@ impl CommitWait {
         self.look()
     }
 
+    /// The same, after spinning for what is too short for another wake.
+    fn remaining_after_a_spin(&self) -> Result<Option<Remaining>, WaitError> {
+        let shared = self.clock.shared();
+        let most = 2 * timer::early(shared.limits.spin_budget);
+        loop {
+            match self.remaining()? {
+                Some(Remaining::Until { tick, stamp, length }) if length <= most && !most.is_zero() => {
+                    shared.spin_until(tick, stamp, || false);
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+
     fn look(&self) -> Result<Option<Remaining>, WaitError> {
         let began = self.began?;
         let shared = self.clock.shared();
@@ -239,7 +253,7 @@ impl Future for CommitWait {
             return Poll::Ready(Err(WaitError::Now(NowError::Forked)));
         }
         // Nothing to wait for needs no thread.
-        let first = this.remaining();
+        let first = this.remaining_after_a_spin();
         if !matches!(first, Ok(Some(_))) {
             this.forget();
             return Poll::Ready(first.map(|_| ()));
@@ -256,7 +270,7 @@ impl Future for CommitWait {
         };
         let result = match registered {
             Err(_) => Err(WaitError::NoTimer),
-            Ok(()) => match this.remaining() {
+            Ok(()) => match this.remaining_after_a_spin() {
                 Ok(Some(_)) => return Poll::Pending,
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
