@@ -1,6 +1,11 @@
 //! How late a commit wait ends, and what it costs of a processor: beside sleeps, timers of runtimes, a bare wake and a pure spin.
 //!
-//! `cargo bench --bench commit_wait`; `-- N` takes N waits of each kind instead of 300, `-- --test` a few.
+//! `cargo bench --bench commit_wait`; `-- N` takes N waits of each kind instead of 300, `-- --test` a few. With `--features cli` it draws
+//! `commit_wait.svg`, but for `--test`.
+
+#[cfg(feature = "cli")]
+#[path = "commit_wait/chart.rs"]
+mod chart;
 
 use rustix::time::{ClockId, clock_gettime};
 use std::future::Future;
@@ -29,6 +34,8 @@ fn main() {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let bare = Bare::start();
     println!("| wait | us | over, median us | p99 us | p99 to a spin's | CPU us a wait |\n|---|---|---|---|---|---|");
+    #[cfg(feature = "cli")]
+    let mut points = Vec::new();
     for us in LENGTHS_US {
         let length = Duration::from_micros(us);
         let kinds: Vec<(&str, Wait)> = vec![
@@ -56,8 +63,15 @@ fn main() {
             let (median, p99) = (us_of(overs[overs.len() / 2]), us_of(overs[overs.len() * 99 / 100]));
             let spins_p99 = *spins_p99.get_or_insert(p99.max(0.001));
             let cpu = us_of(cpu) / overs.len() as f64;
+            #[cfg(feature = "cli")]
+            points.push(chart::Point { name, length_us: us, over_us: median, cpu_us: cpu });
             println!("| {name} | {us} | {median:.2} | {p99:.1} | {:.2} | {cpu:.0} |", p99 / spins_p99);
         }
+    }
+    #[cfg(feature = "cli")]
+    if count >= 300 {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/commit_wait.svg");
+        chart::draw(path, &points, 2_000).unwrap();
     }
     many(&precise, &tokio, if count < 300 { 100 } else { 10_000 });
     timestamps(&precise, if count < 300 { 1_000 } else { 1_000_000 });
