@@ -107,7 +107,7 @@ impl Nodes {
                 (format!("transfer {id} ({from} to {to}) at node {node}"), Request::Transfer { id, from, to, amount })
             };
             let invoked_ns = ns()?;
-            let reply: Reply = connections[node].ask(&request)?;
+            let reply: Reply = connections[node].ask(&request)??;
             played.history.push(operation(what, invoked_ns, ns()?, &reply));
             played.unbalanced += u64::from(is_unbalanced(&reply));
         }
@@ -123,7 +123,6 @@ pub(crate) fn operation(name: String, invoked_ns: i64, answered_ns: i64, reply: 
         let unseen = (0..ACCOUNTS).filter(|key| reply.saw.iter().all(|version| version.key != *key));
         saw.extend(unseen.map(|key| (key, INITIAL)));
     }
-    let answered_ns = Some(answered_ns);
     Operation { name, invoked_ns, answered_ns, at: reply.at, saw, wrote: reply.wrote.clone() }
 }
 

@@ -4,13 +4,14 @@
 //! anywhere between the newest version it saw and the next version of anything it saw. Then three things must hold:
 //!
 //! - whoever read, saw the versions that were current where it stands;
-//! - no two transactions wrote one key at one timestamp;
+//! - no two transactions wrote one key at one timestamp (those that wrote other keys at it stand there together);
 //! - whoever began after another had its answer stands behind it.
 //!
 //! Only times of one observer are compared, so nobody's clock has to be believed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Bound;
 
 /// The version of a key that nobody wrote.
 pub(crate) const INITIAL: i64 = i64::MIN;
@@ -20,10 +21,10 @@ pub(crate) const INITIAL: i64 = i64::MIN;
 pub(crate) struct Operation {
     /// A name for people.
     pub(crate) name: String,
-    /// When the request left and when the answer was there, in nanoseconds on the one observer's clock.
+    /// When the request left, in nanoseconds on the one observer's clock.
     pub(crate) invoked_ns: i64,
-    /// `None`: no answer came; it counts as under way for ever.
-    pub(crate) answered_ns: Option<i64>,
+    /// When the answer was there.
+    pub(crate) answered_ns: i64,
     /// The timestamp of what it wrote. Of what only reads nothing but the story depends on it.
     pub(crate) at: i64,
     /// Which version, by its timestamp, it saw of each key.
@@ -64,9 +65,7 @@ pub(crate) fn check(history: &[Operation]) -> Result<(), Box<Violation>> {
             furthest = furthest.filter(|(place, _)| *place >= answered.0).or(Some(answered));
         }
         let place = place(operation, &versions, furthest)?;
-        if let Some(answered) = operation.answered_ns {
-            answers.insert((answered, number), (place, operation));
-        }
+        answers.insert((operation.answered_ns, number), (place, operation));
     }
     Ok(())
 }
@@ -105,7 +104,8 @@ fn place(
             }
         }
         newest = newest.max(version);
-        next = next.min(of_key.keys().copied().find(|at| *at > version).unwrap_or(i64::MAX));
+        let later = of_key.range((Bound::Excluded(version), Bound::Unbounded)).next();
+        next = next.min(later.map_or(i64::MAX, |(at, _)| *at));
     }
     let too_late = |earlier: &Operation| Violation::RealTime { earlier: earlier.clone(), later: operation.clone() };
     if !operation.wrote.is_empty() {
@@ -136,8 +136,7 @@ impl fmt::Display for Violation {
             }
             Violation::Torn { reader } => write!(f, "what was seen was never current all at once:\n{reader}"),
             Violation::RealTime { earlier, later } => {
-                let gap_ns = earlier.answered_ns.map_or(0, |answered| later.invoked_ns - answered);
-                let gap = Milliseconds(gap_ns);
+                let gap = Milliseconds(later.invoked_ns - earlier.answered_ns);
                 write!(f, "{earlier}\n{later}\nThe second began {gap} after the first had its answer, ")?;
                 if later.wrote.is_empty() {
                     write!(f, "and does not see it, or what it saw")
@@ -151,11 +150,8 @@ impl fmt::Display for Violation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  {}: timestamp {}, begun at {}, ", self.name, self.at, Milliseconds(self.invoked_ns))?;
-        match self.answered_ns {
-            Some(answered) => write!(f, "answered at {}", Milliseconds(answered)),
-            None => write!(f, "never answered"),
-        }
+        let (begun, answered) = (Milliseconds(self.invoked_ns), Milliseconds(self.answered_ns));
+        write!(f, "  {}: timestamp {}, begun at {begun}, answered at {answered}", self.name, self.at)
     }
 }
 

@@ -115,9 +115,10 @@ impl Connection {
         Ok(Connection { reader: BufReader::new(stream) })
     }
 
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, Error> {
+    /// The answer, or what the node says against it; an error if the connection is broken.
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<Result<T, String>, Error> {
         self.send(request)?;
-        self.receive::<Result<T, String>>()?.map_err(Error::from)
+        self.receive()
     }
 
     fn send(&mut self, message: &impl Serialize) -> Result<(), Error> {
@@ -145,7 +146,9 @@ impl Sockets {
         if open.is_none() {
             *open = Some(Connection::to(self.nodes[node])?);
         }
-        open.as_mut().ok_or("no connection")?.ask(request)
+        let answer = open.as_mut().ok_or("no connection")?.ask(request);
+        // On a broken connection the next question would get this one's answer.
+        answer.inspect_err(|_| *open = None)?.map_err(Error::from)
     }
 
     fn owner(&self, key: Key) -> usize {

@@ -1,5 +1,8 @@
 //! The protocol: what a node does with a transaction that a client sent it. Over a network that is sockets in the example, and simulated
 //! in `tests/external_consistency.rs`.
+//!
+//! What a real store has and this one has not: a node that ends is the end of the run. Its locks and prepared transactions would have to be in
+//! a replicated log, and its promises to readers in a file ([`mark_file`](sureclock::Builder::mark_file)).
 
 use crate::partition::Error;
 use crate::storage::{Id, Key, Version};
@@ -38,17 +41,28 @@ pub(crate) async fn transfer(
     (from, to, amount): (Key, Key, i64),
     wait: bool,
 ) -> Result<Reply, Error> {
-    let reply = try_transfer(clock, network, id, (from, to, amount), wait).await;
-    if reply.is_err() {
-        // Nobody has seen anything of it yet.
-        for key in [from, to] {
-            network.abort(id, key).await?;
-        }
+    if from == to {
+        return Err("an account and another one are needed".into());
     }
-    reply
+    let reply = match prepare_and_wait(clock, network, id, (from, to, amount), wait).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            // Nobody has seen anything of it. An owner that does not hear of it keeps its key locked.
+            for key in [from, to] {
+                let _ = network.abort(id, key).await;
+            }
+            return Err(error);
+        }
+    };
+    // It is committed: from here on there is no way back, an error says that some owner does not know it yet.
+    for key in [from, to] {
+        network.finish(id, key).await?;
+    }
+    Ok(reply)
 }
 
-async fn try_transfer(
+/// Everything up to the moment from which others may see it.
+async fn prepare_and_wait(
     clock: &SureClock,
     network: &impl Network,
     id: Id,
@@ -75,9 +89,6 @@ async fn try_transfer(
     }
     if wait {
         commit_wait.await?;
-    }
-    for key in keys {
-        network.finish(id, key).await?;
     }
     Ok(Reply { at, saw, wrote: keys.to_vec() })
 }

@@ -1,7 +1,7 @@
 //! Starts a PostgreSQL server of a test's own: in a directory of its own, on loopback, and ended with the test.
 //!
 //! It is in the Debian package `postgresql`. The server refuses to run as root; then it runs as the user `postgres` of that package,
-//! and in any case without the right to set the clock.
+//! without the right to set the clock. A test that is killed leaves it behind.
 
 use std::fs;
 use std::io;
@@ -16,8 +16,18 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Postgres {
     child: Child,
-    directory: PathBuf,
+    /// Removed when the server has ended.
+    _directory: Directory,
     port: u16,
+}
+
+#[derive(Debug)]
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The folder of the server's programs, or None after saying on stderr that the test is skipped.
@@ -48,6 +58,7 @@ impl Postgres {
         let port = claim.local_addr()?.port();
         let directory = std::env::temp_dir().join(format!("sureclock-postgres-{}-{port}", std::process::id()));
         fs::create_dir(&directory)?;
+        let cleared = Directory(directory.clone());
         if let Some((uid, gid)) = other_user()? {
             chown(&directory, Some(uid), Some(gid))?;
         }
@@ -68,7 +79,7 @@ impl Postgres {
         server.arg("-D").arg(&data).args(["-c", &format!("port={port}"), "-c", "listen_addresses=127.0.0.1"]);
         server.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
         let child = server.stdout(output.try_clone()?).stderr(output).spawn()?;
-        let mut server = Postgres { child, directory, port };
+        let mut server = Postgres { child, _directory: cleared, port };
         let until = Instant::now() + COMES_UP_WITHIN;
         let ready = || fs::read_to_string(&log).is_ok_and(|log| log.contains("ready to accept connections"));
         while !ready() {
@@ -94,7 +105,6 @@ impl Drop for Postgres {
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
