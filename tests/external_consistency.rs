@@ -265,7 +265,8 @@ fn a_hundred_thousand_transactions_are_strictly_serializable() {
 fn with_any_condition_taken_out_the_checker_sees_it() {
     use Violation::{NotCurrent, RealTime, Torn};
     use Without::*;
-    let cases: [(Without, fn(&Violation) -> bool); 6] = [
+    type Expected = fn(&Violation) -> bool;
+    let cases: [(Without, Expected); 6] = [
         (Wait, |seen| matches!(seen, RealTime { .. })),
         (WaitBeforeLocksEnd, |seen| matches!(seen, NotCurrent { .. })),
         (Floors, |seen| matches!(seen, Torn { .. })),
@@ -293,15 +294,15 @@ fn is_strictly_serializable(history: &[Operation]) -> bool {
         steps.extend(rest.iter().filter(|operation| operation.wrote.is_empty()).map(|operation| vec![*operation]));
         rest.is_empty()
             || steps.iter().any(|step| {
-                let sees = |o: &&Operation| o.saw.iter().all(|(key, at)| current.get(key).unwrap_or(&INITIAL) == at);
-                let nobody_was_before = |o: &&Operation| rest.iter().all(|other| other.answered_ns >= o.invoked_ns);
+                let sees = |o: &Operation| o.saw.iter().all(|(key, at)| current.get(key).unwrap_or(&INITIAL) == at);
+                let nobody_was_before = |o: &Operation| rest.iter().all(|other| other.answered_ns >= o.invoked_ns);
                 let mut keys: Vec<Key> = step.iter().flat_map(|operation| operation.wrote.clone()).collect();
                 keys.sort_unstable();
                 let apart = keys.windows(2).all(|pair| pair[0] != pair[1]);
                 let left: Vec<&Operation> = rest.iter().copied().filter(|o| !step.contains(o)).collect();
                 let mut after = current.clone();
                 after.extend(keys.iter().map(|key| (*key, step[0].at)));
-                apart && step.iter().all(|o| sees(&o) && nobody_was_before(&o)) && goes_on(&left, &after)
+                apart && step.iter().all(|o| sees(o) && nobody_was_before(o)) && goes_on(&left, &after)
             })
     }
     goes_on(&history.iter().collect::<Vec<_>>(), &HashMap::new())
