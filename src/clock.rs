@@ -7,6 +7,7 @@ use crate::bound::{AtError, DisruptionReason, NowError};
 use crate::builder::Builder;
 use crate::commit::{CommitError, MarkFile, Sleeper};
 use crate::counter::{self, Counter, Look, ProcessMark, Suspends};
+use crate::lease::LeaseClock;
 use crate::manual::{self, ManualTime};
 use crate::publish::{self, Cell, Content, HighWater, Pending, Publication, QUICK_WORDS, WORDS, Waiters};
 use crate::sync::{Driver, SharedMachine, State, Status};
@@ -525,5 +526,22 @@ impl SureClock {
     #[must_use]
     pub fn counter(&self) -> CounterId {
         self.inner.shared.counter.id()
+    }
+}
+
+impl crate::lease::sealed::Sealed for SureClock {}
+
+impl LeaseClock for SureClock {
+    fn lease_reading(&self) -> MonotonicTime {
+        self.check_continuity();
+        self.monotonic()
+    }
+
+    fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
+        if self.inner.shared.forked() { None } else { self.elapsed(earlier, later) }
+    }
+
+    fn lease_interval(&self) -> Result<TimeInterval, NowError> {
+        self.now()
     }
 }

@@ -86,6 +86,8 @@ mod builder;
 mod clock;
 mod commit;
 mod counter;
+pub mod fence;
+mod lease;
 mod manual;
 mod own_loop;
 mod publish;
@@ -102,6 +104,10 @@ pub use commit::{
     CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, MarkFileError, Past, Unconfirmed, WaitError,
 };
 pub use counter::CounterChoice;
+pub use lease::{
+    Guarded, HolderId, Lease, LeaseClock, LeaseError, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRefused, LeaseRelease,
+    LeaseRequest, LeaseState,
+};
 pub use manual::{ManualTime, SetTimeError};
 pub use own_loop::OwnLoop;
 pub use source::{ExchangeContext, Source, SourceError, ntp};

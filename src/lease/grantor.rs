@@ -1,0 +1,160 @@
+//! The grantor's side: to whom the lease is granted, and when it is free again.
+
+use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
+use super::{LeaseClock, LeaseForm, interval_since};
+use crate::bound::NowError;
+use crate::time::{MonotonicTime, Timestamp};
+use std::time::Duration;
+
+/// Whoever grants one lease, to one holder at a time.
+///
+/// Its state is in memory. Whoever takes over after it, a restarted process too, begins with
+/// [`restarted`](LeaseGrantor::restarted) and waits for the longest term ever offered; or, by deadline, with
+/// [`recovered`](LeaseGrantor::recovered) from what was stored.
+#[derive(Debug)]
+pub struct LeaseGrantor {
+    form: LeaseForm,
+    longest: Duration,
+    promise: Option<Promise>,
+    released: Option<HolderId>,
+}
+
+/// The end of all that was granted to one holder, or by a grantor before.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    /// `None`: whoever had it from a grantor before.
+    holder: Option<HolderId>,
+    /// After the receipt of the last request.
+    received: MonotonicTime,
+    /// The longest term granted: counted from the last receipt it is no less than any.
+    term: Duration,
+    /// `X_g`; `None`: to be found, when there is an interval.
+    deadline: Option<Timestamp>,
+}
+
+/// Why nothing is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaseRefused {
+    /// Another one holds it, or may.
+    #[error("the lease is held by another one, or may be")]
+    Held,
+    /// The holder has released it: a request of before came late.
+    #[error("the holder has released the lease")]
+    Released,
+    /// A lease by deadline, and the clock has no interval.
+    #[error("a lease by deadline, and there is no certain time: {0}")]
+    Now(#[from] NowError),
+    /// The deadline is beyond the representable times.
+    #[error("the deadline is beyond the representable times")]
+    OutOfRange,
+}
+
+impl LeaseGrantor {
+    /// A grantor for a lease that **nobody has ever granted**: it is free at once.
+    #[must_use]
+    pub fn first_ever(form: LeaseForm, longest_term: Duration) -> LeaseGrantor {
+        LeaseGrantor { form, longest: longest_term, promise: None, released: None }
+    }
+
+    /// A grantor that comes after another one, a restarted process say: free only when the longest term that any of them ever offered is
+    /// over. `longest_term` must be no less than that.
+    #[must_use]
+    pub fn restarted(form: LeaseForm, longest_term: Duration, clock: &impl LeaseClock) -> LeaseGrantor {
+        let received = clock.lease_reading();
+        let mut promise = Promise { holder: None, received, term: longest_term, deadline: None };
+        promise.find_deadline(clock);
+        LeaseGrantor { promise: Some(promise), ..LeaseGrantor::first_ever(form, longest_term) }
+    }
+
+    /// A grantor of leases by deadline that comes after another one, on this machine or any other, and knows from storage until when that one
+    /// had [promised](LeaseGrantor::promised_until): free when that is past, without waiting for a longest term. `longest_term` counts
+    /// should the clock be disrupted meanwhile, and must be no less than any ever offered.
+    #[must_use]
+    pub fn recovered(longest_term: Duration, promised_until: Timestamp, clock: &impl LeaseClock) -> LeaseGrantor {
+        let mut grantor = LeaseGrantor::restarted(LeaseForm::Deadline, longest_term, clock);
+        if let Some(promise) = &mut grantor.promise {
+            promise.deadline = Some(promised_until);
+        }
+        grantor
+    }
+
+    /// Until when all that was granted is promised, by deadline: to be stored, where a successor will find it, **before a grant is sent**.
+    #[must_use]
+    pub fn promised_until(&self) -> Option<Timestamp> {
+        self.promise.and_then(|promise| promise.deadline)
+    }
+
+    /// Grants a term, or renews it, counted from this call; at most the longest term.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseRefused`]; what was granted before is as it was.
+    pub fn grant(&mut self, clock: &impl LeaseClock, request: &LeaseRequest) -> Result<LeaseGrant, LeaseRefused> {
+        if self.released == Some(request.holder) {
+            return Err(LeaseRefused::Released);
+        }
+        let renewed = self.promise.filter(|promise| promise.holder == Some(request.holder));
+        if renewed.is_none() && !self.is_free(clock) {
+            return Err(LeaseRefused::Held);
+        }
+        let received = clock.lease_reading();
+        let term = request.term.min(self.longest);
+        // Nothing granted before reaches further than the longest term from now; what the clock said before need not be believed.
+        let reach = renewed.map_or(term, |promise| promise.term.max(term));
+        let deadline = match self.form.by_deadline() {
+            false => None,
+            true => Some(clock.lease_interval()?.latest().checked_add(reach).ok_or(LeaseRefused::OutOfRange)?),
+        };
+        self.promise = Some(Promise { holder: Some(request.holder), received, term: reach, deadline });
+        Ok(LeaseGrant { holder: request.holder, number: request.number, form: self.form, term })
+    }
+
+    /// Whether nobody holds the lease, certainly.
+    pub fn is_free(&mut self, clock: &impl LeaseClock) -> bool {
+        let Some(promise) = &mut self.promise else { return true };
+        let now = clock.lease_reading();
+        let Some(elapsed) = clock.lease_elapsed(promise.received, now) else {
+            // Nothing is known of the time since: all of the term is counted again from here, and no deadline of before counts.
+            promise.received = now;
+            promise.deadline = None;
+            promise.find_deadline(clock);
+            return false;
+        };
+        let free_by_duration = !self.form.by_duration() || elapsed.at_least >= promise.term;
+        let free_by_deadline = !self.form.by_deadline() || promise.is_past(clock);
+        free_by_duration && free_by_deadline
+    }
+
+    /// The holder gives the lease up. True if it was granted to it.
+    pub fn release(&mut self, release: &LeaseRelease) -> bool {
+        let ours = self.promise.is_some_and(|promise| promise.holder == Some(release.holder));
+        if ours {
+            self.promise = None;
+        }
+        self.released = Some(release.holder);
+        ours
+    }
+
+    /// Who holds the lease, or held it last.
+    #[must_use]
+    pub fn holder(&self) -> Option<HolderId> {
+        self.promise.and_then(|promise| promise.holder)
+    }
+}
+
+impl Promise {
+    /// No grant was later than now. Without an interval it is to be found later; beyond the representable times it is never past.
+    fn find_deadline(&mut self, clock: &impl LeaseClock) {
+        let interval = interval_since(clock, self.received);
+        self.deadline = interval.map(|now| now.latest().checked_add(self.term).unwrap_or(Timestamp::MAX));
+    }
+
+    fn is_past(&mut self, clock: &impl LeaseClock) -> bool {
+        let Some(deadline) = self.deadline else {
+            self.find_deadline(clock);
+            return false;
+        };
+        interval_since(clock, self.received).is_some_and(|now| now.earliest() > deadline)
+    }
+}

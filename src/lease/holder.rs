@@ -1,0 +1,249 @@
+//! The holder's side: requests, grants, and whether the lease is held.
+
+use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
+use super::{LeaseClock, LeaseForm, LeaseState, interval_since, of_one_incarnation};
+use crate::time::{MonotonicTime, TimeInterval, Timestamp};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A lease as its holder knows it.
+///
+/// ```
+/// use std::time::Duration;
+/// use sureclock::{Guarded, Lease, LeaseForm, LeaseGrantor, SureClock};
+///
+/// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
+/// # let (clock, time) = SureClock::manual(interval);
+/// # let grantors_clock = &clock;
+/// let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, Duration::from_secs(10)); // on another machine
+///
+/// let mut lease = Lease::new()?;
+/// let request = lease.request(&clock, Duration::from_secs(10)); // for each transmission a new one
+/// let grant = grantor.grant(grantors_clock, &request)?; // .. over the network, there and back ..
+/// lease.granted(&clock, &grant)?;
+///
+/// match lease.guard(&clock, || "written") {
+///     Guarded::HeldThroughout(written) => println!("{written}"),
+///     Guarded::CannotKnow(_) => println!("done, but perhaps beside another holder"),
+///     Guarded::NotHeld(state) => println!("not done: {state:?}"),
+///     _ => unreachable!(),
+/// }
+/// # time.advance(Duration::from_secs(11));
+/// # assert!(!lease.state(&clock).is_held());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A pause between the look and the act cannot be seen beforehand by anyone: what must not happen twice needs a
+/// [fence](crate::fence) at the resource.
+#[derive(Debug)]
+pub struct Lease {
+    holder: HolderId,
+    next: u64,
+    /// Requests without an answer, the last ones.
+    sent: VecDeque<Sent>,
+    by_duration: Option<ByDuration>,
+    by_deadline: Option<ByDeadline>,
+    form: Option<LeaseForm>,
+}
+
+/// What was read before a request was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    number: u64,
+    reading: MonotonicTime,
+    interval: Option<TimeInterval>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ByDuration {
+    sent: MonotonicTime,
+    term: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ByDeadline {
+    sent: MonotonicTime,
+    deadline: Timestamp,
+}
+
+/// Why a grant does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaseError {
+    /// It answers another holder's request.
+    #[error("the grant is for another holder")]
+    OtherHolder,
+    /// It answers no request that is still known: it has counted already, or eight were sent since.
+    #[error("the grant answers no request that is still open")]
+    UnknownRequest,
+    /// It is by deadline, and the clock had no interval when the request was sent.
+    #[error("a lease by deadline, and there was no certain time when it was requested")]
+    NoInterval,
+    /// The deadline is beyond the representable times.
+    #[error("the deadline is beyond the representable times")]
+    OutOfRange,
+    /// The grantor has changed the form since the last grant.
+    #[error("the grant is of another form than the one before")]
+    OtherForm,
+    /// The system has no random numbers.
+    #[error("the system has no random numbers")]
+    NoRandom,
+}
+
+impl Lease {
+    /// A lease that nobody has granted yet, with a fresh identity.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError::NoRandom`].
+    pub fn new() -> Result<Lease, LeaseError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| LeaseError::NoRandom)?;
+        Ok(Lease::of(HolderId(u128::from_ne_bytes(bytes))))
+    }
+
+    pub(super) fn of(holder: HolderId) -> Lease {
+        Lease { holder, next: 0, sent: VecDeque::new(), by_duration: None, by_deadline: None, form: None }
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn holder(&self) -> HolderId {
+        self.holder
+    }
+
+    /// A request, for the lease or for a renewal. The term counts from this call: send it right afterwards, once. To send it again, ask for
+    /// another one: an answer to the first must not count from the second.
+    #[must_use = "it is to be sent"]
+    pub fn request(&mut self, clock: &impl LeaseClock, term: Duration) -> LeaseRequest {
+        // The reading first: an interval of a later incarnation is then seen.
+        let reading = clock.lease_reading();
+        let interval = clock.lease_interval().ok();
+        let number = self.next;
+        self.next += 1;
+        if self.sent.len() == MOST_OPEN {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent { number, reading, interval });
+        LeaseRequest { holder: self.holder, number, term }
+    }
+
+    /// Counts the answer to a request. However late it comes, and in whatever order; no term is shortened by it.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError`]: the grant does not count, and what was held before is held as before.
+    pub fn granted(&mut self, clock: &impl LeaseClock, grant: &LeaseGrant) -> Result<(), LeaseError> {
+        if grant.holder != self.holder {
+            return Err(LeaseError::OtherHolder);
+        }
+        if self.form.is_some_and(|form| form != grant.form) {
+            return Err(LeaseError::OtherForm);
+        }
+        let open = self.sent.iter().position(|sent| sent.number == grant.number);
+        let sent = open.and_then(|index| self.sent.remove(index)).ok_or(LeaseError::UnknownRequest)?;
+        let by_deadline = match grant.form.by_deadline() {
+            false => None,
+            true => {
+                let earliest = sent.interval.ok_or(LeaseError::NoInterval)?.earliest();
+                let deadline = earliest.checked_add(grant.term).ok_or(LeaseError::OutOfRange)?;
+                Some(ByDeadline { sent: sent.reading, deadline })
+            }
+        };
+        self.form = Some(grant.form);
+        if grant.form.by_duration() {
+            let new = ByDuration { sent: sent.reading, term: grant.term };
+            self.by_duration = Some(self.by_duration.map_or(new, |old| old.or_longer(new, clock)));
+        }
+        if let Some(new) = by_deadline {
+            self.by_deadline = Some(self.by_deadline.map_or(new, |old| old.or_later(new)));
+        }
+        Ok(())
+    }
+
+    /// Whether the lease is held. It looks for a suspend first.
+    pub fn state(&self, clock: &impl LeaseClock) -> LeaseState {
+        let by_duration = self.by_duration.map(|lease| lease.state(clock));
+        let by_deadline = self.by_deadline.map(|lease| lease.state(clock));
+        match (by_duration, by_deadline) {
+            (None, None) => LeaseState::Expired,
+            (Some(state), None) | (None, Some(state)) => state,
+            (Some(a), Some(b)) => a.and(b),
+        }
+    }
+
+    /// Does `work` if the lease is held, and says whether it was held until the end.
+    pub fn guard<T>(&self, clock: &impl LeaseClock, work: impl FnOnce() -> T) -> Guarded<T> {
+        let before = self.state(clock);
+        if !before.is_held() {
+            return Guarded::NotHeld(before);
+        }
+        let done = work();
+        // Held at the end is held throughout: what has passed only grows.
+        if self.state(clock).is_held() { Guarded::HeldThroughout(done) } else { Guarded::CannotKnow(done) }
+    }
+
+    /// Gives the lease up, with every answer that may still come.
+    pub fn release(self) -> LeaseRelease {
+        LeaseRelease { holder: self.holder }
+    }
+}
+
+impl ByDuration {
+    fn state(self, clock: &impl LeaseClock) -> LeaseState {
+        let now = clock.lease_reading();
+        let Some(elapsed) = clock.lease_elapsed(self.sent, now) else { return LeaseState::Indeterminate };
+        match self.term.checked_sub(elapsed.at_most) {
+            Some(at_least) if !at_least.is_zero() => LeaseState::Held { at_least },
+            _ if elapsed.at_least >= self.term => LeaseState::Expired,
+            _ => LeaseState::Indeterminate,
+        }
+    }
+
+    /// The new one, unless the old one may reach further. Either would be true.
+    fn or_longer(self, new: ByDuration, clock: &impl LeaseClock) -> ByDuration {
+        if !of_one_incarnation(self.sent, new.sent) {
+            // The one of an earlier incarnation is worth nothing; the counter's incarnations rise.
+            return if self.sent.incarnation() > new.sent.incarnation() { self } else { new };
+        }
+        let gained = clock.lease_elapsed(self.sent, new.sent).map(|between| between.at_least);
+        // `None` also if the new one was sent before the old one.
+        if gained.is_some_and(|gained| new.term.saturating_add(gained) >= self.term) { new } else { self }
+    }
+}
+
+impl ByDeadline {
+    fn state(self, clock: &impl LeaseClock) -> LeaseState {
+        let Some(now) = interval_since(clock, self.sent) else { return LeaseState::Indeterminate };
+        if now.earliest() > self.deadline {
+            return LeaseState::Expired;
+        }
+        match self.deadline.checked_duration_since(now.latest()) {
+            Some(at_least) if now.latest() < self.deadline => LeaseState::Held { at_least },
+            _ => LeaseState::Indeterminate,
+        }
+    }
+
+    fn or_later(self, new: ByDeadline) -> ByDeadline {
+        if !of_one_incarnation(self.sent, new.sent) {
+            return if self.sent.incarnation() > new.sent.incarnation() { self } else { new };
+        }
+        ByDeadline { sent: self.sent, deadline: self.deadline.max(new.deadline) }
+    }
+}
+
+/// What became of work that was to be done under a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "whether the lease was held is what this says"]
+#[non_exhaustive]
+pub enum Guarded<T> {
+    /// The lease was held before and after, and so all the while.
+    HeldThroughout(T),
+    /// The work is done, and the lease may have ended meanwhile: another holder may have acted too.
+    CannotKnow(T),
+    /// The lease was not certainly held: the work was not begun.
+    NotHeld(LeaseState),
+}
+
+/// Requests that may still be answered. Fewer: answers on slow paths come to nothing; more: as much more to search.
+const MOST_OPEN: usize = 8;

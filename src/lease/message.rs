@@ -1,0 +1,66 @@
+//! What travels between holder and grantor: request, grant, release. With the feature `serde` as data; how they travel, and who may send
+//! them, is up to you.
+
+use super::LeaseForm;
+use std::fmt;
+use std::time::Duration;
+
+/// Who holds: drawn at random for each [`Lease`](super::Lease), 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct HolderId(pub(super) u128);
+
+impl fmt::Display for HolderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A request for a term. One transmission each: what is sent again is a new request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LeaseRequest {
+    pub(super) holder: HolderId,
+    pub(super) number: u64,
+    pub(super) term: Duration,
+}
+
+impl LeaseRequest {
+    /// Who asks.
+    #[must_use]
+    pub const fn holder(&self) -> HolderId {
+        self.holder
+    }
+
+    /// For how long.
+    #[must_use]
+    pub const fn term(&self) -> Duration {
+        self.term
+    }
+}
+
+/// The answer to one request: a term, which is counted from before the request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LeaseGrant {
+    pub(super) holder: HolderId,
+    pub(super) number: u64,
+    pub(super) form: LeaseForm,
+    pub(super) term: Duration,
+}
+
+impl LeaseGrant {
+    /// The term granted, in true time: what was asked for, or the longest that the grantor offers.
+    #[must_use]
+    pub const fn term(&self) -> Duration {
+        self.term
+    }
+}
+
+/// The holder will not act under the lease any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[must_use = "the grantor does not know of it unless it is sent"]
+pub struct LeaseRelease {
+    pub(super) holder: HolderId,
+}

@@ -1,0 +1,347 @@
+//! Leases over clocks that a test moves, at the edges of what they may be wrong by.
+
+use super::*;
+use crate::clock::SureClock;
+use crate::manual::ManualTime;
+use crate::time::{CounterId, Timescale};
+use std::cell::Cell;
+
+const S: Duration = Duration::from_secs(1);
+const NS: Duration = Duration::from_nanos(1);
+
+/// A clock whose elapsed times and intervals are as wide as the test says.
+struct Fake {
+    id: u64,
+    ticks: Cell<u64>,
+    incarnation: Cell<u32>,
+    /// By how much elapsed times are wider on either side.
+    doubt: Duration,
+    interval: Cell<Option<(i64, i64)>>,
+}
+
+impl Fake {
+    fn new(doubt: Duration) -> Fake {
+        let (ticks, incarnation, interval) = (Cell::new(0), Cell::new(0), Cell::new(Some((0, 0))));
+        Fake { id: 1, ticks, incarnation, doubt, interval }
+    }
+
+    /// Moves the counter and the interval.
+    fn pass(&self, by: Duration) {
+        let ns = u64::try_from(by.as_nanos()).unwrap();
+        self.ticks.set(self.ticks.get() + ns);
+        let moved = |at: i64| at + i64::try_from(ns).unwrap();
+        self.interval.set(self.interval.get().map(|(a, b)| (moved(a), moved(b))));
+    }
+}
+
+impl sealed::Sealed for Fake {}
+
+impl LeaseClock for Fake {
+    fn lease_reading(&self) -> MonotonicTime {
+        MonotonicTime::new(CounterId::new(self.id), self.incarnation.get(), self.ticks.get())
+    }
+
+    fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
+        let between = Duration::from_nanos(later.ticks().checked_sub(earlier.ticks())?);
+        let known = of_one_incarnation(earlier, later);
+        known.then(|| Elapsed { at_least: between.saturating_sub(self.doubt), at_most: between + self.doubt })
+    }
+
+    fn lease_interval(&self) -> Result<TimeInterval, NowError> {
+        let (earliest, latest) = self.interval.get().ok_or(NowError::NotSynchronized)?;
+        let at = crate::time::Timestamp::from_unix_nanos;
+        Ok(TimeInterval::new(at(earliest), at(latest), Timescale::Utc).unwrap())
+    }
+}
+
+fn manual() -> (SureClock, ManualTime) {
+    SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap())
+}
+
+/// A lease of ten seconds that was requested and granted now.
+fn granted(clock: &impl LeaseClock, grantor: &mut LeaseGrantor) -> Lease {
+    let mut lease = Lease::new().unwrap();
+    let request = lease.request(clock, 10 * S);
+    lease.granted(clock, &grantor.grant(clock, &request).unwrap()).unwrap();
+    lease
+}
+
+#[test]
+fn by_duration_it_is_held_before_the_term_and_free_no_sooner() {
+    let clock = Fake::new(3 * NS);
+    clock.interval.set(None);
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, 10 * S);
+    assert!(grantor.is_free(&clock));
+    let lease = granted(&clock, &mut grantor);
+    clock.pass(10 * S - 4 * NS);
+    assert_eq!(lease.state(&clock), LeaseState::Held { at_least: NS });
+    clock.pass(NS);
+    assert_eq!(lease.state(&clock), LeaseState::Indeterminate);
+    clock.pass(5 * NS);
+    assert_eq!(lease.state(&clock), LeaseState::Indeterminate);
+    assert!(!grantor.is_free(&clock));
+    clock.pass(NS);
+    assert_eq!(lease.state(&clock), LeaseState::Expired);
+    assert!(grantor.is_free(&clock));
+}
+
+#[test]
+fn by_deadline_it_is_held_before_and_free_after_and_at_the_very_deadline_neither() {
+    let clock = Fake::new(100 * S);
+    clock.interval.set(Some((-5, 5)));
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Deadline, 10 * S);
+    let lease = granted(&clock, &mut grantor);
+    clock.pass(10 * S - 11 * NS);
+    assert_eq!(lease.state(&clock), LeaseState::Held { at_least: NS });
+    clock.pass(NS);
+    assert_eq!(lease.state(&clock), LeaseState::Indeterminate);
+    clock.pass(11 * NS);
+    assert_eq!(lease.state(&clock), LeaseState::Expired);
+    assert!(!grantor.is_free(&clock), "the grantor's deadline is later by the uncertainty");
+    clock.pass(9 * NS);
+    assert!(!grantor.is_free(&clock), "at the deadline");
+    clock.pass(NS);
+    assert!(grantor.is_free(&clock));
+}
+
+#[test]
+fn the_term_counts_from_the_request_however_late_the_answer_comes() {
+    let (clock, time) = manual();
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, 10 * S);
+    let mut lease = Lease::new().unwrap();
+    let request = lease.request(&clock, 10 * S);
+    time.advance(4 * S);
+    let grant = grantor.grant(&clock, &request).unwrap();
+    time.advance(5 * S);
+    lease.granted(&clock, &grant).unwrap();
+    let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("a second is left") };
+    assert!(at_least <= S && at_least > S - Duration::from_millis(3), "{at_least:?}");
+    time.advance(S);
+    assert!(!lease.state(&clock).is_held());
+    assert!(!grantor.is_free(&clock), "the grantor counts from the receipt");
+    time.advance(4 * S + Duration::from_millis(3));
+    assert!(grantor.is_free(&clock));
+}
+
+#[test]
+fn an_answer_counts_for_its_own_transmission_alone_and_once() {
+    let (clock, time) = manual();
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, 10 * S);
+    let mut lease = Lease::new().unwrap();
+    let first = lease.request(&clock, 10 * S);
+    let answer_to_first = grantor.grant(&clock, &first).unwrap();
+    time.advance(6 * S);
+    let second = lease.request(&clock, 10 * S);
+    assert_ne!(first, second);
+    // The second is lost, the answer to the first is late: it must not count from the second.
+    lease.granted(&clock, &answer_to_first).unwrap();
+    let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("four seconds are left") };
+    assert!(at_least <= 4 * S);
+    assert_eq!(lease.granted(&clock, &answer_to_first), Err(LeaseError::UnknownRequest));
+    let stranger = Lease::new().unwrap().request(&clock, S);
+    let to_stranger = LeaseGrant { holder: stranger.holder, number: 1, form: LeaseForm::Duration, term: S };
+    assert_eq!(lease.granted(&clock, &to_stranger), Err(LeaseError::OtherHolder));
+}
+
+#[test]
+fn renewals_lengthen_and_never_shorten_on_either_side() {
+    for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
+        let (clock, time) = manual();
+        let mut grantor = LeaseGrantor::first_ever(form, 10 * S);
+        let mut lease = granted(&clock, &mut grantor);
+        time.advance(S);
+        let short = lease.request(&clock, S);
+        lease.granted(&clock, &grantor.grant(&clock, &short).unwrap()).unwrap();
+        let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("nine seconds are left") };
+        assert!(at_least > 8 * S, "{form:?}: {at_least:?}");
+        time.advance(8 * S);
+        assert!(!grantor.is_free(&clock), "{form:?}: a second of the first term is left");
+        let long = lease.request(&clock, 10 * S);
+        lease.granted(&clock, &grantor.grant(&clock, &long).unwrap()).unwrap();
+        let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("ten seconds are left") };
+        assert!(at_least > 9 * S, "{form:?}: {at_least:?}");
+    }
+}
+
+#[test]
+fn answers_in_the_wrong_order_do_no_harm() {
+    let (clock, time) = manual();
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, 10 * S);
+    let mut lease = Lease::new().unwrap();
+    let first = lease.request(&clock, 10 * S);
+    time.advance(3 * S);
+    let second = lease.request(&clock, 10 * S);
+    let (to_second, to_first) = (grantor.grant(&clock, &second).unwrap(), grantor.grant(&clock, &first).unwrap());
+    lease.granted(&clock, &to_second).unwrap();
+    let before = lease.state(&clock);
+    lease.granted(&clock, &to_first).unwrap();
+    assert_eq!(lease.state(&clock), before);
+}
+
+#[test]
+fn only_one_at_a_time_and_no_longer_than_the_longest_term() {
+    let (clock, time) = manual();
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, 5 * S);
+    let lease = granted(&clock, &mut grantor);
+    let mut other = Lease::new().unwrap();
+    let request = other.request(&clock, 10 * S);
+    assert_eq!(grantor.grant(&clock, &request), Err(LeaseRefused::Held));
+    assert_eq!(grantor.holder(), Some(lease.holder()));
+    time.advance(5 * S);
+    assert!(!lease.state(&clock).is_held());
+    time.advance(Duration::from_millis(3));
+    let grant = grantor.grant(&clock, &request).unwrap();
+    assert_eq!(grant.term(), 5 * S);
+    // The request is five seconds old: nothing is left of the term.
+    other.granted(&clock, &grant).unwrap();
+    assert!(!other.state(&clock).is_held());
+}
+
+#[test]
+fn a_disruption_ends_what_is_held_and_begins_the_grantors_term_anew() {
+    for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
+        let (clock, time) = manual();
+        let mut grantor = LeaseGrantor::first_ever(form, 10 * S);
+        let lease = granted(&clock, &mut grantor);
+        time.advance(9 * S);
+        let interval = clock.now().unwrap();
+        time.disrupt();
+        assert_eq!(lease.state(&clock), LeaseState::Indeterminate, "{form:?}");
+        assert!(!grantor.is_free(&clock));
+        time.set(interval).unwrap();
+        assert_eq!(lease.state(&clock), LeaseState::Indeterminate, "{form:?}");
+        time.advance(2 * S);
+        assert!(!grantor.is_free(&clock), "{form:?}: what was before the disruption counts no more");
+        time.advance(11 * S);
+        assert!(grantor.is_free(&clock), "{form:?}");
+    }
+}
+
+#[test]
+fn a_renewal_after_a_disruption_does_not_take_the_word_of_before() {
+    // The clock was a minute behind when it granted the first term, and nobody knew.
+    let clock = Fake::new(Duration::ZERO);
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Deadline, 100 * S);
+    let mut lease = Lease::new().unwrap();
+    let long = lease.request(&clock, 100 * S);
+    let _ = grantor.grant(&clock, &long).unwrap();
+    clock.incarnation.set(1);
+    clock.interval.set(Some((60_000_000_000, 60_000_000_000)));
+    let short = lease.request(&clock, S);
+    let _ = grantor.grant(&clock, &short).unwrap();
+    clock.pass(99 * S);
+    assert!(!grantor.is_free(&clock), "the term of the first grant may still run");
+    clock.pass(2 * S);
+    assert!(grantor.is_free(&clock));
+}
+
+#[test]
+fn a_restarted_grantor_waits_for_the_longest_term() {
+    for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
+        let (clock, time) = manual();
+        let mut grantor = LeaseGrantor::restarted(form, 10 * S, &clock);
+        let request = Lease::new().unwrap().request(&clock, S);
+        assert_eq!(grantor.grant(&clock, &request), Err(LeaseRefused::Held));
+        time.advance(10 * S - NS);
+        assert_eq!(grantor.grant(&clock, &request), Err(LeaseRefused::Held), "{form:?}");
+        time.advance(S);
+        assert!(grantor.grant(&clock, &request).is_ok(), "{form:?}");
+    }
+}
+
+#[test]
+fn a_grantor_that_recovers_a_deadline_waits_for_that_and_for_more_after_a_disruption() {
+    for disrupted in [false, true] {
+        let (one, ones_time) = manual();
+        let (other, others_time) = manual();
+        let mut grantor = LeaseGrantor::first_ever(LeaseForm::Deadline, 100 * S);
+        let _lease = granted(&one, &mut grantor);
+        ones_time.advance(S);
+        let until = grantor.promised_until().unwrap();
+        let mut successor = LeaseGrantor::recovered(100 * S, until, &other);
+        others_time.advance(9 * S);
+        assert!(!successor.is_free(&other));
+        if disrupted {
+            let interval = other.now().unwrap();
+            others_time.disrupt();
+            others_time.set(interval).unwrap();
+            assert!(!successor.is_free(&other));
+            others_time.advance(99 * S);
+            assert!(!successor.is_free(&other), "nothing that was read before counts");
+        }
+        others_time.advance(2 * S);
+        assert!(successor.is_free(&other), "{disrupted}");
+    }
+}
+
+#[test]
+fn both_forms_together_are_held_only_if_both_are() {
+    let held = |ns| LeaseState::Held { at_least: Duration::from_nanos(ns) };
+    let (unsure, over) = (LeaseState::Indeterminate, LeaseState::Expired);
+    let table = [
+        (held(1), held(2), held(1)),
+        (held(1), unsure, unsure),
+        (held(1), over, over),
+        (unsure, unsure, unsure),
+        (unsure, over, over),
+        (over, over, over),
+    ];
+    for (a, b, both) in table {
+        assert_eq!(a.and(b), both);
+        assert_eq!(b.and(a), both);
+    }
+    // Without an interval: by duration yes, by both no.
+    let clock = Fake::new(Duration::ZERO);
+    for (form, held) in [(LeaseForm::Duration, true), (LeaseForm::Deadline, false), (LeaseForm::Both, false)] {
+        let lease = granted(&clock, &mut LeaseGrantor::first_ever(form, 10 * S));
+        let interval = clock.interval.replace(None);
+        assert_eq!(lease.state(&clock).is_held(), held, "{form:?}");
+        clock.interval.set(interval);
+        assert!(lease.state(&clock).is_held());
+    }
+}
+
+#[test]
+fn a_released_lease_is_free_at_once_and_its_late_requests_are_refused() {
+    let (clock, _time) = manual();
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, 10 * S);
+    let mut lease = granted(&clock, &mut grantor);
+    let late = lease.request(&clock, 10 * S);
+    let stranger = Lease::new().unwrap().release();
+    assert!(!grantor.release(&stranger), "not the stranger's to give up");
+    assert!(!grantor.is_free(&clock));
+    assert!(grantor.release(&lease.release()));
+    assert!(grantor.is_free(&clock));
+    assert_eq!(grantor.grant(&clock, &late), Err(LeaseRefused::Released));
+}
+
+#[test]
+fn work_under_a_lease_is_not_begun_or_held_throughout_or_nobody_knows() {
+    let (clock, time) = manual();
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, 10 * S);
+    let lease = granted(&clock, &mut grantor);
+    assert_eq!(lease.guard(&clock, || 1), Guarded::HeldThroughout(1));
+    assert_eq!(lease.guard(&clock, || time.advance(11 * S)), Guarded::CannotKnow(()));
+    let begun = Cell::new(false);
+    assert_eq!(lease.guard(&clock, || begun.set(true)), Guarded::NotHeld(LeaseState::Expired));
+    assert!(!begun.get());
+    assert_eq!(Lease::new().unwrap().guard(&clock, || ()), Guarded::NotHeld(LeaseState::Expired));
+}
+
+#[test]
+fn terms_at_the_end_of_time_are_errors_or_never_over() {
+    let clock = Fake::new(Duration::ZERO);
+    let mut lease = Lease::new().unwrap();
+    let request = lease.request(&clock, Duration::MAX);
+    let mut by_deadline = LeaseGrantor::first_ever(LeaseForm::Deadline, Duration::MAX);
+    assert_eq!(by_deadline.grant(&clock, &request), Err(LeaseRefused::OutOfRange));
+    assert!(by_deadline.is_free(&clock), "nothing was granted");
+    let mut by_duration = LeaseGrantor::first_ever(LeaseForm::Duration, Duration::MAX);
+    lease.granted(&clock, &by_duration.grant(&clock, &request).unwrap()).unwrap();
+    clock.pass(1_000_000 * S);
+    assert!(lease.state(&clock).is_held() && !by_duration.is_free(&clock));
+    assert_eq!(
+        lease.granted(&clock, &LeaseGrant { holder: lease.holder(), number: 9, form: LeaseForm::Deadline, term: S }),
+        Err(LeaseError::OtherForm)
+    );
+}
