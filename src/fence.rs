@@ -7,18 +7,27 @@
 //! | token beside the state | verdict |
 //! |---|---|
 //! | a lower sequence | [`Stale`](Rejected::Stale): a zombie |
-//! | the same sequence, another holder | [`OtherHolder`](Rejected::OtherHolder): a clone, restored from before the grant |
-//! | the same holder, a write number below the last | [`Replayed`](Rejected::Replayed) |
-//! | the same write number, the same content | [`Admitted::Retry`]: it was written; answer as then |
-//! | the same write number, other content | [`Conflicting`](Rejected::Conflicting): a clone, made while holding |
-//! | a higher write number, or a higher sequence | [`Admitted::Write`]: store this state with the write |
+//! | a higher sequence, a [barrier](FencedWriter::barrier) | [`Admitted::Write`]: store this state; from now on nobody of before is admitted |
+//! | a higher sequence, a write | [`NoBarrier`](Rejected::NoBarrier) |
+//! | the same sequence, another holder | [`OtherHolder`](Rejected::OtherHolder): a clone, restored from before the nonce was drawn |
+//! | the last write again, the same token | [`Admitted::Retry`]: it was made; answer as then |
+//! | the next write, on top of the last one | [`Admitted::Write`]: store this state with the write |
+//! | the next write or the last one, but not the same chain | [`Conflicting`](Rejected::Conflicting): a clone, made while holding |
+//! | a write before the last | [`Replayed`](Rejected::Replayed) |
+//! | a write after the next | [`Gap`](Rejected::Gap): the one before it has not arrived; send that first |
+//!
+//! The writes of one holder to one resource are a chain: each token names the one before it. Two copies of one holder go on from the same
+//! token; as soon as one of them has written, what the other sends has a number that is taken, or names a token that is not the last. So
+//! whatever a copy gets in is on top of writes that it knows. A number that has only to be higher does not do: a copy that had
+//! written elsewhere meanwhile had a higher one, and wrote over what it had not seen.
 //!
 //! Rules for those who use it:
 //!
-//! - A new holder writes its [`barrier`](FencedWriter::barrier) to every shard **before it reads there**: otherwise a zombie may write after
-//!   the read, to a shard that has not heard of the new holder.
+//! - A new holder writes its barrier to every shard **before it reads there**: otherwise a zombie may write after the read, to a shard that has
+//!   not heard of the new holder.
+//! - A write whose outcome is unknown is sent again with its token before the next one; a holder that cannot go on acquires a new sequence.
 //! - The sequence comes from a store that never gives one twice and never a lower one: etcd's revision, a row in a database.
-//! - The nonce is drawn after the grant, so make the [`FencedWriter`] when the lease is granted, not before.
+//! - The nonce is drawn after the grant, so make the [`FencingHolder`] when the lease is granted, not before.
 //! - A resource that is restored from a backup has forgotten who wrote last: begin it with [`FenceState::above`] the highest sequence that the
 //!   store gave out.
 //!
@@ -30,6 +39,7 @@
 
 use parking_lot::{Mutex, MutexGuard};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use std::cmp::Ordering;
 use std::hash::Hasher as _;
 use std::ops::{Deref, DerefMut};
 
@@ -42,10 +52,12 @@ pub struct FencingToken {
     pub sequence: u64,
     /// Drawn at random by the holder, after the grant.
     pub holder: u128,
-    /// The holder's count of its writes; 0 is the barrier.
+    /// The count of the holder's writes to this resource; 0 is the barrier.
     pub write: u64,
-    /// The [`digest`] of what is written.
-    pub digest: u128,
+    /// The `id` of the write before this one; 0 for the first one.
+    pub previous: u128,
+    /// What tells this write from every other: 128 bits of `previous`, of what is written and of the system's random numbers; 0 of a barrier.
+    pub id: u128,
 }
 
 /// What the resource keeps: the last token admitted.
@@ -58,8 +70,8 @@ pub struct FenceState {
     pub holder: u128,
     /// That holder's last write.
     pub write: u64,
-    /// What it wrote.
-    pub digest: u128,
+    /// Its `id`.
+    pub last: u128,
 }
 
 impl FenceState {
@@ -70,7 +82,7 @@ impl FenceState {
     #[must_use]
     pub const fn above(sequence: u64) -> FenceState {
         // No holder draws 0, so the sequence itself is another holder's.
-        FenceState { sequence, holder: 0, write: 0, digest: 0 }
+        FenceState { sequence, holder: 0, write: 0, last: 0 }
     }
 }
 
@@ -111,11 +123,25 @@ pub enum Rejected {
         /// The holder's last one.
         last: u64,
     },
-    /// Two writes of one holder have one number and are not the same: it was cloned while it held.
-    #[error("write {write} was made already, with other content")]
+    /// The write is not on top of the last one: the holder was cloned while it held.
+    #[error("write {write} does not follow what was written last")]
     Conflicting {
         /// The token's.
         write: u64,
+    },
+    /// The write before it has not arrived: send that first, and then this one again.
+    #[error("write {write} came before write {expected}")]
+    Gap {
+        /// The token's.
+        write: u64,
+        /// The one that is missing.
+        expected: u64,
+    },
+    /// A new holder has to set its barrier before it writes.
+    #[error("sequence {sequence} writes before it has set its barrier")]
+    NoBarrier {
+        /// The token's.
+        sequence: u64,
     },
     /// 0 is no sequence, and after 2^64 - 1 there would be no successor.
     #[error("sequence {sequence} is outside of 1 to 2^64 - 2")]
@@ -133,11 +159,12 @@ pub enum Rejected {
 /// [`Rejected`]: write nothing, change nothing.
 ///
 /// ```
-/// use sureclock::fence::{Admitted, FenceState, FencedWriter, Rejected, admit};
+/// use sureclock::fence::{Admitted, FenceState, FencingHolder, Rejected, admit};
 ///
 /// let mut state = FenceState::NEW; // stored with the resource
-/// let (mut first, mut second) = (FencedWriter::new(7)?, FencedWriter::new(8)?);
-/// for token in [first.token(b"a")?, second.barrier()] {
+/// let mut first = FencingHolder::new(7)?.writer();
+/// let second = FencingHolder::new(8)?.writer();
+/// for token in [first.barrier(), first.token(b"a")?, second.barrier()] {
 ///     let Admitted::Write(new) = admit(&state, &token)? else { unreachable!("nothing is written twice here") };
 ///     state = new; // .. with the write, in one transaction
 /// }
@@ -145,47 +172,51 @@ pub enum Rejected {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejected> {
-    let FencingToken { sequence, holder, write, digest } = *token;
+    let FencingToken { sequence, holder, write, previous, id } = *token;
+    let admitted = Ok(Admitted::Write(FenceState { sequence, holder, write, last: id }));
     if sequence == 0 || sequence == u64::MAX {
         return Err(Rejected::OutOfRange { sequence });
     }
     if sequence < state.sequence {
         return Err(Rejected::Stale { sequence, highest: state.sequence });
     }
-    if sequence == state.sequence {
-        if holder != state.holder {
-            return Err(Rejected::OtherHolder { sequence });
-        }
-        if write < state.write {
-            return Err(Rejected::Replayed { write, last: state.write });
-        }
-        if write == state.write {
-            return if digest == state.digest { Ok(Admitted::Retry) } else { Err(Rejected::Conflicting { write }) };
-        }
+    if sequence > state.sequence {
+        return if write == 0 { admitted } else { Err(Rejected::NoBarrier { sequence }) };
     }
-    Ok(Admitted::Write(FenceState { sequence, holder, write, digest }))
+    if holder != state.holder {
+        return Err(Rejected::OtherHolder { sequence });
+    }
+    // The next number, if there is one: after the last one everything is at or below it.
+    let next = state.write.checked_add(1);
+    match write.cmp(&state.write) {
+        Ordering::Less => Err(Rejected::Replayed { write, last: state.write }),
+        Ordering::Equal if id == state.last => Ok(Admitted::Retry),
+        Ordering::Equal => Err(Rejected::Conflicting { write }),
+        Ordering::Greater if next != Some(write) => Err(Rejected::Gap { write, expected: next.unwrap_or(u64::MAX) }),
+        Ordering::Greater if previous != state.last => Err(Rejected::Conflicting { write }),
+        Ordering::Greater => admitted,
+    }
 }
 
-/// The digest of what is written: 128 bits, the same on every machine and in every version. It tells accidents apart, not forgeries.
+/// The holder of a sequence, with the nonce that tells it from every copy of it that was made before.
 ///
-/// # Source
-///
-/// SipHash-2-4 with 128 bits of output and a key of zeros; Aumasson and Bernstein (2012).
-#[must_use]
-pub fn digest(content: &[u8]) -> u128 {
-    let mut hasher = SipHasher24::new();
-    hasher.write(content);
-    hasher.finish128().as_u128()
+/// Not `Clone`: two of it would be two holders.
+#[derive(Debug)]
+pub struct FencingHolder {
+    sequence: u64,
+    holder: u128,
 }
 
-/// A holder of a sequence: makes the token of each of its writes.
+/// A holder's writes to one resource: makes the token of each.
 ///
-/// Not `Clone`: two of it would be two holders. One write number is one write, so a write that is sent again goes with its first token.
+/// Not `Clone`, and one for each resource: the tokens of one resource are a chain. One token is one write, so a write that is sent again goes
+/// with its first token.
 #[derive(Debug)]
 pub struct FencedWriter {
     sequence: u64,
     holder: u128,
     writes: u64,
+    last: u128,
 }
 
 /// Why there is no token.
@@ -206,47 +237,67 @@ pub enum FencingError {
     NoRandom,
 }
 
-impl FencedWriter {
-    /// A holder of `sequence`, which the lease was granted with. Draws its nonce now: call it after the grant.
+impl FencingHolder {
+    /// The holder of `sequence`, which the lease was granted with. Draws its nonce now: call it after the grant.
     ///
     /// # Errors
     ///
     /// [`FencingError::OutOfRange`], [`FencingError::NoRandom`].
-    pub fn new(sequence: u64) -> Result<FencedWriter, FencingError> {
+    pub fn new(sequence: u64) -> Result<FencingHolder, FencingError> {
         if sequence == 0 || sequence == u64::MAX {
             return Err(FencingError::OutOfRange { sequence });
         }
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|_| FencingError::NoRandom)?;
         // 0 is nobody.
-        let holder = u128::from_ne_bytes(bytes).max(1);
-        Ok(FencedWriter { sequence, holder, writes: 0 })
+        Ok(FencingHolder { sequence, holder: random()?.max(1) })
     }
 
-    /// The token to be written to every shard before the first read there.
+    /// The writer to one resource. A second one for the same resource would be taken for a clone.
+    #[must_use]
+    pub fn writer(&self) -> FencedWriter {
+        FencedWriter { sequence: self.sequence, holder: self.holder, writes: 0, last: 0 }
+    }
+}
+
+impl FencedWriter {
+    /// The token to be written to the resource before the first read there.
     pub fn barrier(&self) -> FencingToken {
-        FencingToken { sequence: self.sequence, holder: self.holder, write: 0, digest: digest(&[]) }
+        FencingToken { sequence: self.sequence, holder: self.holder, write: 0, previous: 0, id: 0 }
     }
 
     /// The token of a new write of this content.
     ///
     /// # Errors
     ///
-    /// [`FencingError::Exhausted`] after 2^64 - 1 writes.
+    /// [`FencingError::Exhausted`] after 2^64 - 1 writes; [`FencingError::NoRandom`].
     pub fn token(&mut self, content: &[u8]) -> Result<FencingToken, FencingError> {
         let write = self.writes.checked_add(1).ok_or(FencingError::Exhausted)?;
-        self.writes = write;
-        Ok(FencingToken { write, digest: digest(content), ..self.barrier() })
+        let (previous, random) = (self.last, random()?);
+        let mut hasher = SipHasher24::new();
+        hasher.write(&previous.to_le_bytes());
+        hasher.write(&random.to_le_bytes());
+        hasher.write(content);
+        // 0 is the barrier's.
+        let id = hasher.finish128().as_u128().max(1);
+        (self.writes, self.last) = (write, id);
+        Ok(FencingToken { write, previous, id, ..self.barrier() })
     }
+}
+
+fn random() -> Result<u128, FencingError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| FencingError::NoRandom)?;
+    Ok(u128::from_ne_bytes(bytes))
 }
 
 /// A resource in this process's memory with its fence: written to only through a token that is admitted, and held meanwhile.
 ///
 /// ```
-/// use sureclock::fence::{Fence, FencedWriter};
+/// use sureclock::fence::{Fence, FencingHolder};
 ///
 /// let balance = Fence::new(100);
-/// let (mut old, mut new) = (FencedWriter::new(1)?, FencedWriter::new(2)?);
+/// let (mut old, mut new) = (FencingHolder::new(1)?.writer(), FencingHolder::new(2)?.writer());
+/// balance.lock(&old.barrier())?.commit();
+/// balance.lock(&new.barrier())?.commit();
 /// let mut guard = balance.lock(&new.token(b"90")?)?;
 /// *guard = 90;
 /// guard.commit();
@@ -273,7 +324,7 @@ impl<R> Fence<R> {
         Fence { inner: Mutex::new((state, resource)) }
     }
 
-    /// Holds the resource for the write of `token`. From now on every lower sequence is refused, also if the write is not committed.
+    /// Holds the resource for the write of `token`. A barrier holds from now on, committed or not.
     ///
     /// # Errors
     ///
@@ -285,8 +336,7 @@ impl<R> Fence<R> {
             Admitted::Retry => None,
             Admitted::Write(new) => {
                 if new.sequence > state.sequence {
-                    // A barrier is all there is of the new holder yet.
-                    inner.0 = FenceState { write: 0, digest: digest(&[]), ..new };
+                    inner.0 = new;
                 }
                 Some(new)
             }

@@ -3,8 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-fn token(sequence: u64, holder: u128, write: u64, content: &[u8]) -> FencingToken {
-    FencingToken { sequence, holder, write, digest: digest(content) }
+fn token(sequence: u64, holder: u128, write: u64, previous: u128, id: u128) -> FencingToken {
+    FencingToken { sequence, holder, write, previous, id }
 }
 
 fn after(state: &FenceState, token: &FencingToken) -> FenceState {
@@ -14,60 +14,91 @@ fn after(state: &FenceState, token: &FencingToken) -> FenceState {
     }
 }
 
+fn writer(sequence: u64) -> FencedWriter {
+    FencingHolder::new(sequence).unwrap().writer()
+}
+
 #[test]
 fn a_zombie_is_refused_once_its_successor_has_set_its_barrier() {
-    let (mut zombie, successor) = (FencedWriter::new(3).unwrap(), FencedWriter::new(4).unwrap());
-    let state = after(&FenceState::NEW, &zombie.token(b"before").unwrap());
+    let (mut zombie, mut successor) = (writer(3), writer(4));
+    let state = after(&after(&FenceState::NEW, &zombie.barrier()), &zombie.token(b"before").unwrap());
     let late = zombie.token(b"late").unwrap();
     assert!(matches!(admit(&state, &late), Ok(Admitted::Write(_))), "without the barrier it would get in");
+    assert_eq!(admit(&state, &successor.token(b"x").unwrap()), Err(Rejected::NoBarrier { sequence: 4 }));
     let state = after(&state, &successor.barrier());
     assert_eq!(admit(&state, &late), Err(Rejected::Stale { sequence: 3, highest: 4 }));
 }
 
 #[test]
 fn two_holders_of_one_sequence_are_told_apart_by_the_nonce() {
-    let (one, mut clone) = (FencedWriter::new(3).unwrap(), FencedWriter::new(3).unwrap());
+    let (one, mut clone) = (writer(3), writer(3));
     let state = after(&FenceState::NEW, &one.barrier());
     assert_eq!(admit(&state, &clone.barrier()), Err(Rejected::OtherHolder { sequence: 3 }));
     assert_eq!(admit(&state, &clone.token(b"x").unwrap()), Err(Rejected::OtherHolder { sequence: 3 }));
 }
 
 #[test]
-fn a_clone_made_while_holding_is_told_from_a_retry_by_what_it_writes() {
-    let state = after(&FenceState::NEW, &token(3, 9, 5, b"mine"));
-    assert_eq!(admit(&state, &token(3, 9, 5, b"mine")), Ok(Admitted::Retry));
-    assert_eq!(admit(&state, &token(3, 9, 5, b"the clone's")), Err(Rejected::Conflicting { write: 5 }));
-    assert_eq!(admit(&state, &token(3, 9, 4, b"mine")), Err(Rejected::Replayed { write: 4, last: 5 }));
+fn a_clone_made_while_holding_is_refused_whatever_it_has_done_meanwhile() {
+    let state = after(&FenceState::NEW, &token(3, 9, 0, 0, 0));
+    // The one writes its first and second here, the clone too.
+    let state = after(&state, &token(3, 9, 1, 0, 100));
+    assert_eq!(admit(&state, &token(3, 9, 1, 0, 100)), Ok(Admitted::Retry));
+    assert_eq!(admit(&state, &token(3, 9, 1, 0, 200)), Err(Rejected::Conflicting { write: 1 }));
+    assert_eq!(admit(&state, &token(3, 9, 2, 200, 201)), Err(Rejected::Conflicting { write: 2 }), "the clone's second");
+    assert_eq!(admit(&state, &token(3, 9, 3, 201, 202)), Err(Rejected::Gap { write: 3, expected: 2 }));
+    let state = after(&state, &token(3, 9, 2, 100, 101));
+    assert_eq!(admit(&state, &token(3, 9, 1, 0, 200)), Err(Rejected::Replayed { write: 1, last: 2 }));
+    assert_eq!(admit(&state, &token(3, 9, 0, 0, 0)), Err(Rejected::Replayed { write: 0, last: 2 }));
+}
+
+#[test]
+fn a_write_that_overtakes_another_waits_for_it() {
+    let mut writer = writer(1);
+    let state = after(&FenceState::NEW, &writer.barrier());
+    let (first, second) = (writer.token(b"1").unwrap(), writer.token(b"2").unwrap());
+    assert_eq!(admit(&state, &second), Err(Rejected::Gap { write: 2, expected: 1 }));
+    let state = after(&state, &first);
+    assert_eq!(after(&state, &second).write, 2);
 }
 
 #[test]
 fn a_restored_resource_refuses_every_sequence_given_out_before() {
     let restored = FenceState::above(7);
-    assert_eq!(admit(&restored, &token(6, 1, 1, b"")), Err(Rejected::Stale { sequence: 6, highest: 7 }));
-    assert_eq!(admit(&restored, &token(7, 1, 1, b"")), Err(Rejected::OtherHolder { sequence: 7 }));
-    assert!(admit(&restored, &token(8, 1, 1, b"")).is_ok());
+    assert_eq!(admit(&restored, &writer(6).barrier()), Err(Rejected::Stale { sequence: 6, highest: 7 }));
+    assert_eq!(admit(&restored, &writer(7).barrier()), Err(Rejected::OtherHolder { sequence: 7 }));
+    assert!(admit(&restored, &writer(8).barrier()).is_ok());
 }
 
 #[test]
 fn the_ends_of_the_numbers_are_errors_and_lock_nobody_out() {
     for sequence in [0, u64::MAX] {
-        assert_eq!(admit(&FenceState::NEW, &token(sequence, 1, 1, b"")), Err(Rejected::OutOfRange { sequence }));
-        assert_eq!(FencedWriter::new(sequence).map(|_| ()), Err(FencingError::OutOfRange { sequence }));
+        assert_eq!(admit(&FenceState::NEW, &token(sequence, 1, 0, 0, 0)), Err(Rejected::OutOfRange { sequence }));
+        assert_eq!(FencingHolder::new(sequence).map(|_| ()), Err(FencingError::OutOfRange { sequence }));
     }
-    let last = after(&FenceState::NEW, &token(u64::MAX - 1, 1, u64::MAX, b""));
-    assert_eq!(admit(&last, &token(u64::MAX - 1, 1, u64::MAX, b"")), Ok(Admitted::Retry));
-    let mut writer = FencedWriter { writes: u64::MAX - 1, ..FencedWriter::new(1).unwrap() };
+    let last = FenceState { sequence: u64::MAX - 1, holder: 1, write: u64::MAX, last: 5 };
+    assert_eq!(admit(&last, &token(u64::MAX - 1, 1, u64::MAX, 4, 5)), Ok(Admitted::Retry));
+    assert_eq!(admit(&last, &token(u64::MAX - 1, 1, 0, 0, 0)), Err(Rejected::Replayed { write: 0, last: u64::MAX }));
+    let mut writer = FencedWriter { writes: u64::MAX - 1, ..writer(1) };
     assert_eq!(writer.token(b"").map(|token| token.write), Ok(u64::MAX));
     assert_eq!(writer.token(b""), Err(FencingError::Exhausted));
 }
 
 #[test]
-fn a_guard_that_is_dropped_leaves_the_number_free_and_the_sequence_raised() {
+fn one_content_twice_is_two_writes() {
+    let (mut writer, mut clone) = (writer(1), FencedWriter { sequence: 1, holder: 1, writes: 0, last: 0 });
+    assert_ne!(writer.token(b"+1").unwrap().id, writer.token(b"+1").unwrap().id);
+    let mut copy = FencedWriter { ..clone };
+    assert_ne!(clone.token(b"+1").unwrap().id, copy.token(b"+1").unwrap().id, "two requests, not one sent again");
+}
+
+#[test]
+fn a_guard_that_is_dropped_leaves_the_write_open_and_the_barrier_set() {
     let fence = Fence::new(0);
-    let mut writer = FencedWriter::new(2).unwrap();
+    let mut writer = writer(2);
+    drop(fence.lock(&writer.barrier()).unwrap());
+    assert_eq!(fence.state().sequence, 2);
     let write = writer.token(b"1").unwrap();
     drop(fence.lock(&write).unwrap());
-    assert_eq!(fence.lock(&token(1, 1, 1, b"")).map(|_| ()), Err(Rejected::Stale { sequence: 1, highest: 2 }));
     let mut guard = fence.lock(&write).unwrap();
     assert!(!guard.is_retry());
     *guard = 1;
@@ -77,36 +108,35 @@ fn a_guard_that_is_dropped_leaves_the_number_free_and_the_sequence_raised() {
     assert_eq!(fence.state().write, 1);
 }
 
-#[test]
-fn the_digest_is_the_published_one() {
-    // SipHash-2-4-128 of nothing under a key of zeros.
-    assert_eq!(digest(&[]), SipHasher24::new_with_keys(0, 0).finish128().as_u128());
-    assert_ne!(digest(b"a"), digest(b"b"));
-}
-
-/// All tokens that have been admitted, and what may be admitted after them.
+/// What has been admitted, and whether a token is the next of it.
 fn may_be_written(admitted: &[FencingToken], new: &FencingToken) -> bool {
+    let of_it: Vec<_> = admitted.iter().filter(|old| old.sequence == new.sequence).collect();
     let succeeded = admitted.iter().any(|old| old.sequence > new.sequence);
-    let twice = admitted.iter().any(|old| old.sequence == new.sequence && old.holder != new.holder);
-    let late = admitted.iter().any(|old| old.sequence == new.sequence && old.write >= new.write);
-    !succeeded && !twice && !late
+    match of_it.last() {
+        _ if succeeded => false,
+        None => new.write == 0,
+        Some(last) => last.holder == new.holder && new.write == last.write + 1 && new.previous == last.id,
+    }
 }
 
 proptest! {
     #[test]
     fn what_is_written_is_what_the_definition_allows(
-        tokens in proptest::collection::vec((1_u64..4, 1_u128..3, 0_u64..4, 0_u8..2), 0..20)
+        tokens in proptest::collection::vec((1_u64..4, 1_u128..3, 0_u64..4, 0_u128..2, 0_u128..2), 0..30)
     ) {
         let (mut state, mut admitted) = (FenceState::NEW, Vec::new());
-        for (sequence, holder, write, content) in tokens {
-            let token = token(sequence, holder, write, &[content]);
+        for (sequence, holder, write, previous, id) in tokens {
+            let token = token(sequence, holder, write, previous, id);
             match admit(&state, &token) {
                 Ok(Admitted::Write(new)) => {
                     prop_assert!(may_be_written(&admitted, &token));
                     admitted.push(token);
                     state = new;
                 }
-                Ok(Admitted::Retry) => prop_assert_eq!(admitted.last(), Some(&token)),
+                Ok(Admitted::Retry) => {
+                    let last = admitted.last().map(|last| (last.sequence, last.holder, last.write, last.id));
+                    prop_assert_eq!(last, Some((sequence, holder, write, id)));
+                }
                 Err(_) => prop_assert!(!may_be_written(&admitted, &token)),
             }
         }
