@@ -173,6 +173,10 @@ fn copy_tree(to: &Path) {
         "examples",
         "tests/catalogue",
         "tests/simulation.rs",
+        // Named in the manifest.
+        "tests/external_consistency.rs",
+        "tests/fences.rs",
+        "tests/leases.rs",
         "benches",
     ];
     for name in wanted {
