@@ -5,6 +5,7 @@ use crate::bound::params::Params;
 use crate::bound::quick::Quick;
 use crate::bound::{AtError, DisruptionReason, NowError};
 use crate::builder::Builder;
+use crate::causality::{Envelope, OpenError, Opened};
 use crate::commit::{CommitError, MarkFile, Sleeper};
 use crate::counter::{self, Counter, Look, ProcessMark, Suspends};
 use crate::lease::LeaseClock;
@@ -514,6 +515,24 @@ impl SureClock {
             self.inner.shared.given_out.reset();
         }
         begun
+    }
+
+    /// Puts the interval before a payload that is sent: whoever [opens](SureClock::open) it audits both clocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`now`](SureClock::now).
+    pub fn seal<P: AsRef<[u8]>>(&self, payload: P) -> Result<Envelope<P>, NowError> {
+        Ok(Envelope::new(self.now()?, self.inner.shared.publication().epoch, payload))
+    }
+
+    /// Opens what was received. Says so if it proves that one of the two clocks is wrong; it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: damaged, of another timescale, or this clock has no interval.
+    pub fn open<'a, P: AsRef<[u8]>>(&self, envelope: &'a Envelope<P>) -> Result<Opened<'a, P>, OpenError> {
+        envelope.open(self.now()?)
     }
 
     /// The operating system's guess, for showing beside a bound.

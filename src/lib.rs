@@ -83,6 +83,7 @@
 
 mod bound;
 mod builder;
+pub mod causality;
 mod clock;
 mod commit;
 mod counter;

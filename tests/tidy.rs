@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 17] = [
+const FLOORS: [(&str, u32); 18] = [
     ("time", 0),
     ("counter", 1),
     ("bound", 1),
     ("publish", 2),
     ("lease", 2),
     ("fence", 2),
+    ("causality", 2),
     ("source", 3),
     ("sync", 4),
     ("clock", 5),

@@ -1,4 +1,5 @@
 //! A reference NTP server on loopback for the examples: it takes this machine's OS clock for true time, ± 100 µs.
+#![allow(dead_code, reason = "each example uses a part of it")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -7,18 +8,27 @@ use sureclock::{SureClock, TimeInterval, Timescale};
 
 /// Starts a server in this process; it runs until the process ends.
 pub(crate) fn start_reference_server() -> std::io::Result<SocketAddr> {
-    start_reference_server_behind(Duration::ZERO, Duration::ZERO)
+    start(Duration::ZERO, Duration::ZERO, Duration::ZERO)
+}
+
+/// Starts one whose time is ahead, and who says nothing of it.
+pub(crate) fn start_liar(ahead: Duration) -> std::io::Result<SocketAddr> {
+    start(Duration::ZERO, Duration::ZERO, ahead)
 }
 
 /// Starts one that questions take `there` to reach and answers `back` to come from. One question at a time.
 pub(crate) fn start_reference_server_behind(there: Duration, back: Duration) -> std::io::Result<SocketAddr> {
+    start(there, back, Duration::ZERO)
+}
+
+fn start(there: Duration, back: Duration, ahead: Duration) -> std::io::Result<SocketAddr> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let address = socket.local_addr()?;
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
             std::thread::sleep(there);
-            let (Some(received), Some(transmitted)) = (os_time(), os_time()) else { continue };
+            let (Some(received), Some(transmitted)) = (os_time(ahead), os_time(ahead)) else { continue };
             if let Ok(reply) = respond(&buffer[..length], &received, &transmitted, &ServerIdentity::default()) {
                 std::thread::sleep(back);
                 let _ = socket.send_to(&reply, client);
@@ -28,8 +38,8 @@ pub(crate) fn start_reference_server_behind(there: Duration, back: Duration) -> 
     Ok(address)
 }
 
-fn os_time() -> Option<TimeInterval> {
+fn os_time(ahead: Duration) -> Option<TimeInterval> {
     let half = Duration::from_micros(100);
-    let now = SureClock::wall_time().assume_true();
+    let now = SureClock::wall_time().assume_true().checked_add(ahead)?;
     TimeInterval::new(now.checked_sub(half)?, now.checked_add(half)?, Timescale::Utc).ok()
 }

@@ -9,7 +9,6 @@ mod node;
 mod partition;
 mod storage;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "each example uses a part of it")]
 mod support;
 mod transaction;
 

@@ -1,0 +1,81 @@
+//! The store of the example: it grants the lease with a sequence, and keeps a balance behind a fence. Real ones: etcd, PostgreSQL.
+
+use crate::TERM;
+use serde::{Deserialize, Serialize};
+use sureclock::fence::{Fence, FencingToken};
+use sureclock::{LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock};
+
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Ask {
+    Lease(LeaseRequest),
+    /// Sets the barrier and reads the balance.
+    Lead(FencingToken),
+    AboutToWrite,
+    Write(FencingToken, u64),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Granted(LeaseGrant, u64),
+    Balance(u64),
+    Done,
+    Refused(String),
+}
+
+pub(crate) struct Store {
+    clock: SureClock,
+    grantor: LeaseGrantor,
+    sequence: u64,
+    fence: Fence<u64>,
+    /// What a store without a fence has.
+    unfenced: Option<u64>,
+    pub(crate) deposited: u64,
+}
+
+impl Store {
+    pub(crate) fn new(clock: SureClock, fenced: bool) -> Store {
+        let grantor = LeaseGrantor::first_ever(LeaseForm::Duration, TERM);
+        let unfenced = (!fenced).then_some(0);
+        Store { clock, grantor, sequence: 0, fence: Fence::new(0), unfenced, deposited: 0 }
+    }
+
+    pub(crate) fn balance(&self) -> u64 {
+        self.unfenced.unwrap_or_else(|| *self.fence.read())
+    }
+
+    pub(crate) fn answer(&mut self, name: &str, ask: Ask) -> Result<Answer> {
+        Ok(match ask {
+            Ask::Lease(request) => match self.grantor.grant(&self.clock, &request) {
+                Err(refused) => Answer::Refused(refused.to_string()),
+                Ok(grant) => {
+                    self.sequence += 1;
+                    println!("  the {name} leader has the lease, sequence {}", self.sequence);
+                    Answer::Granted(grant, self.sequence)
+                }
+            },
+            Ask::Lead(barrier) => {
+                self.fence.lock(&barrier)?.commit();
+                Answer::Balance(self.balance())
+            }
+            Ask::AboutToWrite => Answer::Done,
+            Ask::Write(token, balance) => {
+                match (&mut self.unfenced, self.fence.lock(&token)) {
+                    (Some(unfenced), _) => *unfenced = balance,
+                    (None, Ok(mut guard)) => {
+                        *guard = balance;
+                        guard.commit();
+                    }
+                    (None, Err(rejected)) => {
+                        println!("  refused: {rejected}");
+                        return Ok(Answer::Refused(rejected.to_string()));
+                    }
+                }
+                self.deposited += 10;
+                println!("  the {name} leader writes {balance}");
+                Answer::Done
+            }
+        })
+    }
+}
