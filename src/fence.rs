@@ -198,6 +198,14 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
     }
 }
 
+/// The same for PostgreSQL (13 or later), as SQL to be run once: a table of fences, a function that admits a token within the
+/// transaction that writes, and a trigger without which no client can write to a table, whatever it forgets. Its head says how to use it.
+///
+/// Sequences and write numbers are below 2^63 there. An error has the SQLSTATE `SF000` for a write without a token, `SF001` out of
+/// range, `SF002` [stale](Rejected::Stale), `SF003` [no barrier](Rejected::NoBarrier), `SF004` [other holder](Rejected::OtherHolder), `SF005`
+/// [replayed](Rejected::Replayed), `SF006` [gap](Rejected::Gap), `SF007` [conflicting](Rejected::Conflicting).
+pub const POSTGRES: &str = include_str!("fence/postgres.sql");
+
 /// The holder of a sequence, with the nonce that tells it from every copy of it that was made before.
 ///
 /// Not `Clone`: two of it would be two holders.
