@@ -76,6 +76,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Leases and fences
+//!
+//! A [`Lease`] knows its error: held, over, or nobody can know. A leader that is paused between the look and the write does not hear of its end;
+//! a [`fence`] at the resource keeps its write out. A message that is [sealed](SureClock::seal) audits both clocks ([`causality`]).
+//!
 //! # Features
 //!
 //! None is on by default, and none changes a result: `cli` (the command), `serde`, `jiff`, `tracing`, `rsntp` (a source through
