@@ -93,6 +93,7 @@ mod clock;
 mod commit;
 mod counter;
 pub mod fence;
+mod leadership;
 mod lease;
 mod manual;
 mod own_loop;
@@ -110,6 +111,7 @@ pub use commit::{
     CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, MarkFileError, Past, Unconfirmed, WaitError,
 };
 pub use counter::CounterChoice;
+pub use leadership::{Acquired, Leadership, LeadershipError, LeaseStore};
 pub use lease::{
     Guarded, HolderId, Lease, LeaseClock, LeaseError, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRefused, LeaseRelease,
     LeaseRequest, LeaseState,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 19] = [
     ("time", 0),
     ("counter", 1),
     ("bound", 1),
@@ -12,6 +12,7 @@ const FLOORS: [(&str, u32); 18] = [
     ("lease", 2),
     ("fence", 2),
     ("causality", 2),
+    ("leadership", 3),
     ("source", 3),
     ("sync", 4),
     ("clock", 5),

@@ -37,6 +37,13 @@ impl LeaseRequest {
     pub const fn term(&self) -> Duration {
         self.term
     }
+
+    /// The grant of a store that is no [`LeaseGrantor`](super::LeaseGrantor), by duration: from the receipt of this request on it promises the
+    /// lease to nobody else for `term` of **true time**. If its own clock may be fast by a tenth, that is nine tenths of its term.
+    #[must_use]
+    pub const fn granted_by_store(&self, term: Duration) -> LeaseGrant {
+        LeaseGrant { holder: self.holder, number: self.number, form: LeaseForm::Duration, term }
+    }
 }
 
 /// The answer to one request: a term, which is counted from before the request was sent.
