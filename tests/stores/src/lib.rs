@@ -1,7 +1,10 @@
-//! Starts a PostgreSQL server of a test's own: in a directory of its own, on loopback, and ended with the test.
+//! Starts the servers of a test's own, PostgreSQL here and etcd in [`etcd`]: in a directory of its own, on loopback, and ended with the
+//! test.
 //!
 //! It is in the Debian package `postgresql`. The server refuses to run as root; then it runs as the user `postgres` of that package,
 //! without the right to set the clock. A test that is killed leaves it behind.
+
+pub mod etcd;
 
 use std::fs;
 use std::io;
@@ -22,7 +25,7 @@ pub struct Postgres {
 }
 
 #[derive(Debug)]
-struct Directory(PathBuf);
+pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Drop for Directory {
     fn drop(&mut self) {
@@ -40,11 +43,16 @@ pub fn require_postgres() -> Option<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let found = installed.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").is_file());
     if found.is_none() {
-        let test = thread::current().name().unwrap_or("a test").to_owned();
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} cannot run without PostgreSQL");
-        eprintln!("SKIPPED no-postgres: {test}: it is in the Debian package `postgresql`");
+        skipped("postgresql");
     }
     found
+}
+
+/// Says that a test is skipped for want of a Debian package; where nothing may be skipped it panics.
+pub(crate) fn skipped(package: &str) {
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} cannot run without the package {package}");
+    eprintln!("SKIPPED no-{package}: {test}: it is in the Debian package `{package}`");
 }
 
 impl Postgres {
@@ -135,4 +143,4 @@ fn command(program: &Path, directory: &Path) -> io::Result<Command> {
 }
 
 /// Usual are 0.3 s; the rest is for machines under load.
-const COMES_UP_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const COMES_UP_WITHIN: Duration = Duration::from_secs(30);
