@@ -28,7 +28,7 @@ use std::time::Duration;
 /// let envelope = sender.seal("deposit 10")?;
 /// // .. over the network ..
 /// let opened = receiver.open(&envelope)?;
-/// assert_eq!(opened.payload, "deposit 10");
+/// assert_eq!(*opened.payload, "deposit 10");
 /// if let Some(broken) = opened.broken_bound {
 ///     eprintln!("{broken}"); // one of the two clocks is wrong
 /// }
