@@ -48,6 +48,9 @@ pub enum LeaseRefused {
     /// The deadline is beyond the representable times.
     #[error("the deadline is beyond the representable times")]
     OutOfRange,
+    /// The clock cannot say how much time passes: its counter is not trusted now, or this is the child of a fork, which is no grantor.
+    #[error("the clock cannot measure time now")]
+    NoCounter,
 }
 
 impl LeaseGrantor {
@@ -68,7 +71,7 @@ impl LeaseGrantor {
     }
 
     /// A grantor of leases by deadline that comes after another one, on this machine or any other, and knows from storage until when that one
-    /// had [promised](LeaseGrantor::promised_until): free when that is past, without waiting for a longest term. `longest_term` counts
+    /// had [promised](LeaseGrantor::promised_until) on the same timescale: free when that is past, without waiting for a longest term. `longest_term` counts
     /// should the clock be disrupted meanwhile, and must be no less than any ever offered.
     #[must_use]
     pub fn recovered(longest_term: Duration, promised_until: Timestamp, clock: &impl LeaseClock) -> LeaseGrantor {
@@ -99,6 +102,9 @@ impl LeaseGrantor {
             return Err(LeaseRefused::Held);
         }
         let received = clock.lease_reading();
+        if clock.lease_elapsed(received, received).is_none() {
+            return Err(LeaseRefused::NoCounter);
+        }
         let term = request.term.min(self.longest);
         // Nothing granted before reaches further than the longest term from now; what the clock said before need not be believed.
         let reach = renewed.map_or(term, |promise| promise.term.max(term));
