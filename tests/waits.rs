@@ -86,7 +86,7 @@ fn a_million_waits_are_woken_in_order_and_take_little_memory() {
     let turns = Arc::new(AtomicU32::new(0));
     // All registered long before the first is due, one each microsecond then, in an order that is none: 7 and the count share no
     // factor.
-    let first = earliest_in(&clock, Duration::from_secs(20));
+    let first = earliest_in(&clock, Duration::from_secs(12));
     let at = |i: u64| first.checked_add(Duration::from_micros(i * 700_007 % COUNT)).unwrap();
     let notes: Vec<Arc<Note>> = (0..COUNT)
         .map(|i| {
