@@ -76,8 +76,7 @@ fn play(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Erro
         for (_, from, to, message) in due {
             sent.extend(nodes[to].receive(from, message, counts_from_answer).map(|answer| (to, from, answer)));
         }
-        for asks in 0..NODES {
-            let node = &mut nodes[asks];
+        for (asks, node) in nodes.iter_mut().enumerate() {
             let leads = node.has_majority();
             if leads && !node.leads {
                 node.knows = written;
@@ -93,8 +92,7 @@ fn play(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Erro
             }
             if now % 40 == 8 * asks as u64 && (leads || dice.below(3) == 0) {
                 for to in 0..NODES {
-                    let Node { votes, clock, .. } = &mut nodes[asks];
-                    let request = votes[to].request(clock, TERM);
+                    let request = node.votes[to].request(&node.clock, TERM);
                     sent.push((asks, to, Message::Request(request)));
                 }
             }
