@@ -40,7 +40,7 @@ impl Node {
             Message::Grant(mut grant) => {
                 if counts_from_answer {
                     // As if it had been requested when the answer came.
-                    grant = self.votes[from].request(&self.clock, TERM).granted_by_store(TERM);
+                    grant = self.votes[from].request(&self.clock, TERM).ok()?.granted_by_store(TERM);
                 }
                 let _ = self.votes[from].granted(&self.clock, &grant);
                 None
@@ -92,7 +92,7 @@ fn play(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Erro
             }
             if now % 40 == 8 * asks as u64 && (leads || dice.below(3) == 0) {
                 for to in 0..NODES {
-                    let request = node.votes[to].request(&node.clock, TERM);
+                    let request = node.votes[to].request(&node.clock, TERM)?;
                     sent.push((asks, to, Message::Request(request)));
                 }
             }

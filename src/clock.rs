@@ -563,7 +563,7 @@ impl LeaseClock for SureClock {
         if self.inner.shared.forked() { None } else { self.elapsed(earlier, later) }
     }
 
-    fn lease_interval(&self) -> Result<TimeInterval, NowError> {
-        self.now()
+    fn lease_interval(&self) -> Result<(TimeInterval, u32), NowError> {
+        self.inner.shared.now_with_incarnation()
     }
 }

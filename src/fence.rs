@@ -26,6 +26,9 @@
 //! - A new holder writes its barrier to every shard **before it reads there**: otherwise a zombie may write after the read, to a shard that has
 //!   not heard of the new holder.
 //! - A write whose outcome is unknown is sent again with its token before the next one; a holder that cannot go on acquires a new sequence.
+//!   If it is rejected then, it is still unknown: it may have been made before a successor came. Do not tell a client that it failed.
+//! - Copies are told apart by the system's random numbers and by what they write. A virtual machine that is copied needs a kernel that
+//!   draws afresh then (Linux with a VM generation device); without it, two copies that write the same content look like one that asks again.
 //! - The sequence comes from a store that never gives one twice and never a lower one: etcd's revision, a row in a database.
 //! - The nonce is drawn after the grant, so make the [`FencingHolder`] when the lease is granted, not before.
 //! - A resource that is restored from a backup has forgotten who wrote last: begin it with [`FenceState::above`] the highest sequence that the
@@ -37,11 +40,13 @@
 //!
 //! Kleppmann, *How to do distributed locking* (2016); Burrows, *The Chubby lock service* (2006), section 2.4, sequencers.
 
-use parking_lot::{Mutex, MutexGuard};
+mod memory;
+
+pub use memory::{Fence, FenceGuard, Locked};
+
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::cmp::Ordering;
 use std::hash::Hasher as _;
-use std::ops::{Deref, DerefMut};
 
 /// What a write carries to its resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +101,10 @@ pub enum Admitted {
     Retry,
 }
 
-/// A write that must not happen. The holder has been succeeded, or there are two of it; it should stop.
+/// A write that must not happen now. The holder has been succeeded, or there are two of it, and it should stop; but for a [gap](Rejected::Gap).
+///
+/// Of a token that was sent before, and whose answer was lost, it says **nothing of whether that was made**: the successor may have come
+/// after it. Its outcome stays unknown until the resource is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -109,7 +117,8 @@ pub enum Rejected {
         /// The highest one seen.
         highest: u64,
     },
-    /// Two holders have one sequence: one was restored from before the grant, or the store gave it out twice.
+    /// Two holders have one sequence: one was restored from before the grant, or the store gave it out twice. Or the holder is 0, which is
+    /// nobody.
     #[error("sequence {sequence} belongs to another holder")]
     OtherHolder {
         /// The token's.
@@ -181,9 +190,13 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
         return Err(Rejected::Stale { sequence, highest: state.sequence });
     }
     if sequence > state.sequence {
+        // 0 is nobody: no one has to be told apart from it.
+        if holder == 0 {
+            return Err(Rejected::OtherHolder { sequence });
+        }
         return if write == 0 { admitted } else { Err(Rejected::NoBarrier { sequence }) };
     }
-    if holder != state.holder {
+    if holder != state.holder || holder == 0 {
         return Err(Rejected::OtherHolder { sequence });
     }
     // The next number, if there is one: after the last one everything is at or below it.
@@ -202,7 +215,7 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
 /// transaction that writes, and a trigger without which no client can write to a table, whatever it forgets. Its head says how to use it.
 ///
 /// Sequences and write numbers are below 2^63 there. An error has the SQLSTATE `SF000` for a write without a token, `SF001` out of
-/// range, `SF002` [stale](Rejected::Stale), `SF003` [no barrier](Rejected::NoBarrier), `SF004` [other holder](Rejected::OtherHolder), `SF005`
+/// range or NULL, `SF002` [stale](Rejected::Stale), `SF003` [no barrier](Rejected::NoBarrier), `SF004` [other holder](Rejected::OtherHolder), `SF005`
 /// [replayed](Rejected::Replayed), `SF006` [gap](Rejected::Gap), `SF007` [conflicting](Rejected::Conflicting).
 pub const POSTGRES: &str = include_str!("fence/postgres.sql");
 
@@ -295,112 +308,6 @@ fn random() -> Result<u128, FencingError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| FencingError::NoRandom)?;
     Ok(u128::from_ne_bytes(bytes))
-}
-
-/// A resource in this process's memory with its fence: written to only through a token that is admitted, and held meanwhile.
-///
-/// ```
-/// use sureclock::fence::{Fence, FencingHolder};
-///
-/// let balance = Fence::new(100);
-/// let (mut old, mut new) = (FencingHolder::new(1)?.writer(), FencingHolder::new(2)?.writer());
-/// balance.lock(&old.barrier())?.commit();
-/// balance.lock(&new.barrier())?.commit();
-/// let mut guard = balance.lock(&new.token(b"90")?)?;
-/// *guard = 90;
-/// guard.commit();
-/// // The old holder wakes up.
-/// assert!(balance.lock(&old.token(b"50")?).is_err());
-/// assert_eq!(*balance.read(), 90);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-pub struct Fence<R> {
-    inner: Mutex<(FenceState, R)>,
-}
-
-impl<R> Fence<R> {
-    /// A resource that nobody has written to.
-    #[must_use]
-    pub const fn new(resource: R) -> Fence<R> {
-        Fence::with_state(FenceState::NEW, resource)
-    }
-
-    /// A resource with what is known of its writers.
-    #[must_use]
-    pub const fn with_state(state: FenceState, resource: R) -> Fence<R> {
-        Fence { inner: Mutex::new((state, resource)) }
-    }
-
-    /// Holds the resource for the write of `token`. A barrier holds from now on, committed or not.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`].
-    pub fn lock(&self, token: &FencingToken) -> Result<FenceGuard<'_, R>, Rejected> {
-        let mut inner = self.inner.lock();
-        let state = inner.0;
-        let commit = match admit(&state, token)? {
-            Admitted::Retry => None,
-            Admitted::Write(new) => {
-                if new.sequence > state.sequence {
-                    inner.0 = new;
-                }
-                Some(new)
-            }
-        };
-        Ok(FenceGuard { inner, commit })
-    }
-
-    /// Looks at the resource; nobody writes meanwhile.
-    pub fn read(&self) -> impl Deref<Target = R> + '_ {
-        MutexGuard::map(self.inner.lock(), |(_, resource)| resource)
-    }
-
-    /// The last token admitted.
-    #[must_use]
-    pub fn state(&self) -> FenceState {
-        self.inner.lock().0
-    }
-}
-
-/// The resource, held for one write.
-#[derive(Debug)]
-#[must_use = "the write counts when it is committed"]
-pub struct FenceGuard<'a, R> {
-    inner: MutexGuard<'a, (FenceState, R)>,
-    /// What the state becomes; `None`: this write was made already.
-    commit: Option<FenceState>,
-}
-
-impl<R> FenceGuard<'_, R> {
-    /// Whether this very write was made already: change nothing, and answer as then.
-    #[must_use]
-    pub const fn is_retry(&self) -> bool {
-        self.commit.is_none()
-    }
-
-    /// The write is made: its number is used up. A guard that is dropped without this leaves the number free, whatever was done
-    /// to the resource.
-    pub fn commit(mut self) {
-        if let Some(state) = self.commit {
-            self.inner.0 = state;
-        }
-    }
-}
-
-impl<R> Deref for FenceGuard<'_, R> {
-    type Target = R;
-
-    fn deref(&self) -> &R {
-        &self.inner.1
-    }
-}
-
-impl<R> DerefMut for FenceGuard<'_, R> {
-    fn deref_mut(&mut self) -> &mut R {
-        &mut self.inner.1
-    }
 }
 
 #[cfg(all(test, not(sureclock_loom)))]

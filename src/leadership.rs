@@ -73,7 +73,7 @@ impl Leadership {
         term: Duration,
     ) -> Result<Option<Leadership>, LeadershipError<S::Error>> {
         let (name, mut lease) = (name.into(), Lease::new()?);
-        let request = lease.request(clock, term);
+        let request = lease.request(clock, term)?;
         let Some(acquired) = store.acquire(&name, term).map_err(LeadershipError::Store)? else { return Ok(None) };
         lease.granted(clock, &request.granted_by_store(acquired.term))?;
         let holder = FencingHolder::new(acquired.sequence)?;
@@ -90,7 +90,7 @@ impl Leadership {
         store: &mut S,
         clock: &impl LeaseClock,
     ) -> Result<bool, LeadershipError<S::Error>> {
-        let request = self.lease.request(clock, self.term);
+        let request = self.lease.request(clock, self.term)?;
         let Some(term) = store.renew(&self.name).map_err(LeadershipError::Store)? else { return Ok(false) };
         self.lease.granted(clock, &request.granted_by_store(term))?;
         Ok(true)

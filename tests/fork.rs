@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "fork is an unsafe call")]
 
 use std::time::Duration;
-use sureclock::{Lease, LeaseForm, LeaseGrantor, LeaseRefused, LeaseState, NowError, SureClock, WaitError};
+use sureclock::{Lease, LeaseError, LeaseForm, LeaseGrantor, LeaseRefused, LeaseState, NowError, SureClock, WaitError};
 
 #[test]
 fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
@@ -14,18 +14,25 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     let term = Duration::from_secs(10);
     let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, term);
     let mut lease = Lease::new().unwrap();
-    let request = lease.request(&clock, term);
+    let request = lease.request(&clock, term).unwrap();
     lease.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
     assert!(lease.state(&clock).is_held());
+    let open = lease.request(&clock, term).unwrap();
+    let late = grantor.grant(&clock, &open).unwrap();
     let mut idle = LeaseGrantor::first_ever(LeaseForm::Duration, term);
     // SAFETY: the child calls what takes no lock and allocates nothing, and leaves by _exit.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {
         let forked = clock.now() == Err(NowError::Forked) && wait.wait() == Err(WaitError::Now(NowError::Forked));
-        let holds_nothing = lease.state(&clock) == LeaseState::Indeterminate;
-        let grants_nothing = idle.grant(&clock, &request) == Err(LeaseRefused::NoCounter) && !grantor.is_free(&clock);
-        let forked = forked && holds_nothing && grants_nothing;
+        let holds_nothing = lease.state(&clock) == LeaseState::Indeterminate
+            && lease.request(&clock, term) == Err(LeaseError::Forked)
+            && lease.granted(&clock, &late) == Err(LeaseError::Forked);
+        let grants_nothing = idle.grant(&clock, &request) == Err(LeaseRefused::NoCounter)
+            && !idle.is_free(&clock)
+            && !grantor.is_free(&clock);
+        let gives_nothing_up = lease.release().is_none();
+        let forked = forked && holds_nothing && grants_nothing && gives_nothing_up;
         // SAFETY: ends the child without running anything of the parent's.
         unsafe { libc::_exit(if forked { 7 } else { 1 }) }
     }
@@ -35,5 +42,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     assert_eq!((waited, libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (child, true, 7));
     assert!(clock.now().is_ok());
     assert!(lease.state(&clock).is_held());
+    assert!(idle.is_free(&clock));
+    assert!(lease.granted(&clock, &late).is_ok());
+    assert!(lease.release().is_some());
     assert!(idle.grant(&clock, &request).is_ok());
 }

@@ -132,7 +132,7 @@ impl Play {
                     let (lease, clock) = (&mut side.leases[to], &self.clocks[to]);
                     if self.without == Without::RequestTime {
                         // As if it had been requested now.
-                        let request = lease.request(clock, TERM);
+                        let request = lease.request(clock, TERM).unwrap();
                         grant = LeaseGrantor::first_ever(side.form, TERM).grant(clock, &request).unwrap_or(grant);
                     }
                     let _ = lease.granted(clock, &grant);
@@ -142,7 +142,7 @@ impl Play {
         // Someone asks, whoever holds; the grantor is restarted now and then.
         let from = usize::try_from(self.dice.below(HOLDERS as u64)).unwrap();
         if self.dice.below(4) == 0 && self.is_awake(from) {
-            let request = side.leases[from].request(&self.clocks[from], TERM);
+            let request = side.leases[from].request(&self.clocks[from], TERM).unwrap();
             for at in self.arrivals(now) {
                 side.messages.push((at, Message::Request { from, request }));
             }

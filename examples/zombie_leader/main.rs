@@ -39,7 +39,7 @@ fn clock() -> Result<SureClock> {
 fn lead() -> Result<()> {
     let (clock, mut lease) = (clock()?, Lease::new()?);
     let sequence = loop {
-        match ask(&Ask::Lease(lease.request(&clock, TERM)))? {
+        match ask(&Ask::Lease(lease.request(&clock, TERM)?))? {
             Answer::Granted(grant, sequence) => break lease.granted(&clock, &grant).map(|()| sequence)?,
             _ => sleep(TERM / 10),
         }

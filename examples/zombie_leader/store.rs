@@ -2,7 +2,7 @@
 
 use crate::TERM;
 use serde::{Deserialize, Serialize};
-use sureclock::fence::{Fence, FencingToken};
+use sureclock::fence::{Fence, FencingToken, Locked};
 use sureclock::{LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -42,7 +42,7 @@ impl Store {
     }
 
     pub(crate) fn balance(&self) -> u64 {
-        self.unfenced.unwrap_or_else(|| *self.fence.read())
+        self.unfenced.unwrap_or_else(|| self.fence.read())
     }
 
     pub(crate) fn answer(&mut self, name: &str, ask: Ask) -> Result<Answer> {
@@ -56,17 +56,19 @@ impl Store {
                 }
             },
             Ask::Lead(barrier) => {
-                self.fence.lock(&barrier)?.commit();
+                let _ = self.fence.lock(&barrier)?;
                 Answer::Balance(self.balance())
             }
             Ask::AboutToWrite => Answer::Done,
             Ask::Write(token, balance) => {
                 match (&mut self.unfenced, self.fence.lock(&token)) {
                     (Some(unfenced), _) => *unfenced = balance,
-                    (None, Ok(mut guard)) => {
+                    (None, Ok(Locked::Write(mut guard))) => {
                         *guard = balance;
                         guard.commit();
                     }
+                    // Made already: the same answer as then.
+                    (None, Ok(_)) => return Ok(Answer::Done),
                     (None, Err(rejected)) => {
                         println!("  refused: {rejected}");
                         return Ok(Answer::Refused(rejected.to_string()));

@@ -24,6 +24,10 @@ RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT A
 DECLARE
     state sureclock_fences;
 BEGIN
+    -- Compared with NULL, everything below would be neither true nor false.
+    IF num_nulls(resource_, sequence_, holder_, write_, previous_, id_) > 0 THEN
+        RAISE EXCEPTION 'a part of the token is NULL' USING ERRCODE = 'SF001';
+    END IF;
     IF sequence_ < 1 OR sequence_ = 9223372036854775807 THEN
         RAISE EXCEPTION 'sequence % is out of range', sequence_ USING ERRCODE = 'SF001';
     END IF;
@@ -32,6 +36,8 @@ BEGIN
     SELECT * INTO STRICT state FROM sureclock_fences WHERE resource = resource_ FOR UPDATE;
     IF sequence_ < state.sequence THEN
         RAISE EXCEPTION 'sequence % is below %, which was seen already', sequence_, state.sequence USING ERRCODE = 'SF002';
+    ELSIF holder_ = '00000000000000000000000000000000' THEN
+        RAISE EXCEPTION 'nobody is no holder' USING ERRCODE = 'SF004';
     ELSIF sequence_ > state.sequence THEN
         IF write_ <> 0 THEN
             RAISE EXCEPTION 'sequence % writes before it has set its barrier', sequence_ USING ERRCODE = 'SF003';

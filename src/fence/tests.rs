@@ -91,21 +91,60 @@ fn one_content_twice_is_two_writes() {
     assert_ne!(clone.token(b"+1").unwrap().id, copy.token(b"+1").unwrap().id, "two requests, not one sent again");
 }
 
+fn guard<'a, R: Clone>(fence: &'a Fence<R>, token: &FencingToken) -> FenceGuard<'a, R> {
+    match fence.lock(token) {
+        Ok(Locked::Write(guard)) => guard,
+        _ => panic!("{token:?} is no new write"),
+    }
+}
+
 #[test]
-fn a_guard_that_is_dropped_leaves_the_write_open_and_the_barrier_set() {
-    let fence = Fence::new(0);
+fn found_a_write_that_is_not_committed_leaves_no_trace_whatever_ended_it() {
+    let fence = Fence::new(100);
     let mut writer = writer(2);
-    drop(fence.lock(&writer.barrier()).unwrap());
-    assert_eq!(fence.state().sequence, 2);
-    let write = writer.token(b"1").unwrap();
-    drop(fence.lock(&write).unwrap());
-    let mut guard = fence.lock(&write).unwrap();
-    assert!(!guard.is_retry());
-    *guard = 1;
-    guard.commit();
-    assert!(fence.lock(&write).unwrap().is_retry());
-    assert_eq!(*fence.read(), 1);
-    assert_eq!(fence.state().write, 1);
+    assert!(matches!(fence.lock(&writer.barrier()), Ok(Locked::BarrierSet)));
+    let (write, state) = (writer.token(b"+10").unwrap(), fence.state());
+    *guard(&fence, &write) += 10;
+    let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        *guard(&fence, &write) += 1000;
+        panic!("in the middle of a write");
+    }));
+    assert!(panics.is_err());
+    assert_eq!((fence.read(), fence.state()), (100, state));
+    let mut last = guard(&fence, &write);
+    *last += 10;
+    last.commit();
+    assert_eq!((fence.read(), fence.state().write), (110, 1));
+}
+
+#[test]
+fn found_a_retry_and_a_barrier_give_nothing_to_write_through() {
+    let fence = Fence::new(100);
+    let mut writer = writer(2);
+    assert!(matches!(fence.lock(&writer.barrier()), Ok(Locked::BarrierSet)));
+    assert!(matches!(fence.lock(&writer.barrier()), Ok(Locked::Retry)));
+    let write = writer.token(b"+10").unwrap();
+    for again in 0..3 {
+        match fence.lock(&write).unwrap() {
+            Locked::Write(mut guard) => {
+                assert_eq!(again, 0);
+                *guard += 10;
+                guard.commit();
+            }
+            Locked::Retry => assert!(again > 0),
+            Locked::BarrierSet => panic!("it is a write"),
+        }
+    }
+    assert_eq!(fence.read(), 110);
+}
+
+#[test]
+fn found_nobody_is_no_holder() {
+    for (state, sequence) in [(FenceState::above(7), 7), (FenceState::above(7), 8), (FenceState::NEW, 1)] {
+        for write in [0, 1] {
+            assert_eq!(admit(&state, &token(sequence, 0, write, 0, 0)), Err(Rejected::OtherHolder { sequence }));
+        }
+    }
 }
 
 /// What has been admitted, and whether a token is the next of it.
@@ -114,7 +153,7 @@ fn may_be_written(admitted: &[FencingToken], new: &FencingToken) -> bool {
     let succeeded = admitted.iter().any(|old| old.sequence > new.sequence);
     match of_it.last() {
         _ if succeeded => false,
-        None => new.write == 0,
+        None => new.write == 0 && new.holder != 0,
         Some(last) => last.holder == new.holder && new.write == last.write + 1 && new.previous == last.id,
     }
 }
@@ -122,7 +161,7 @@ fn may_be_written(admitted: &[FencingToken], new: &FencingToken) -> bool {
 proptest! {
     #[test]
     fn what_is_written_is_what_the_definition_allows(
-        tokens in proptest::collection::vec((1_u64..4, 1_u128..3, 0_u64..4, 0_u128..2, 0_u128..2), 0..30)
+        tokens in proptest::collection::vec((1_u64..4, 0_u128..3, 0_u64..4, 0_u128..2, 0_u128..2), 0..30)
     ) {
         let (mut state, mut admitted) = (FenceState::NEW, Vec::new());
         for (sequence, holder, write, previous, id) in tokens {

@@ -1,8 +1,9 @@
 //! The grantor's side: to whom the lease is granted, and when it is free again.
 
 use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
-use super::{LeaseClock, LeaseForm, interval_since};
+use super::{LeaseClock, LeaseForm, interval_of};
 use crate::bound::NowError;
+use crate::counter::ProcessMark;
 use crate::time::{MonotonicTime, Timestamp};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use std::time::Duration;
 /// [`recovered`](LeaseGrantor::recovered) from what was stored.
 #[derive(Debug)]
 pub struct LeaseGrantor {
+    /// The child of a fork is no grantor: its parent is.
+    process: ProcessMark,
     form: LeaseForm,
     longest: Duration,
     promise: Option<Promise>,
@@ -39,7 +42,8 @@ pub enum LeaseRefused {
     /// Another one holds it, or may.
     #[error("the lease is held by another one, or may be")]
     Held,
-    /// The holder has released it: a request of before came late.
+    /// The holder that released last: a request of before came late. (Of one that released before that, such a request is granted if the
+    /// lease is free, and nobody has it for a term.)
     #[error("the holder has released the lease")]
     Released,
     /// A lease by deadline, and the clock has no interval.
@@ -57,7 +61,7 @@ impl LeaseGrantor {
     /// A grantor for a lease that **nobody has ever granted**: it is free at once.
     #[must_use]
     pub fn first_ever(form: LeaseForm, longest_term: Duration) -> LeaseGrantor {
-        LeaseGrantor { form, longest: longest_term, promise: None, released: None }
+        LeaseGrantor { process: ProcessMark::take(), form, longest: longest_term, promise: None, released: None }
     }
 
     /// A grantor that comes after another one, a restarted process say: free only when the longest term that any of them ever offered is
@@ -66,7 +70,7 @@ impl LeaseGrantor {
     pub fn restarted(form: LeaseForm, longest_term: Duration, clock: &impl LeaseClock) -> LeaseGrantor {
         let received = clock.lease_reading();
         let mut promise = Promise { holder: None, received, term: longest_term, deadline: None };
-        promise.find_deadline(clock);
+        promise.find_deadline(clock, received);
         LeaseGrantor { promise: Some(promise), ..LeaseGrantor::first_ever(form, longest_term) }
     }
 
@@ -83,6 +87,8 @@ impl LeaseGrantor {
     }
 
     /// Until when all that was granted is promised, by deadline: to be stored, where a successor will find it, **before a grant is sent**.
+    ///
+    /// `None`: nothing is promised by deadline, or the clock was disrupted since and has no interval. Leave what is stored then.
     #[must_use]
     pub fn promised_until(&self) -> Option<Timestamp> {
         self.promise.and_then(|promise| promise.deadline)
@@ -94,6 +100,9 @@ impl LeaseGrantor {
     ///
     /// [`LeaseRefused`]; what was granted before is as it was.
     pub fn grant(&mut self, clock: &impl LeaseClock, request: &LeaseRequest) -> Result<LeaseGrant, LeaseRefused> {
+        if !self.process.holds() {
+            return Err(LeaseRefused::NoCounter);
+        }
         if self.released == Some(request.holder) {
             return Err(LeaseRefused::Released);
         }
@@ -110,25 +119,28 @@ impl LeaseGrantor {
         let reach = renewed.map_or(term, |promise| promise.term.max(term));
         let deadline = match self.form.by_deadline() {
             false => None,
-            true => Some(clock.lease_interval()?.latest().checked_add(reach).ok_or(LeaseRefused::OutOfRange)?),
+            true => Some(interval_of(clock, received)?.latest().checked_add(reach).ok_or(LeaseRefused::OutOfRange)?),
         };
         self.promise = Some(Promise { holder: Some(request.holder), received, term: reach, deadline });
-        Ok(LeaseGrant { holder: request.holder, number: request.number, form: self.form, term })
+        Ok(LeaseGrant { holder: request.holder, nonce: request.nonce, form: self.form, term })
     }
 
-    /// Whether nobody holds the lease, certainly.
+    /// Whether nobody holds the lease, certainly. Never in the child of a fork.
     pub fn is_free(&mut self, clock: &impl LeaseClock) -> bool {
+        if !self.process.holds() {
+            return false;
+        }
         let Some(promise) = &mut self.promise else { return true };
         let now = clock.lease_reading();
         let Some(elapsed) = clock.lease_elapsed(promise.received, now) else {
             // Nothing is known of the time since: all of the term is counted again from here, and no deadline of before counts.
             promise.received = now;
             promise.deadline = None;
-            promise.find_deadline(clock);
+            promise.find_deadline(clock, now);
             return false;
         };
         let free_by_duration = !self.form.by_duration() || elapsed.at_least >= promise.term;
-        let free_by_deadline = !self.form.by_deadline() || promise.is_past(clock);
+        let free_by_deadline = !self.form.by_deadline() || promise.is_past(clock, now);
         free_by_duration && free_by_deadline
     }
 
@@ -137,8 +149,8 @@ impl LeaseGrantor {
         let ours = self.promise.is_some_and(|promise| promise.holder == Some(release.holder));
         if ours {
             self.promise = None;
+            self.released = Some(release.holder);
         }
-        self.released = Some(release.holder);
         ours
     }
 
@@ -150,17 +162,17 @@ impl LeaseGrantor {
 }
 
 impl Promise {
-    /// No grant was later than now. Without an interval it is to be found later; beyond the representable times it is never past.
-    fn find_deadline(&mut self, clock: &impl LeaseClock) {
-        let interval = interval_since(clock, self.received);
+    /// No grant was later than `now`. Without an interval it is to be found later; beyond the representable times it is never past.
+    fn find_deadline(&mut self, clock: &impl LeaseClock, now: MonotonicTime) {
+        let interval = interval_of(clock, now).ok();
         self.deadline = interval.map(|now| now.latest().checked_add(self.term).unwrap_or(Timestamp::MAX));
     }
 
-    fn is_past(&mut self, clock: &impl LeaseClock) -> bool {
+    fn is_past(&mut self, clock: &impl LeaseClock, now: MonotonicTime) -> bool {
         let Some(deadline) = self.deadline else {
-            self.find_deadline(clock);
+            self.find_deadline(clock, now);
             return false;
         };
-        interval_since(clock, self.received).is_some_and(|now| now.earliest() > deadline)
+        interval_of(clock, now).is_ok_and(|now| now.earliest() > deadline)
     }
 }

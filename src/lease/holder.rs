@@ -1,9 +1,11 @@
 //! The holder's side: requests, grants, and whether the lease is held.
 
 use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
-use super::{LeaseClock, LeaseForm, LeaseState, interval_since, of_one_incarnation};
+use super::{LeaseClock, LeaseForm, LeaseState, interval_of, of_one_incarnation};
+use crate::counter::ProcessMark;
 use crate::time::{MonotonicTime, TimeInterval, Timestamp};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::time::Duration;
 
 /// A lease as its holder knows it.
@@ -18,7 +20,7 @@ use std::time::Duration;
 /// let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, Duration::from_secs(10)); // on another machine
 ///
 /// let mut lease = Lease::new()?;
-/// let request = lease.request(&clock, Duration::from_secs(10)); // for each transmission a new one
+/// let request = lease.request(&clock, Duration::from_secs(10))?; // for each transmission a new one
 /// let grant = grantor.grant(grantors_clock, &request)?; // .. over the network, there and back ..
 /// lease.granted(&clock, &grant)?;
 ///
@@ -38,7 +40,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Lease {
     holder: HolderId,
-    next: u64,
+    /// The child of a fork is a copy: it holds nothing and gives nothing up.
+    process: ProcessMark,
     /// Requests without an answer, the last ones.
     sent: VecDeque<Sent>,
     by_duration: Option<ByDuration>,
@@ -49,7 +52,7 @@ pub struct Lease {
 /// What was read before a request was sent.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    number: u64,
+    nonce: u128,
     reading: MonotonicTime,
     interval: Option<TimeInterval>,
 }
@@ -88,6 +91,9 @@ pub enum LeaseError {
     /// The system has no random numbers.
     #[error("the system has no random numbers")]
     NoRandom,
+    /// This is the child of a fork: the lease is its parent's. Make one of its own, on a clock of its own.
+    #[error("the lease belongs to the parent of this process")]
+    Forked,
 }
 
 impl Lease {
@@ -97,13 +103,8 @@ impl Lease {
     ///
     /// [`LeaseError::NoRandom`].
     pub fn new() -> Result<Lease, LeaseError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|_| LeaseError::NoRandom)?;
-        Ok(Lease::of(HolderId(u128::from_ne_bytes(bytes))))
-    }
-
-    pub(super) fn of(holder: HolderId) -> Lease {
-        Lease { holder, next: 0, sent: VecDeque::new(), by_duration: None, by_deadline: None, form: None }
+        let (holder, process) = (HolderId(random()?), ProcessMark::take());
+        Ok(Lease { holder, process, sent: VecDeque::new(), by_duration: None, by_deadline: None, form: None })
     }
 
     /// Who this is.
@@ -114,18 +115,22 @@ impl Lease {
 
     /// A request, for the lease or for a renewal. The term counts from this call: send it right afterwards, once. To send it again, ask for
     /// another one: an answer to the first must not count from the second.
-    #[must_use = "it is to be sent"]
-    pub fn request(&mut self, clock: &impl LeaseClock, term: Duration) -> LeaseRequest {
-        // The reading first: an interval of a later incarnation is then seen.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError::NoRandom`], [`LeaseError::Forked`].
+    pub fn request(&mut self, clock: &impl LeaseClock, term: Duration) -> Result<LeaseRequest, LeaseError> {
+        if !self.process.holds() {
+            return Err(LeaseError::Forked);
+        }
+        let nonce = random()?;
         let reading = clock.lease_reading();
-        let interval = clock.lease_interval().ok();
-        let number = self.next;
-        self.next += 1;
+        let interval = interval_of(clock, reading).ok();
         if self.sent.len() == MOST_OPEN {
             self.sent.pop_front();
         }
-        self.sent.push_back(Sent { number, reading, interval });
-        LeaseRequest { holder: self.holder, number, term }
+        self.sent.push_back(Sent { nonce, reading, interval });
+        Ok(LeaseRequest { holder: self.holder, nonce, term })
     }
 
     /// Counts the answer to a request. However late it comes, and in whatever order; no term is shortened by it.
@@ -134,13 +139,16 @@ impl Lease {
     ///
     /// [`LeaseError`]: the grant does not count, and what was held before is held as before.
     pub fn granted(&mut self, clock: &impl LeaseClock, grant: &LeaseGrant) -> Result<(), LeaseError> {
+        if !self.process.holds() {
+            return Err(LeaseError::Forked);
+        }
         if grant.holder != self.holder {
             return Err(LeaseError::OtherHolder);
         }
         if self.form.is_some_and(|form| form != grant.form) {
             return Err(LeaseError::OtherForm);
         }
-        let open = self.sent.iter().position(|sent| sent.number == grant.number);
+        let open = self.sent.iter().position(|sent| sent.nonce == grant.nonce);
         let sent = open.and_then(|index| self.sent.remove(index)).ok_or(LeaseError::UnknownRequest)?;
         let by_deadline = match grant.form.by_deadline() {
             false => None,
@@ -163,6 +171,9 @@ impl Lease {
 
     /// Whether the lease is held. It looks for a suspend first.
     pub fn state(&self, clock: &impl LeaseClock) -> LeaseState {
+        if !self.process.holds() {
+            return LeaseState::Indeterminate;
+        }
         let by_duration = self.by_duration.map(|lease| lease.state(clock));
         let by_deadline = self.by_deadline.map(|lease| lease.state(clock));
         match (by_duration, by_deadline) {
@@ -172,21 +183,40 @@ impl Lease {
         }
     }
 
-    /// Does `work` if the lease is held, and says whether it was held until the end.
+    /// Does `work` if the lease is held, and says whether it was held until `work` returned. What is only begun then, a future or a lazy
+    /// iterator, is not done: for futures there is [`guard_async`](Lease::guard_async).
     pub fn guard<T>(&self, clock: &impl LeaseClock, work: impl FnOnce() -> T) -> Guarded<T> {
         let before = self.state(clock);
         if !before.is_held() {
             return Guarded::NotHeld(before);
         }
-        let done = work();
-        // Held at the end is held throughout: what has passed only grows.
+        self.held_throughout(clock, work())
+    }
+
+    /// As [`guard`](Lease::guard), for a future: it is polled first when the lease is held, and the lease is looked at when it is done.
+    pub async fn guard_async<T>(&self, clock: &impl LeaseClock, work: impl Future<Output = T>) -> Guarded<T> {
+        let before = self.state(clock);
+        if !before.is_held() {
+            return Guarded::NotHeld(before);
+        }
+        self.held_throughout(clock, work.await)
+    }
+
+    /// Held at the end is held throughout: true time was before the end of the term then, and so all the while.
+    fn held_throughout<T>(&self, clock: &impl LeaseClock, done: T) -> Guarded<T> {
         if self.state(clock).is_held() { Guarded::HeldThroughout(done) } else { Guarded::CannotKnow(done) }
     }
 
-    /// Gives the lease up, with every answer that may still come.
-    pub fn release(self) -> LeaseRelease {
-        LeaseRelease { holder: self.holder }
+    /// Gives the lease up, with every answer that may still come. `None` in the child of a fork: it is not the child's to give up.
+    pub fn release(self) -> Option<LeaseRelease> {
+        self.process.holds().then_some(LeaseRelease { holder: self.holder })
     }
+}
+
+fn random() -> Result<u128, LeaseError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| LeaseError::NoRandom)?;
+    Ok(u128::from_ne_bytes(bytes))
 }
 
 impl ByDuration {
@@ -214,7 +244,12 @@ impl ByDuration {
 
 impl ByDeadline {
     fn state(self, clock: &impl LeaseClock) -> LeaseState {
-        let Some(now) = interval_since(clock, self.sent) else { return LeaseState::Indeterminate };
+        // It looks for a suspend first.
+        let reading = clock.lease_reading();
+        if !of_one_incarnation(self.sent, reading) {
+            return LeaseState::Indeterminate;
+        }
+        let Ok(now) = interval_of(clock, reading) else { return LeaseState::Indeterminate };
         if now.earliest() > self.deadline {
             return LeaseState::Expired;
         }

@@ -21,7 +21,8 @@ impl fmt::Display for HolderId {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LeaseRequest {
     pub(super) holder: HolderId,
-    pub(super) number: u64,
+    /// Of this transmission: no other one has it, from whatever copy of the holder.
+    pub(super) nonce: u128,
     pub(super) term: Duration,
 }
 
@@ -42,7 +43,7 @@ impl LeaseRequest {
     /// lease to nobody else for `term` of **true time**. If its own clock may be fast by a tenth, that is nine tenths of its term.
     #[must_use]
     pub const fn granted_by_store(&self, term: Duration) -> LeaseGrant {
-        LeaseGrant { holder: self.holder, number: self.number, form: LeaseForm::Duration, term }
+        LeaseGrant { holder: self.holder, nonce: self.nonce, form: LeaseForm::Duration, term }
     }
 }
 
@@ -51,7 +52,7 @@ impl LeaseRequest {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LeaseGrant {
     pub(super) holder: HolderId,
-    pub(super) number: u64,
+    pub(super) nonce: u128,
     pub(super) form: LeaseForm,
     pub(super) term: Duration,
 }

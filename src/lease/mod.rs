@@ -104,9 +104,9 @@ pub trait LeaseClock: sealed::Sealed {
     #[doc(hidden)]
     fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed>;
 
-    /// The interval now.
+    /// The interval now, and the incarnation that it is of.
     #[doc(hidden)]
-    fn lease_interval(&self) -> Result<TimeInterval, NowError>;
+    fn lease_interval(&self) -> Result<(TimeInterval, u32), NowError>;
 }
 
 pub(crate) mod sealed {
@@ -118,11 +118,11 @@ fn of_one_incarnation(a: MonotonicTime, b: MonotonicTime) -> bool {
     a.counter() == b.counter() && a.incarnation() == b.incarnation()
 }
 
-/// An interval and a reading after it, both of the incarnation of `since`; `None`: the clock has no interval or was disrupted since.
-fn interval_since(clock: &impl LeaseClock, since: MonotonicTime) -> Option<TimeInterval> {
-    let interval = clock.lease_interval().ok()?;
-    // After the interval: it lies between two readings of one incarnation.
-    of_one_incarnation(since, clock.lease_reading()).then_some(interval)
+/// The interval now, if it is of the incarnation of `reading`: what a publication of before a disruption says is not believed after it.
+fn interval_of(clock: &impl LeaseClock, reading: MonotonicTime) -> Result<TimeInterval, NowError> {
+    let (interval, incarnation) = clock.lease_interval()?;
+    let is_of_it = incarnation == reading.incarnation();
+    is_of_it.then_some(interval).ok_or(NowError::NotSynchronized)
 }
 
 #[cfg(all(test, not(sureclock_loom)))]

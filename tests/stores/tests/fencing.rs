@@ -62,7 +62,7 @@ fn the_database_decides_as_the_library_does() {
     for round in 0..3_000 {
         let token = FencingToken {
             sequence: (round / 150 + below(3)).saturating_sub(below(2)),
-            holder: u128::from(1 + below(2)),
+            holder: u128::from(below(3)),
             write: below(4),
             previous: u128::from(below(2)),
             id: u128::from(below(2)),
@@ -80,6 +80,30 @@ fn the_database_decides_as_the_library_does() {
     }
     println!("{seen:?}");
     assert_eq!(seen.len(), 9, "all verdicts came: {seen:?}");
+}
+
+#[test]
+fn found_a_token_with_a_part_that_is_null_is_refused() {
+    let Some((_server, mut client)) = database() else { return };
+    let mut writer = FencingHolder::new(5).unwrap().writer();
+    assert_eq!(fence(&mut client, &writer.barrier()), Ok(true));
+    assert_eq!(fence(&mut client, &writer.token(b"1").unwrap()), Ok(true));
+    let whole = [
+        "'accounts'",
+        "5",
+        "(SELECT holder FROM sureclock_fences)",
+        "2",
+        "(SELECT last FROM sureclock_fences)",
+        "md5('x')::uuid",
+    ];
+    for null in 0..whole.len() {
+        let mut parts = whole;
+        parts[null] = "NULL";
+        let error = client.query_one(&format!("SELECT sureclock_fence({})", parts.join(", ")), &[]).expect_err("NULL");
+        assert_eq!(error.code().map(|code| code.code()), Some("SF001"), "{parts:?}: {error}");
+    }
+    let row = client.query_one(&format!("SELECT sureclock_fence({})", whole.join(", ")), &[]).unwrap();
+    assert!(row.get::<_, bool>(0), "the twin: whole it is admitted");
 }
 
 #[test]
