@@ -250,7 +250,7 @@ impl Builder {
     /// at best; so a wait sleeps until shortly before its end, as it has learned, and spins for the rest, for this long at most.
     /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps. The thread that wakes futures does the same, so where
     /// timestamps follow closer on each other than that, it takes a whole processor. It wakes them 5 us early, and one that is polled
-    /// with less than 10 us left spins for that in the poll. On Linux a blocking wait sets the timer slack of
+    /// with less than 10 us left spins for that in the poll, for 20 us at most. On Linux a blocking wait sets the timer slack of
     /// its thread to the least and back.
     #[must_use]
     pub fn spin_budget(mut self, budget: Duration) -> Builder {

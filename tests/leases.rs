@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 use sureclock::sim::{ClockError, Delay, Dice, Host, Oscillator, Path, Server, World};
-use sureclock::{Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock, Timestamp};
+use sureclock::{Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease, LeaseRequest, SureClock, Timestamp};
 
 const HOLDERS: usize = 3;
 /// The grantor is on one of the others.
@@ -32,6 +32,7 @@ enum Without {
 enum Message {
     Request { from: usize, request: LeaseRequest },
     Grant { to: usize, grant: LeaseGrant },
+    Release { release: LeaseRelease },
 }
 
 /// A lease, its grantor and what is on its way.
@@ -82,7 +83,7 @@ impl Play {
             self.world.server(name.clone(), if server < liars { honest.error(lie) } else { honest });
             host = host.asks(name);
         }
-        let worst = if self.without == Without::DriftBound { 30_000_000 } else { 200_000 };
+        let worst = if self.without == Without::DriftBound { 100_000_000 } else { 200_000 };
         let ppb = *self.dice.one_of(&[-worst, worst, 0]);
         host.oscillator(Oscillator::steady(ppb)).stalls(1000, Duration::from_secs(1)).settings(|builder| {
             builder
@@ -112,7 +113,7 @@ impl Play {
         let grantors_clock = self.clocks[side.at].clone();
         // Messages that arrive.
         let to = |message: &Message| match message {
-            Message::Request { .. } => side.at,
+            Message::Request { .. } | Message::Release { .. } => side.at,
             Message::Grant { to, .. } => *to,
         };
         let arrives = |(at, message): &(u64, Message)| *at <= now && self.is_awake(to(message));
@@ -128,6 +129,7 @@ impl Play {
                         side.messages.push((at, Message::Grant { to: from, grant }));
                     }
                 }
+                Message::Release { release } => _ = side.grantor.release(&release),
                 Message::Grant { to, mut grant } => {
                     let (lease, clock) = (&mut side.leases[to], &self.clocks[to]);
                     if self.without == Without::RequestTime {
@@ -141,8 +143,18 @@ impl Play {
         }
         // Someone asks, whoever holds; the grantor is restarted now and then.
         let from = usize::try_from(self.dice.below(HOLDERS as u64)).unwrap();
+        if self.dice.below(200) == 0 && self.is_awake(from) {
+            let gone = std::mem::replace(&mut side.leases[from], Lease::new().unwrap());
+            let release = gone.release().unwrap();
+            for at in self.arrivals(now) {
+                side.messages.push((at, Message::Release { release }));
+            }
+        }
         if self.dice.below(4) == 0 && self.is_awake(from) {
-            let request = side.leases[from].request(&self.clocks[from], TERM).unwrap();
+            // Longer than the longest, too.
+            let term = self.dice.length(Duration::ZERO, TERM + TERM / 4);
+            let term = if self.dice.below(2) == 0 { TERM } else { term };
+            let request = side.leases[from].request(&self.clocks[from], term).unwrap();
             for at in self.arrivals(now) {
                 side.messages.push((at, Message::Request { from, request }));
             }

@@ -137,14 +137,15 @@ impl CommitWait {
         self.look()
     }
 
-    /// The same, after spinning for what is too short for another wake.
+    /// The same, after spinning for what is too short for another wake; not for longer, whatever the counter does.
     fn remaining_after_a_spin(&self) -> Result<Option<Remaining>, WaitError> {
         let shared = self.clock.shared();
         let most = 2 * timer::early(shared.limits.spin_budget);
+        let began = Instant::now();
         loop {
             match self.remaining()? {
-                Some(Remaining::Until { tick, stamp, length }) if length <= most && !most.is_zero() => {
-                    shared.spin_until(tick, stamp, || false);
+                Some(Remaining::Until { tick, stamp, length }) if length <= most && began.elapsed() < 2 * most => {
+                    shared.spin_until(tick, stamp, || began.elapsed() >= 2 * most);
                 }
                 other => return Ok(other),
             }
