@@ -1,5 +1,7 @@
 //! `Builder`: sources, assumptions and limits of a clock, and the one table of defaults.
 
+use crate::bound::LeapAnnouncement;
+use crate::bound::leap::Leap;
 use crate::bound::rate::Wander;
 use crate::bound::rates::{Rates, Slopes};
 use crate::bound::window::Ageing;
@@ -11,15 +13,16 @@ use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
 use crate::source::ntp::ExchangeSettings;
 use crate::sync::{self, DomainSetup, Kind, Machine, MachineConfig, SharedMachine, SourcePlan, SourceSetup};
-use crate::time::{Drift, Timescale, compose};
-use std::net::{IpAddr, SocketAddr};
+use crate::time::{Drift, Timescale, Timestamp, compose};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 mod error;
+mod server_name;
 
 pub use error::BuildError;
+use server_name::{is_loopback, parse_server};
 
 /// Collects sources and settings, and starts a clock.
 ///
@@ -33,7 +36,8 @@ pub use error::BuildError;
 /// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
 /// | [`window`](Builder::window) | 1024 s | the span in which at most f domains may supply a wrong fact | forgets the best exchanges | a server that was wrong once stays out longer |
 /// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R), (W) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
-/// | [`max_uncertainty`](Builder::max_uncertainty) | 500 ms | beyond it no one can wait; CockroachDB's largest offset | errors sooner | commits may wait a second and more |
+/// | [`max_uncertainty`](Builder::max_uncertainty) | 600 ms | beyond it no one can wait; an announced leap second alone is 500 ms | errors sooner, and around leap seconds | commits may wait a second and more |
+/// | [`leap_second`](Builder::leap_second) | none | sources announce one on its day | | a second of width around it |
 /// | [`max_floor_lead`](Builder::max_floor_lead) | 500 ms | a floor further ahead is a broken clock elsewhere | refuses honest floors | commits wait that long |
 /// | [`max_wait`](Builder::max_wait) | 60 s | a schema change is announced a minute ahead | refuses commits planned further ahead | a mistaken timestamp is waited for |
 /// | [`spin_budget`](Builder::spin_budget) | 200 us | what a system at rest oversleeps by, twice over; a tenth of a wait of 2 ms | waits end late, by what the system oversleeps | more processor time a wait |
@@ -53,6 +57,7 @@ pub struct Builder {
     window: Duration,
     max_age: Duration,
     max_uncertainty: Duration,
+    leap_second: Option<(Timestamp, LeapAnnouncement)>,
     max_floor_lead: Duration,
     max_wait: Duration,
     spin_budget: Duration,
@@ -83,7 +88,8 @@ impl Builder {
             timeout: Duration::from_secs(2),
             window: Duration::from_secs(1024),
             max_age: Duration::from_secs(1024),
-            max_uncertainty: Duration::from_millis(500),
+            max_uncertainty: Duration::from_millis(600),
+            leap_second: None,
             max_floor_lead: Duration::from_millis(500),
             max_wait: Duration::from_secs(60),
             spin_budget: Duration::from_micros(200),
@@ -229,6 +235,21 @@ impl Builder {
     #[must_use]
     pub fn max_uncertainty(mut self, uncertainty: Duration) -> Builder {
         self.max_uncertainty = uncertainty;
+        self
+    }
+
+    /// A leap second that you know of, at the end of the UTC day that `midnight` ends: as if a source had announced it, for where none of
+    /// your servers does. One at a time. Around it the interval is a second wider, whether it comes or not; `None` is no announcement.
+    ///
+    /// ```
+    /// use sureclock::{LeapAnnouncement, SureClock};
+    ///
+    /// let builder = SureClock::builder().leap_second("2029-01-01T00:00:00Z".parse()?, LeapAnnouncement::Insert);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn leap_second(mut self, midnight: Timestamp, announcement: LeapAnnouncement) -> Builder {
+        self.leap_second = Some((midnight, announcement));
         self
     }
 
@@ -399,6 +420,7 @@ impl Builder {
             rate,
             quick_max_age: (!self.suspend_check).then(|| counter.scale().ticks(self.max_age)),
             timescale: self.timescale,
+            leap: self.leap_second.and_then(|(midnight, kind)| Leap::announced(midnight.as_unix_nanos(), kind)),
             exchange: self.exchange,
             window: self.window,
             poll: self.poll,
@@ -459,6 +481,10 @@ impl Builder {
         if !within(self.max_uncertainty, Duration::from_nanos(1), s(86_400 * 365)) {
             return out("max_uncertainty", "1 ns to 1 year");
         }
+        let is_midnight = |at: Timestamp| at.as_unix_nanos() % (86_400 * 1_000_000_000) == 0;
+        if self.leap_second.is_some_and(|(at, _)| !is_midnight(at) || self.timescale != Timescale::Utc) {
+            return out("leap_second", "a midnight of UTC, for a clock of UTC");
+        }
         if !within(self.max_floor_lead, Duration::ZERO, s(86_400)) {
             return out("max_floor_lead", "at most 1 day");
         }
@@ -494,30 +520,6 @@ fn check_faulty(domains: usize, faulty: Option<usize>) -> Result<usize, BuildErr
     }
 }
 
-/// The host, and `host:port` for the resolver; port 123 where none is given.
-fn parse_server(server: &str) -> Option<(String, String)> {
-    if let Ok(address) = server.parse::<SocketAddr>() {
-        return (address.port() != 0).then(|| (address.ip().to_string(), server.to_owned()));
-    }
-    if let Ok(ip) = server.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        return Some((ip.to_string(), SocketAddr::new(ip, NTP_PORT).to_string()));
-    }
-    let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse::<u16>().ok().filter(|port| *port != 0)?),
-        None => (server, NTP_PORT),
-    };
-    let fits = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-    };
-    let name = host.strip_suffix('.').unwrap_or(host);
-    (name.len() <= 253 && name.split('.').all(fits)).then(|| (host.to_owned(), format!("{host}:{port}")))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-const NTP_PORT: u16 = 123;
 const MAX_DRIFT_PPB: u32 = 100_000_000;
 /// A learned rate is the mean over so many windows at most. Fewer: less is certified over slow paths, where an interval of 10 ms
 /// at both ends is 10 ppm after an hour. More: the wander must be kept for longer.
@@ -566,6 +568,10 @@ mod tests {
         assert_eq!(setting(three().window(Duration::MAX)), "window");
         assert_eq!(setting(three().max_age(Duration::ZERO)), "max_age");
         assert_eq!(setting(three().max_uncertainty(Duration::ZERO)), "max_uncertainty");
+        let (midnight, late) = (Timestamp::from_unix_nanos(0), Timestamp::from_unix_nanos(1));
+        assert_eq!(setting(three().leap_second(late, LeapAnnouncement::Insert)), "leap_second");
+        let smeared = three().timescale(Timescale::Smear24h).leap_second(midnight, LeapAnnouncement::Insert);
+        assert_eq!(setting(smeared), "leap_second");
         assert_eq!(setting(three().max_floor_lead(Duration::MAX)), "max_floor_lead");
         assert_eq!(setting(three().max_recovery(Duration::MAX)), "max_recovery");
         assert_eq!(setting(three().max_wait(Duration::MAX)), "max_wait");
@@ -585,15 +591,5 @@ mod tests {
         let mixed = three().source("time.google.com", Named).start().map(|_| ()).unwrap_err();
         assert!(matches!(mixed, BuildError::MixedTimescales { .. }), "also where another client asks it");
         assert!(matches!(fails(three().trust_whole_domain("x")), BuildError::EmptyDomain { .. }));
-    }
-
-    #[test]
-    fn server_names_get_their_port() {
-        let parsed = |s: &str| parse_server(s).unwrap().1;
-        assert_eq!(parsed("ntp.example.org"), "ntp.example.org:123");
-        assert_eq!(parsed("ntp.example.org:11123"), "ntp.example.org:11123");
-        assert_eq!(parsed("::1"), "[::1]:123");
-        assert_eq!(parsed("[::1]:5"), "[::1]:5");
-        assert_eq!(parsed("192.0.2.1"), "192.0.2.1:123");
     }
 }

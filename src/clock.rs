@@ -10,7 +10,7 @@ use crate::commit::{CommitError, MarkFile, Sleeper};
 use crate::counter::{self, Counter, Look, ProcessMark, Suspends};
 use crate::lease::LeaseClock;
 use crate::manual::{self, ManualTime};
-use crate::publish::{self, Cell, Content, HighWater, Pending, Publication, QUICK_WORDS, WORDS, Waiters};
+use crate::publish::{self, Cell, Content, HighWater, Outline, Pending, Publication, QUICK_WORDS, WORDS, Waiters};
 use crate::sync::{Driver, SharedMachine, State, Status};
 use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timescale, Timestamp, WallTime};
 use std::sync::Arc;
@@ -147,10 +147,10 @@ impl Shared {
         Ok((publication.running()?, publication.incarnation, ticks))
     }
 
-    /// The publication in force.
-    pub(crate) fn publication(&self) -> Publication {
+    /// What is in force, but for the content.
+    pub(crate) fn outline(&self) -> Outline {
         let (words, ()) = self.cell.load_with(|_| ());
-        Publication::decode(&words)
+        publish::outline(&words)
     }
 
     /// The first words in force with a reading: the quick parameters, which answer it only if there is nothing to be said against it.
@@ -328,7 +328,7 @@ impl SureClock {
     /// Counts the epochs, as the publication in force says. No look at the counter.
     #[cfg(feature = "sim")]
     pub(crate) fn epoch(&self) -> u32 {
-        self.inner.shared.publication().epoch
+        self.inner.shared.outline().epoch
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -399,12 +399,12 @@ impl SureClock {
             return None;
         }
         // The rate is that of the readings' time; and there is none while the counter itself cannot be trusted.
-        let publication = shared.publication();
-        let other = publication.incarnation != later.incarnation();
-        if !publication.trusted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
+        let outline = shared.outline();
+        let other = outline.incarnation != later.incarnation();
+        if !outline.trusted || other && (shared.counter.rate_is_learned() || shared.suspends.is_some()) {
             return None;
         }
-        let (at_least, at_most) = elapsed_ns(n, margin, publication.slopes)?;
+        let (at_least, at_most) = elapsed_ns(n, margin, outline.slopes)?;
         Some(Elapsed { at_least: Duration::from_nanos(at_least), at_most: Duration::from_nanos(at_most) })
     }
 
@@ -523,7 +523,7 @@ impl SureClock {
     ///
     /// As [`now`](SureClock::now).
     pub fn seal<P: AsRef<[u8]>>(&self, payload: P) -> Result<Envelope<P>, NowError> {
-        Ok(Envelope::new(self.now()?, self.inner.shared.publication().epoch, payload))
+        Ok(Envelope::new(self.now()?, self.inner.shared.outline().epoch, payload))
     }
 
     /// Opens what was received. Says so if it proves that one of the two clocks is wrong; it changes nothing.

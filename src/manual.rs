@@ -138,6 +138,7 @@ pub(crate) fn status(clock: &SureClock) -> Status {
         counter: clock.shared().counter.describe().to_string(),
         rate_bound_ppb: 0,
         learned_rate: None,
+        leap_second: None,
         counter_margin: Duration::ZERO,
         counts: Counts::default(),
         sources: Vec::new(),
@@ -154,6 +155,7 @@ fn exact(interval: &TimeInterval, now: u64) -> Content {
         rates: Rates::plain(EXACT),
         since: 0,
         heard: now,
+        leap: None,
         horizon: u64::MAX,
         degraded: false,
     })

@@ -64,6 +64,13 @@ impl Facts {
         Facts { leap, ..self }
     }
 
+    /// The same facts, saying less: by so many nanoseconds, down and up. `None` if they do not fit.
+    pub(crate) fn widened(&self, down_ns: i64, up_ns: i64) -> Option<Facts> {
+        let no_later_than = Timestamp::from_unix_nanos(self.no_later_than.as_unix_nanos().checked_add(up_ns)?);
+        let no_earlier_than = Timestamp::from_unix_nanos(self.no_earlier_than.as_unix_nanos().checked_sub(down_ns)?);
+        Some(Facts { no_later_than, no_earlier_than, ..*self })
+    }
+
     /// The same facts with what the source says of itself, for the status: stratum, and its own error B.
     #[must_use]
     pub fn with_quality(self, stratum: u8, root_bound: Duration) -> Facts {

@@ -59,8 +59,9 @@ pub enum AtError {
     /// The reading belongs to another counter.
     #[error("the reading belongs to another counter")]
     ForeignCounter,
-    /// The reading is from before the start or before the last disruption: nothing that holds now reaches back to it.
-    #[error("the reading is from before the last disruption or the start")]
+    /// The reading is from before the start, before the last disruption, or before the end of a leap second that is over: nothing that
+    /// holds now reaches back to it.
+    #[error("the reading is from before the start, the last disruption or the last leap second")]
     BeforeEpoch,
 }
 
@@ -92,8 +93,8 @@ pub enum DisruptionReason {
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,
-    /// A leap second is due: the timescale's readings are ambiguous until it is over.
-    #[error("a leap second is due")]
+    /// A leap second was announced too late, in the last seconds before it: what readers had been told by then did not allow for it.
+    #[error("a leap second was announced too late")]
     LeapSecond,
     /// The machine was restored from a snapshot or migrated: a marker said so. Nothing in the library reads one yet; a program
     /// that does says it with [`OwnLoop::disrupt`](crate::OwnLoop::disrupt).

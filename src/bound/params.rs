@@ -3,7 +3,10 @@
 //! Rules: within one life of the parameters (between two disruptions) the line of `earliest` is never replaced by a
 //! lower one, so `earliest` never goes back and `after` stays true; `latest` is replaced only by a lower one. Both lines
 //! stay true under (R) for as long as the agreement they came from was true.
+//!
+//! Where a leap second is announced the lines count on through it as before; [`Leap`] makes of them what must be answered.
 
+use super::leap::Leap;
 use super::lines::Line;
 use super::outcome::{DisruptionReason, NowError};
 use super::rates::Rates;
@@ -25,7 +28,9 @@ pub(crate) struct Params {
     pub(crate) since: u64,
     /// The reading at which f+1 failure domains had been heard; for `max_age`.
     pub(crate) heard: u64,
-    /// No line may be evaluated beyond this reading (a leap second is due); `u64::MAX` otherwise.
+    /// The leap second that is announced, until it is over.
+    pub(crate) leap: Option<Leap>,
+    /// Up to this reading a leap second changes nothing; `u64::MAX` without one.
     pub(crate) horizon: u64,
     /// At most 2f domains had a bound.
     pub(crate) degraded: bool,
@@ -56,6 +61,7 @@ impl Params {
             rates: Rates { slow: rates.slow.since(earliest.anchor), fast: rates.fast.since(latest.anchor) },
             since,
             heard: news.heard,
+            leap: None,
             horizon: u64::MAX,
             degraded: news.degraded,
         })
@@ -99,34 +105,49 @@ impl Params {
         Ok(refined)
     }
 
-    /// The same parameters, not to be evaluated where true time may have reached `ns`.
-    pub(crate) fn until(&self, ns: Option<i64>) -> Params {
-        let horizon = ns.map_or(u64::MAX, |ns| self.latest.upper_stays_below_until(ns, &self.rates));
-        Params { horizon, ..*self }
+    /// The same parameters with the leap second that is announced, if one is.
+    pub(crate) fn with_leap(&self, leap: Option<Leap>) -> Params {
+        let nothing_yet = |leap: Leap| {
+            let latest = self.latest.upper_stays_below_until(leap.begins_ns(), &self.rates);
+            let earliest = self.earliest.lower_exceeds_at(leap.begins_ns(), &self.rates);
+            latest.min(earliest.map_or(u64::MAX, |at| at.saturating_sub(1)))
+        };
+        Params { leap, horizon: leap.map_or(u64::MAX, nothing_yet), ..*self }
+    }
+
+    /// The same parameters at reading `c`, when the leap second is over: its uncertainty is in the lines from here on, and nothing is said of
+    /// readings before. `None` if the lines leave the range.
+    pub(crate) fn with_leap_over(&self, c: u64) -> Option<Params> {
+        let (down, up) = self.leap.map_or((0, 0), |leap| leap.after_ns());
+        let earliest = Line { ns: self.earliest.ns.checked_sub(down)?, ..self.earliest };
+        let latest = Line { ns: self.latest.ns.checked_add(up)?, ..self.latest };
+        Some(Params { earliest, latest, leap: None, horizon: u64::MAX, since: c, ..*self })
     }
 
     /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in nanoseconds.
     pub(crate) fn now(&self, c: u64) -> Result<(i64, i64), NowError> {
         self.check(c)?;
-        let earliest = self.earliest.lower_after(c, &self.rates).ok_or(NowError::OutOfRange)?;
-        let latest = self.latest.upper_at(c, &self.rates).ok_or(NowError::OutOfRange)?;
-        Ok((earliest, latest))
+        let (earliest, latest) = self.counted_on(c).ok_or(NowError::OutOfRange)?;
+        self.read((earliest, latest))
     }
 
     /// The bound at an earlier reading, aged backward where it is before a line's anchor.
     pub(crate) fn at(&self, c: u64) -> Result<(i64, i64), NowError> {
-        if c > self.horizon {
-            return Err(NowError::Disrupted { reason: DisruptionReason::LeapSecond });
-        }
         let earliest = self.earliest.lower_at(c, &self.rates).ok_or(NowError::OutOfRange)?;
         let latest = self.latest.upper_at(c, &self.rates).ok_or(NowError::OutOfRange)?;
-        Ok((earliest, latest))
+        self.read((earliest, latest))
     }
 
     /// `earliest` alone, which is all that `after` and a wait need.
     pub(crate) fn earliest_now(&self, c: u64) -> Result<i64, NowError> {
         self.check(c)?;
-        self.earliest.lower_after(c, &self.rates).ok_or(NowError::OutOfRange)
+        let earliest = self.earliest.lower_after(c, &self.rates).ok_or(NowError::OutOfRange)?;
+        Ok(self.leap.map_or(earliest, |leap| leap.earliest(earliest)))
+    }
+
+    /// The least reading at which `earliest` is above `ns`, or `None` if there is none.
+    pub(crate) fn past_from(&self, ns: i64) -> Option<u64> {
+        self.earliest.lower_exceeds_at(self.leap.map_or(ns, |leap| leap.least_to_exceed(ns)), &self.rates)
     }
 
     /// The readings at which [`earliest_now`](Params::earliest_now) gives no error.
@@ -134,16 +155,24 @@ impl Params {
         // Up to here the line does not leave the range.
         let fits =
             self.earliest.lower_exceeds_at(i64::MAX - 1, &self.rates).map_or(u64::MAX, |at| at.saturating_sub(1));
-        self.published.saturating_sub(self.margin)..=self.horizon.min(fits)
+        self.published.saturating_sub(self.margin)..=fits
     }
 
-    /// Whether a reading taken now may be answered: the counter did not go back, and no leap second is due.
+    /// Both lines at a reading taken now, counted on through a leap second; `None` out of range.
+    pub(crate) fn counted_on(&self, c: u64) -> Option<(i64, i64)> {
+        Some((self.earliest.lower_after(c, &self.rates)?, self.latest.upper_at(c, &self.rates)?))
+    }
+
+    /// What must be answered where the lines say `(earliest, latest)`.
+    fn read(&self, (earliest, latest): (i64, i64)) -> Result<(i64, i64), NowError> {
+        let Some(leap) = self.leap else { return Ok((earliest, latest)) };
+        Ok((leap.earliest(earliest), leap.latest(latest).ok_or(NowError::OutOfRange)?))
+    }
+
+    /// Whether a reading taken now may be answered: the counter did not go back.
     pub(crate) fn check(&self, c: u64) -> Result<(), NowError> {
         if c.saturating_add(self.margin) < self.published {
             return Err(NowError::CounterWentBack { by_ticks: self.published - c - self.margin });
-        }
-        if c > self.horizon {
-            return Err(NowError::Disrupted { reason: DisruptionReason::LeapSecond });
         }
         Ok(())
     }
@@ -189,16 +218,43 @@ mod tests {
         assert_eq!(params.now(994), Err(NowError::CounterWentBack { by_ticks: 1 }));
     }
 
+    const S: i64 = 1_000_000_000;
+
     #[test]
-    fn nothing_is_answered_beyond_the_horizon() {
-        // `latest` is 1_010 at 1_000 - 1 and rises by one a tick: it reaches 1_512 at 1_501.
-        let params = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap().until(Some(1_512));
-        assert!(params.now(1_500).is_ok());
-        let leap = NowError::Disrupted { reason: DisruptionReason::LeapSecond };
-        assert_eq!(
-            (params.now(1_501), params.earliest_now(1_501), params.at(1_501)),
-            (Err(leap), Err(leap), Err(leap))
-        );
+    fn an_announced_insertion_stalls_earliest_and_a_deletion_lifts_latest() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let leap = |inserted, deleted| Some(Leap { midnight_ns: 10 * S, inserted, deleted });
+        let at = |params: Params, tenths: u64| params.now(tenths * 100_000_000).unwrap();
+        let inserted = first.with_leap(leap(true, false));
+        assert_eq!(inserted.horizon, 9_000_000_000 - 12, "latest is 11 ahead of its reading");
+        // Between 9 s and 10 s it stands still, then it is a second behind; `latest` goes on.
+        assert_eq!([89, 95, 100, 105].map(|t| at(inserted, t).0), [8_899_999_989, 9 * S, 9 * S, 9_499_999_989]);
+        assert_eq!(at(inserted, 105).1, 10_500_000_011);
+        assert_eq!(inserted.at(9_500_000_000).unwrap().0, 9 * S, "an earlier reading just so");
+        let deleted = first.with_leap(leap(false, true));
+        assert_eq!([89, 90, 105].map(|t| at(deleted, t).1), [8_900_000_011, 10_000_000_011, 11_500_000_011]);
+        assert_eq!(at(deleted, 105).0, 10_499_999_989);
+    }
+
+    #[test]
+    fn the_first_reading_at_which_something_is_past_knows_of_the_leap_second() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let params = first.with_leap(Some(Leap { midnight_ns: 10 * S, inserted: true, deleted: false }));
+        for ns in [8 * S, 9 * S - 1, 9 * S, 9 * S + 5, 12 * S] {
+            let from = params.past_from(ns).unwrap();
+            assert!(params.earliest_now(from).unwrap() > ns && params.earliest_now(from - 1).unwrap() <= ns, "{ns}");
+        }
+    }
+
+    #[test]
+    fn when_the_leap_second_is_over_nothing_moves_and_nothing_is_said_of_before() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        for (inserted, deleted) in [(true, false), (false, true), (true, true)] {
+            let leap = first.with_leap(Some(Leap { midnight_ns: 10 * S, inserted, deleted }));
+            let over = leap.with_leap_over(12_000_000_011).unwrap();
+            assert_eq!(over.now(12_000_000_011), leap.now(12_000_000_011));
+            assert_eq!((over.leap, over.horizon, over.since), (None, u64::MAX, 12_000_000_011));
+        }
     }
 
     proptest! {

@@ -43,7 +43,7 @@ impl Quick {
         let ((slow, slow_until), (fast, fast_until)) =
             (rates.slow.segment(earliest.anchor), rates.fast.segment(latest.anchor));
         let fresh = params.heard.saturating_add(max_age);
-        let ceiling = fits.min(fresh).min(slow_until).min(fast_until).min(*answers.end());
+        let ceiling = fits.min(fresh).min(slow_until).min(fast_until).min(params.horizon).min(*answers.end());
         Quick { floor, ceiling, earliest, latest, slopes: Slopes { slow, fast } }
     }
 
@@ -76,6 +76,7 @@ fn whole(product: u128) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::leap::Leap;
     use super::super::rates::{Rates, Rise, Step};
     use super::*;
     use proptest::prelude::*;
@@ -103,18 +104,26 @@ mod tests {
             ticks(),
             0u64..1000,
             ticks(),
-            prop_oneof![Just(u64::MAX), ticks()],
+            (prop_oneof![Just(None), any::<(i64, bool, bool)>().prop_map(Some)], any::<bool>()),
         )
-            .prop_map(|((at, to, e, l, slow, fast), steps, published, margin, heard, horizon)| Params {
-                published,
-                margin,
-                earliest: Line { anchor: at, ns: e },
-                latest: Line { anchor: to, ns: l },
-                rates: rates(slow, fast, steps, at, to),
-                since: 0,
-                heard,
-                horizon,
-                degraded: false,
+            .prop_map(|((at, to, e, l, slow, fast), steps, published, margin, heard, (leap, near))| {
+                let params = Params {
+                    published,
+                    margin,
+                    earliest: Line { anchor: at, ns: e },
+                    latest: Line { anchor: to, ns: l },
+                    rates: rates(slow, fast, steps, at, to),
+                    since: 0,
+                    heard,
+                    leap: None,
+                    horizon: u64::MAX,
+                    degraded: false,
+                };
+                params.with_leap(leap.map(|(ns, inserted, deleted)| Leap {
+                    midnight_ns: if near { l.saturating_add(ns >> 8) } else { ns },
+                    inserted,
+                    deleted,
+                }))
             })
     }
 
@@ -140,7 +149,7 @@ mod tests {
         fn quick_answers_what_is_usual(published in 1u64 << 30..1 << 60, c in 0u64..1 << 40, ns in -(1i64 << 62)..1 << 61) {
             let params = Params {
                 published, margin: 500, earliest: Line { anchor: published + 500, ns }, latest: Line { anchor: published - 500, ns: ns + 7 },
-                rates: Rates::plain(Slopes { slow: 1 << 38, fast: 1 << 39 }), since: 0, heard: published, horizon: u64::MAX, degraded: false,
+                rates: Rates::plain(Slopes { slow: 1 << 38, fast: 1 << 39 }), since: 0, heard: published, leap: None, horizon: u64::MAX, degraded: false,
             };
             prop_assert!(Quick::of(&params, 1 << 40).now(published - 500 + c).is_some());
             prop_assert!(Quick::of(&params, 1 << 40).now(published - 501).is_none());

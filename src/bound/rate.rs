@@ -117,6 +117,11 @@ impl Learner {
         }
     }
 
+    /// Forgets the agreed intervals, not what they have certified: a leap second lies between them and those to come.
+    pub(crate) fn begin_again(&mut self) {
+        self.agreed.clear();
+    }
+
     /// Forgets everything: nothing of before holds any more.
     pub(crate) fn forget(&mut self) {
         self.agreed.clear();

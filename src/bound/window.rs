@@ -106,6 +106,15 @@ impl Window {
         }
     }
 
+    /// Moves what every fact says by so much, down and up: a leap second is over, and nobody knows of which kind it was. A fact that does not
+    /// fit any more is dropped.
+    pub(crate) fn widen_by(&mut self, (down_ns, up_ns): (i64, i64)) {
+        self.entries.retain_mut(|entry| {
+            let moved = entry.lower.ns.checked_sub(down_ns).zip(entry.upper.ns.checked_add(up_ns));
+            moved.map(|(lower, upper)| (entry.lower.ns, entry.upper.ns) = (lower, upper)).is_some()
+        });
+    }
+
     /// What the facts within the window say of true time at reading `now`.
     pub(crate) fn bound(&mut self, now: u64) -> Bound {
         self.bound_under(now, &self.ageing.rates.clone())

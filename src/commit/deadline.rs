@@ -23,8 +23,8 @@ use std::ops::RangeInclusive;
 ///    since what was past at c is past at the return.
 /// 3. If it loads the stamp first, it does so by as much as it runs ahead, less than a microsecond: s was in force so shortly
 ///    before c that the clock's allowance for readers that overlap a publication covers it, as it does for `now`.
-/// 4. The stamp is still s: no disruption was published, no better or other line, no nearer horizon; c is not beyond the horizon, and
-///    not below the publication, as after a counter went back. Otherwise all of it is worked out again, from what is in force.
+/// 4. The stamp is still s: no disruption was published, no better or other line, no leap second; c is not below the
+///    publication, as after a counter went back. Otherwise all of it is worked out again, from what is in force.
 ///
 /// ```
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
@@ -87,7 +87,7 @@ impl Deadline {
         let is_past = self.t.as_unix_nanos() < params.earliest_now(ticks)?;
         if shared.may_be_cached() {
             // Where the line never exceeds it within the range of readings, no reading is enough.
-            let from = params.earliest.lower_exceeds_at(self.t.as_unix_nanos(), &params.rates);
+            let from = params.past_from(self.t.as_unix_nanos());
             self.past_from = from.unwrap_or(u64::MAX);
             let answers = params.earliest_answers();
             self.answers = *answers.start()..=(*answers.end()).min(u64::MAX - 1);

@@ -83,7 +83,7 @@ impl Known {
         let early_ns = i64::try_from(early.as_nanos()).unwrap_or(0);
         pending.take_due(earliest.saturating_add(early_ns)).into_iter().for_each(wake);
         let now = Instant::now();
-        let Some(at) = pending.first().and_then(|first| params.earliest.lower_exceeds_at(first, &params.rates)) else {
+        let Some(at) = pending.first().and_then(|first| params.past_from(first)) else {
             return Some(now + LONGEST_SLEEP);
         };
         let at = at.saturating_sub(shared.counter.scale().ticks(early));

@@ -167,7 +167,7 @@ impl CommitWait {
         if !shared.counter.runs_by_itself() {
             return Ok(Some(Remaining::Unknown));
         }
-        let tick = params.earliest.lower_exceeds_at(s, &params.rates).unwrap_or(u64::MAX);
+        let tick = params.past_from(s).unwrap_or(u64::MAX);
         // A look now and then, whatever the counter does meanwhile.
         let length = shared.counter.scale().duration(tick.saturating_sub(ticks)).min(LONGEST_SLEEP);
         Ok(Some(Remaining::Until { tick, stamp, length }))

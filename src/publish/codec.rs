@@ -2,14 +2,15 @@
 //!
 //! The first words are [`Quick`], all that most readings need, on one cache line.
 
+use crate::bound::leap::Leap;
 use crate::bound::lines::Line;
 use crate::bound::params::Params;
 use crate::bound::quick::Quick;
 use crate::bound::rates::{Rates, Rise, Slopes, Step};
 use crate::bound::{DisruptionReason, NowError};
 
-/// Words of one publication: 176 bytes, three cache lines with nothing else on them.
-pub(crate) const WORDS: usize = 22;
+/// Words of one publication: 184 bytes, three cache lines with nothing else on them.
+pub(crate) const WORDS: usize = 23;
 
 /// The words of [`Quick`]: one cache line.
 pub(crate) const QUICK_WORDS: usize = 8;
@@ -29,6 +30,7 @@ pub(crate) struct Publication {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly always the large one, and never on the heap")]
 pub(crate) enum Content {
     NotSynchronized,
     Running(Params),
@@ -62,7 +64,11 @@ impl Publication {
                 rates = p.rates;
                 quick.slopes = Slopes { slow: rates.slow.steps[0].slope, fast: rates.fast.steps[0].slope };
                 // A margin beyond 32 bits (4 s of nanoseconds) cannot be: the look at a counter ends after 100 ms.
-                RUNNING | u64::from(p.degraded) << 16 | p.margin.min(u64::from(u32::MAX)) << 32
+                let kinds = p.leap.map_or(0, |leap| {
+                    words[LEAP_WORD] = bits(leap.midnight_ns);
+                    u64::from(leap.inserted) << 18 | u64::from(leap.deleted) << 19
+                });
+                RUNNING | u64::from(p.degraded) << 16 | kinds | p.margin.min(u64::from(u32::MAX)) << 32
             }
         };
         words[..QUICK_WORDS].copy_from_slice(&[
@@ -79,15 +85,19 @@ impl Publication {
         words[9] = meta | u64::from(!self.trusted) << 17;
         words[10..14].copy_from_slice(&rest);
         words[14..18].copy_from_slice(&rest_of(&rates.slow));
-        words[18..].copy_from_slice(&rest_of(&rates.fast));
+        words[18..LEAP_WORD].copy_from_slice(&rest_of(&rates.fast));
         words
     }
 
+    // Inlined, so that a reader decodes what it needs.
+    #[inline]
     pub(crate) fn decode(words: &[u64; WORDS]) -> Publication {
         let Quick { earliest, latest, slopes: first, .. } = quick(&words[..]);
-        let rates = Rates { slow: rise(first.slow, &words[14..18]), fast: rise(first.fast, &words[18..]) };
-        let slopes = rates.wide();
+        let rates = Rates { slow: rise(first.slow, &words[14..18]), fast: rise(first.fast, &words[18..LEAP_WORD]) };
+        let Outline { incarnation, epoch, slopes, trusted } = outline(words);
         let meta = words[9];
+        let (inserted, deleted) = (meta >> 18 & 1 == 1, meta >> 19 & 1 == 1);
+        let leap = Leap { midnight_ns: signed(words[LEAP_WORD]), inserted, deleted };
         let content = match meta & 0xff {
             RUNNING => Content::Running(Params {
                 published: words[10],
@@ -97,6 +107,7 @@ impl Publication {
                 rates,
                 since: words[11],
                 heard: words[12],
+                leap: (inserted || deleted).then_some(leap),
                 horizon: words[13],
                 degraded: meta >> 16 & 1 == 1,
             }),
@@ -104,8 +115,7 @@ impl Publication {
             DISRUPTED => Content::Disrupted(reason_of(meta >> 8 & 0xff)),
             _ => Content::ThreadDied,
         };
-        let epoch = low_half(words[QUICK_WORDS] >> 32);
-        Publication { incarnation: incarnation(words), epoch, slopes, trusted: meta >> 17 & 1 == 0, content }
+        Publication { incarnation, epoch, slopes, trusted, content }
     }
 }
 
@@ -143,12 +153,34 @@ pub(crate) fn quick(words: &[u64]) -> Quick {
     }
 }
 
+/// A publication without its content: little work for who needs no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outline {
+    pub(crate) incarnation: u32,
+    pub(crate) epoch: u32,
+    pub(crate) slopes: Slopes,
+    pub(crate) trusted: bool,
+}
+
+#[inline]
+pub(crate) fn outline(words: &[u64; WORDS]) -> Outline {
+    Outline {
+        incarnation: incarnation(words),
+        epoch: low_half(words[QUICK_WORDS] >> 32),
+        // What the rises come to rest at.
+        slopes: Slopes { slow: words[17], fast: words[LEAP_WORD - 1] },
+        trusted: words[9] >> 17 & 1 == 0,
+    }
+}
+
 /// The number of disruptions, which stands behind the words of [`Quick`].
 #[inline]
 pub(crate) fn incarnation(words: &[u64]) -> u32 {
     low_half(words[QUICK_WORDS])
 }
 
+/// The midnight of a leap second.
+const LEAP_WORD: usize = WORDS - 1;
 const NOT_SYNCHRONIZED: u64 = 0;
 const RUNNING: u64 = 1;
 const DISRUPTED: u64 = 2;
@@ -212,13 +244,15 @@ mod tests {
         #[test]
         fn parameters_survive_the_words(
             a: [u64; 8], ns: [i64; 2], margin: u32, degraded: bool, epoch: u32, incarnation: u32,
-            slow in rising(), fast in rising(),
+            slow in rising(), fast in rising(), leap: (i64, bool, bool),
         ) {
+            let leap = Leap { midnight_ns: leap.0, inserted: leap.1, deleted: leap.2 };
+            let leap = (leap.inserted || leap.deleted).then_some(leap);
             let rates = Rates { slow: slow.since(a[1]), fast: fast.since(a[2]) };
             let params = Params {
                 published: a[0], margin: u64::from(margin),
                 earliest: Line { anchor: a[1], ns: ns[0] }, latest: Line { anchor: a[2], ns: ns[1] },
-                rates, since: a[5], heard: a[6], horizon: a[7], degraded,
+                rates, since: a[5], heard: a[6], leap, horizon: a[7], degraded,
             };
             let content = Content::Running(params);
             let publication = Publication { incarnation, epoch, slopes: rates.wide(), trusted: true, content };

@@ -13,7 +13,7 @@ mod reserved;
 mod waiters;
 
 pub(crate) use cell::{Cell, Publisher, channel};
-pub(crate) use codec::{Content, Publication, QUICK_WORDS, WORDS, incarnation, quick};
+pub(crate) use codec::{Content, Outline, Publication, QUICK_WORDS, WORDS, incarnation, outline, quick};
 pub(crate) use high_water::HighWater;
 pub(crate) use pending::{Pending, PendingKey};
 pub(crate) use reserved::Reserved;

@@ -18,6 +18,7 @@ mod report;
 use super::schedule::{Pace, Schedule, phase};
 use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
+use crate::bound::leap::Leap;
 use crate::bound::params::{News, Params};
 use crate::bound::rate::{Learner, Wander};
 use crate::bound::window::{Ageing, Window};
@@ -27,7 +28,7 @@ use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
 use crate::source::ntp::{ExchangeSettings, Rejected};
 use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
-use leap::LeapGuard;
+use leap::{AroundALeap, LeapGuard};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,8 @@ pub(crate) struct MachineConfig {
     /// When readings become stale; `None`: every reading takes the long way, for it has more to look at.
     pub(crate) quick_max_age: Option<u64>,
     pub(crate) timescale: Timescale,
+    /// A leap second that the user knows of.
+    pub(crate) leap: Option<Leap>,
     pub(crate) exchange: ExchangeSettings,
     pub(crate) window: Duration,
     pub(crate) poll: Duration,
@@ -159,7 +162,7 @@ pub struct Ask {
 impl Machine {
     pub(crate) fn new(config: MachineConfig, publisher: Publisher<WORDS>, now: MonotonicTime) -> Machine {
         let scale = config.scale;
-        let count = config.sources.len().max(1);
+        let (count, leap) = (config.sources.len().max(1), config.leap);
         let pace = |number: usize| Pace {
             poll: scale.ticks(config.poll),
             retry: scale.ticks(RETRY.min(config.poll)),
@@ -191,7 +194,7 @@ impl Machine {
             last_now: now.ticks(),
             told_until: now.ticks(),
             last_earliest_ns: None,
-            leap: LeapGuard::default(),
+            leap: LeapGuard::new(leap),
             counts: Counts::default(),
         }
     }
@@ -227,15 +230,19 @@ impl Machine {
             None if source.stopped || !self.usable => None,
             None => source.schedule.next(),
         };
-        let horizon = match &self.phase {
-            Phase::Running(params) => Some(params.horizon),
+        let rise = match &self.phase {
+            // A leap second is over.
+            Phase::Running(params) => {
+                let end = params.leap.map(|leap| leap.is_over_ns().saturating_sub(1));
+                end.and_then(|end| params.earliest.lower_exceeds_at(end, &params.rates))
+            }
             // The recovery has this far to go, and nothing more to hear for it.
             Phase::Disrupted { behind_by: Some(by), .. } if self.usable => {
                 Some(now.ticks().saturating_add(self.config.scale.ticks((*by).max(LEAST_RECOVERY))))
             }
             _ => None,
         };
-        let next = self.sources.iter().filter_map(due).chain(horizon).min().unwrap_or(u64::MAX);
+        let next = self.sources.iter().filter_map(due).chain(rise).min().unwrap_or(u64::MAX);
         // One tick more: a length is rounded down, and a wake before the time would only come again.
         let length = self.config.scale.duration(next.saturating_sub(now.ticks()).saturating_add(1));
         length.min(LONGEST_SLEEP)
@@ -252,19 +259,19 @@ impl Machine {
         let Some((index, flight)) = self.take_flight(id) else { return };
         let in_place = facts.before().counter() == self.config.counter
             && facts.before().incarnation() == self.incarnation
-            && facts.before().ticks() >= flight.asked
+            && facts.before().ticks().saturating_add(self.config.ageing.margin) >= flight.asked
             && facts.after().ticks() <= now.saturating_add(self.config.ageing.margin);
         if !in_place {
             return self.note_failure(index, Problem::OutOfPlace);
         }
-        if self.config.timescale == Timescale::Utc {
-            // Heard first: the first announcement may come with facts that are already too close to it.
-            self.leap.heard(index, &facts);
-            self.mind_the_leap(now);
-            if self.leap.forbids(&facts) {
-                return self.note_failure(index, Problem::LeapSecond);
+        let facts = if self.config.timescale == Timescale::Utc {
+            match self.read_facts(now, index, facts) {
+                Some(facts) => facts,
+                None => return self.note_failure(index, Problem::LeapSecond),
             }
-        }
+        } else {
+            facts
+        };
         let source = &mut self.sources[index];
         source.window.add(&facts);
         source.last = Some(facts);
@@ -301,7 +308,7 @@ impl Machine {
         self.publish_phase();
     }
 
-    /// Takes note of the time: sees the counter go back, questions time out, a leap second come; fixes the floor of a
+    /// Takes note of the time: sees the counter go back, questions time out, a leap second pass; fixes the floor of a
     /// recovery. `None` if the reading is of no use.
     fn advance(&mut self, now: MonotonicTime) -> Option<u64> {
         if now.counter() != self.config.counter || matches!(self.phase, Phase::Dead) {
@@ -317,19 +324,17 @@ impl Machine {
         }
         self.told_until = ticks.max(self.last_now);
         self.last_now = ticks.max(self.last_now);
+        let overlap = self.overlap();
         if let Phase::Disrupted { floor, .. } = &mut self.phase {
             if let Floor::Pending(params) = *floor {
                 // This reading was taken after the disruption was published: no reader can answer from the old
                 // parameters at a later one. The allowance covers a reading that overlapped the publication.
-                // On a core that is ahead, or a step later, it is a margin more.
-                let allowance = self.config.scale.ticks(OVERLAP).saturating_add(self.config.ageing.margin + 1);
-                let told = params.until(None).earliest_now(ticks.saturating_add(allowance));
+                let told = params.earliest_now(ticks.saturating_add(overlap));
                 *floor = told.map_or(Floor::FirstLatest { told: i64::MIN }, Floor::Fixed);
             }
         }
-        if matches!(&self.phase, Phase::Running(params) if ticks > params.horizon) {
-            self.enter_disruption(DisruptionReason::LeapSecond);
-        }
+        self.look_back_on_the_news(ticks);
+        self.mind_the_leap(ticks);
         for index in 0..self.sources.len() {
             if self.sources[index].in_flight.is_some_and(|flight| flight.deadline < ticks) {
                 self.sources[index].in_flight = None;
@@ -337,6 +342,12 @@ impl Machine {
             }
         }
         Some(ticks)
+    }
+
+    /// By how much later readings than one after a publication may still be answered from before it. On a core that is ahead, or a step
+    /// later, it is a margin more.
+    fn overlap(&self) -> u64 {
+        self.config.scale.ticks(OVERLAP).saturating_add(self.config.ageing.margin + 1)
     }
 
     fn take_flight(&mut self, id: AskId) -> Option<(usize, InFlight)> {
@@ -393,6 +404,13 @@ impl Machine {
             self.learn_rate(now)?;
         }
         let ageing = self.config.ageing;
+        let leap = match self.phase {
+            Phase::Running(params) => params.leap,
+            _ => match self.leap_to_come(news.earliest_ns, news.latest_ns) {
+                Ok(leap) => leap,
+                Err(AroundALeap) => return Ok(()),
+            },
+        };
         let accepted = match &mut self.phase {
             Phase::Dead => return Ok(()),
             Phase::Starting => Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack),
@@ -416,7 +434,7 @@ impl Machine {
                 Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack)
             }
         };
-        let params = accepted?.until(self.leap.guard_ns(news.earliest_ns));
+        let params = accepted?.with_leap(leap);
         self.last_earliest_ns = Some(news.earliest_ns);
         if !matches!(self.phase, Phase::Running(_)) {
             events::synchronized(news);

@@ -3,7 +3,7 @@
 use crate::bound::DisruptionReason;
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
-use crate::time::TimeInterval;
+use crate::time::{TimeInterval, Timestamp};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub struct Status {
     pub rate_bound_ppb: u64,
     /// What is certified of the rate beyond that, where it is learned ([`Drift`](crate::Drift)) and enough is known.
     pub learned_rate: Option<LearnedRate>,
+    /// The midnight (UTC) for which a leap second is announced, by one source at least, or by the builder; `None` if none is, and from some
+    /// seconds after it on. Around it the interval is wider, by a second for an insertion or a deletion, by two where both are announced.
+    pub leap_second: Option<Timestamp>,
     /// The margin of the counter: granularity and skew between cores; charged on each side at each use.
     pub counter_margin: Duration,
     /// What has happened so far.
@@ -172,7 +175,8 @@ pub enum Problem {
     /// The facts were read outside the exchange or on another counter.
     #[error("the facts were not read during the exchange, on this clock's counter")]
     OutOfPlace,
-    /// The facts fall within two seconds of an announced leap second, where readings are ambiguous.
+    /// The facts fall within two seconds of an announced leap second, and the clock was not running before it: it cannot tell on which
+    /// side they are.
     #[error("too close to a leap second")]
     LeapSecond,
     /// The system has no random numbers.

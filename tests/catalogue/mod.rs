@@ -214,11 +214,27 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         sources::two_addresses_for_one_host,
     ),
     with_twin(
-        scenario("F9", "leap-second", CERTAIN, sources::leap_second),
+        scenario("F9", "leap-second", "certain, and always an answer", sources::leap_second),
         "nobody announces it",
         sources::leap_second_unannounced,
     ),
-    scenario("F9", "leap-second-false", "certain, and an answer afterwards", sources::leap_second_false),
+    scenario("F9", "leap-second-among-liars", CERTAIN, sources::leap_second_among_liars),
+    scenario("F9", "leap-second-false", "certain, and an answer, 1 s wider at most", sources::leap_second_false),
+    with_twin(
+        scenario("F9", "leap-second-known-to-the-user", CERTAIN, sources::leap_second_known_to_the_user),
+        "nor to the user",
+        sources::leap_second_unannounced,
+    ),
+    with_twin(
+        scenario(
+            "F9",
+            "leap-second-unannounced",
+            "disrupted within 40 s, then certain",
+            sources::leap_second_unannounced_is_seen,
+        ),
+        "nobody is excused",
+        sources::leap_second_unannounced,
+    ),
     with_twin(scenario("F9", "smears", CERTAIN, sources::smears), "most of them smear", sources::most_smear),
     with_twin(
         scenario("F10", "publication-during-a-reading", CERTAIN, machine::publication_during_a_reading),

@@ -375,7 +375,7 @@ fn before_midnight(stage: &mut Stage) -> Timestamp {
     start
 }
 
-/// F9: a leap second inserted or deleted, announced by honest servers that step early or late.
+/// F9: a leap second inserted or deleted, announced by honest servers that step early or late; and readers get answers through it.
 pub(crate) fn leap_second(stage: &mut Stage) -> Checked {
     let day = before_midnight(stage);
     let inserted = stage.dice.below(2) == 0;
@@ -390,8 +390,71 @@ pub(crate) fn leap_second(stage: &mut Stage) -> Checked {
     stage.clock(if often { host.settings(|builder| builder.poll_interval(S)) } else { host });
     stage.settle()?;
     stage.tally.acts += 1;
+    let (mut began, mut answers) = (stage.now(0).is_ok(), true);
     // The last seconds before and the first after, closely.
     while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
+        stage.run(4 * S)?;
+        answers &= stage.now(0).is_ok() || !began;
+        began |= stage.now(0).is_ok();
+    }
+    let disruptions = stage.clocks[0].status().counts.disruptions;
+    if answers && disruptions == 0 {
+        return Ok(());
+    }
+    let what = || format!("an announced leap second took the answer away, {disruptions} disruptions");
+    Err(stage.world.violation(Law::Usefulness, what))
+}
+
+/// F9: the same among liars, which announce what they like, or nothing; with pauses of readers and threads, losses, and restores.
+pub(crate) fn leap_second_among_liars(stage: &mut Stage) -> Checked {
+    let day = before_midnight(stage);
+    let (inserted, happens) = (stage.dice.below(2) == 0, stage.dice.below(4) != 0);
+    if happens {
+        stage.world.leap_second(day, inserted, true);
+    }
+    let n = 3 + 2 * stage.dice.below(2);
+    for number in 0..n {
+        let server = if number < (n - 1) / 2 {
+            let kind =
+                *stage.dice.one_of(&[LeapAnnouncement::Insert, LeapAnnouncement::Delete, LeapAnnouncement::None]);
+            let by = *stage.dice.one_of(&[0, -1_000_000_000, 1_000_000_000, 2_000_000_000, 86_400_000_000_000]);
+            let exact = any_server(&mut stage.dice).error(ClockError::Fixed { ns: by }).announces(kind);
+            if stage.dice.below(4) == 0 { liar(&mut stage.dice).announces(kind) } else { exact }
+        } else {
+            any_server(&mut stage.dice)
+        };
+        let server = if stage.dice.below(2) == 0 { server.steps_late() } else { server };
+        stage.server(&format!("s{number}"), server);
+    }
+    for name in ["east", "west"] {
+        let host = any_host(name, &mut stage.dice);
+        stage.clock(host);
+    }
+    stage.settle()?;
+    while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
+        let clock = stage.clocks[usize::try_from(stage.dice.below(2)).unwrap_or(0)].clone();
+        let length = *stage.dice.one_of(&[MS, S, 3 * S]);
+        match stage.dice.below(12) {
+            0 => {
+                stage.world.stop_process(&clock, length);
+                stage.world.advance(length);
+                stage.act(|_, _| ())?;
+            }
+            1 => stage.act(|world, _| world.report_restore(&clock))?,
+            2 => {
+                let point = *stage
+                    .dice
+                    .one_of(&[sureclock::sim::ReadPoint::BeforeCounter, sureclock::sim::ReadPoint::AfterCounter]);
+                stage.act(|world, _| world.in_next_reading(&clock, point, move |world| world.advance(length)))?;
+            }
+            3 => {
+                let number = n - 1;
+                let other = any_server(&mut stage.dice);
+                let other = if stage.dice.below(2) == 0 { other.reply(bad_manners(&mut stage.dice)) } else { other };
+                stage.act(|world, _| world.server(format!("s{number}"), other))?;
+            }
+            _ => {}
+        }
         stage.run(4 * S)?;
     }
     Ok(())
@@ -399,17 +462,58 @@ pub(crate) fn leap_second(stage: &mut Stage) -> Checked {
 
 /// The twin of F9: a leap second that nobody announces.
 pub(crate) fn leap_second_unannounced(stage: &mut Stage) -> Checked {
+    unannounced(stage, None)
+}
+
+/// F9: a leap second that nobody announces is seen at the next answers.
+pub(crate) fn leap_second_unannounced_is_seen(stage: &mut Stage) -> Checked {
+    unannounced(stage, Some(40 * S))
+}
+
+/// F9: a leap second that no server announces, but the user.
+pub(crate) fn leap_second_known_to_the_user(stage: &mut Stage) -> Checked {
+    let day = before_midnight(stage);
+    let inserted = stage.dice.below(2) == 0;
+    stage.world.leap_second(day, inserted, false);
+    plain_servers(stage);
+    let kind = if inserted { LeapAnnouncement::Insert } else { LeapAnnouncement::Delete };
+    let midnight: Timestamp = "2027-01-01T00:00:00Z".parse().expect("a timestamp");
+    let host = plain_host("east", 200_000, Oscillator::steady(0));
+    stage.clock(host.settings(move |builder| builder.leap_second(midnight, kind)));
+    stage.settle()?;
+    stage.tally.acts += 1;
+    while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
+        stage.run(4 * S)?;
+    }
+    Ok(())
+}
+
+fn unannounced(stage: &mut Stage, seen_within: Option<Duration>) -> Checked {
     let day = before_midnight(stage);
     stage.world.leap_second(day, true, false);
     plain(stage, 200_000, Oscillator::steady(0));
     stage.settle()?;
+    let midnight: Timestamp = "2027-01-01T00:00:00Z".parse().expect("a timestamp");
+    while stage.world.true_time() < midnight {
+        let left = u64::try_from(midnight.as_unix_nanos() - stage.world.true_time().as_unix_nanos()).unwrap_or(0);
+        stage.run(S.min(Duration::from_nanos(left.saturating_sub(1).max(1))))?;
+        if seen_within.is_some() && left <= 1_000_000_000 {
+            break;
+        }
+    }
+    stage.tally.acts += 1;
+    if let Some(limit) = seen_within {
+        // From the last nanosecond of the day on a step may come that nobody has told of.
+        stage.excuse(0);
+        stage.must_notice(0, Duration::ZERO, limit, &CONTRADICTION)?;
+    }
     while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
         stage.run(S)?;
     }
     Ok(())
 }
 
-/// F9: announced by one source, and false: nothing is lost but seconds.
+/// F9: announced by one source, and false: nothing is lost but a second of width for some seconds.
 pub(crate) fn leap_second_false(stage: &mut Stage) -> Checked {
     let day = before_midnight(stage);
     let false_alarm = *stage.dice.one_of(&[LeapAnnouncement::Insert, LeapAnnouncement::Delete]);
@@ -420,13 +524,21 @@ pub(crate) fn leap_second_false(stage: &mut Stage) -> Checked {
     stage.clock(plain_host("east", 200_000, Oscillator::steady(200_000)));
     stage.settle()?;
     stage.tally.acts += 1;
+    let (mut most, mut errors) = (Duration::ZERO, 0);
     while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 330_000_000_000 {
-        stage.run(4 * S)?;
+        stage.run(S)?;
+        match stage.now(0) {
+            Ok(now) => most = most.max(now.uncertainty()),
+            Err(_) => errors += 1,
+        }
     }
-    match stage.now(0) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("a false alarm left {error}"))),
+    let at_last = stage.now(0).map(|now| now.uncertainty());
+    let (wide, narrow) = (Duration::from_millis(510), 100 * MS);
+    if errors == 0 && most <= wide && at_last.is_ok_and(|uncertainty| uncertainty <= narrow) {
+        return Ok(());
     }
+    let what = || format!("a false alarm: {errors} errors, at most {most:?}, at last {at_last:?}");
+    Err(stage.world.violation(Law::Usefulness, what))
 }
 
 /// F9: a server that smears unannounced among servers of UTC is one liar; a clock whose servers all smear follows them.

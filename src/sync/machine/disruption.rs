@@ -31,7 +31,7 @@ impl Machine {
             Phase::Running(params) | Phase::Disrupted { floor: Floor::Pending(params), .. }
                 if reason == DisruptionReason::CounterWentBack =>
             {
-                let told = params.until(None).earliest_now(self.told_until);
+                let told = params.earliest_now(self.told_until);
                 Floor::FirstLatest { told: told.unwrap_or(i64::MIN) }
             }
             Phase::Running(params) => Floor::Pending(*params),
@@ -42,6 +42,7 @@ impl Machine {
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
         self.sources.iter_mut().for_each(|source| source.window.clear());
+        self.leap.disrupted();
         self.forget_tick();
         self.forget_rate();
         self.next_incarnation();

@@ -1,90 +1,208 @@
-//! An announced leap second: nothing is answered from one second before it until facts from after it agree.
+//! An announced leap second: what is known is widened around it, as [`Leap`] says, until facts of after it say which second it is.
 //!
-//! Around an insertion or deletion POSIX readings are ambiguous by a second, and every fact from before is wrong by one
-//! after. So, once any source announces one for the end of its UTC day:
+//! A clock that runs counts on through the leap second. From the first announcement of any source on, its parameters say for which
+//! midnight; facts are brought back to the count of before. When by that count everyone has stepped, the uncertainty is put
+//! into lines and facts, once, and the next answers, asked for at once, narrow the interval again. A false
+//! announcement costs a second of width for as long. Rules:
 //!
-//! - parameters get a horizon one second before that midnight, where the clock is disrupted and drops every fact;
-//! - facts within two seconds of it are refused;
-//! - facts from before it are dropped, in any phase, once ageing has brought them to within a second of it.
-//!
-//! One announcement is enough; a false one costs a few seconds without an answer around one midnight. A source can move only
-//! the midnight it announces itself, so a liar cannot make the others' forgotten.
+//! - An announcement that comes too late is a disruption: readers may have been told what it takes back.
+//! - A clock that does not run has no count of its own: it takes no facts from around an announced leap second, drops those that ageing
+//!   brings there, and begins on one side of it. It may begin just after one, when nobody announces it any more: so it holds every end
+//!   of a month for one, until two seconds after it.
+//! - An announcement is not taken back, and a source can move only what it has announced itself: a liar cannot make others' forgotten.
 
 use super::{Machine, Phase};
-use crate::bound::{Facts, LeapAnnouncement};
+use crate::bound::leap::Leap;
+use crate::bound::params::Params;
+use crate::bound::{DisruptionReason, Facts};
 use crate::publish::Content;
+use crate::time::Timescale;
+use chrono::{DateTime, Datelike};
+use std::ops::RangeInclusive;
 
-/// The leap seconds that sources announce, and the last one that each has announced.
-#[derive(Debug, Default)]
+/// The leap seconds that sources announce, and where the clock stands.
+#[derive(Debug)]
 pub(super) struct LeapGuard {
-    /// By source: the midnight it announces now, ns since the Unix epoch.
-    announced: Vec<(usize, i64)>,
-    /// By source: the midnight it announced last, also after it has stopped announcing it.
-    remembered: Vec<(usize, i64)>,
+    /// By source: what it announced last, also after it has stopped announcing it. The oldest first.
+    heard: Vec<(usize, Leap)>,
+    /// What the user knows.
+    known: Option<Leap>,
+    /// What is over, and the reading since which it is.
+    over: Option<(Leap, u64)>,
+    /// Published before an announcement was: readers may answer from them until the announcement is.
+    before_the_news: Option<Params>,
 }
 
 impl LeapGuard {
+    pub(super) fn new(known: Option<Leap>) -> LeapGuard {
+        LeapGuard { heard: Vec::new(), known, over: None, before_the_news: None }
+    }
+
     /// What a source's answer announces.
-    pub(super) fn heard(&mut self, source: usize, facts: &Facts) {
-        self.announced.retain(|(s, _)| *s != source);
-        if facts.leap == LeapAnnouncement::None {
+    fn hear(&mut self, source: usize, facts: &Facts) {
+        let Some(midnight) = next_midnight(facts.no_earlier_than().as_unix_nanos()) else { return };
+        let Some(leap) = Leap::announced(midnight, facts.leap) else { return };
+        let mut of_this_source = self.heard.iter_mut().filter(|(of, _)| *of == source);
+        if let Some((_, before)) = of_this_source.find(|(_, before)| before.midnight_ns == midnight) {
+            *before = before.and(leap);
             return;
         }
-        if let Some(midnight) = next_midnight(facts.no_earlier_than().as_unix_nanos()) {
-            self.announced.push((source, midnight));
-            self.remembered.retain(|(s, _)| *s != source);
-            self.remembered.push((source, midnight));
+        self.heard.push((source, leap));
+        if self.heard.iter().filter(|(of, _)| *of == source).count() > REMEMBERED {
+            let oldest = self.heard.iter().position(|(of, _)| *of == source);
+            oldest.map(|at| self.heard.remove(at));
         }
     }
 
-    /// Whether the facts are too close to a leap second to be read.
-    pub(super) fn forbids(&self, facts: &Facts) -> bool {
-        let (from, to) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
-        self.midnights().any(|midnight| {
-            from.min(to) <= midnight.saturating_add(AROUND_NS) && from.max(to) >= midnight.saturating_sub(AROUND_NS)
-        })
+    /// The leap seconds that are not over.
+    fn to_come(&self) -> impl Iterator<Item = Leap> + '_ {
+        let is_over = |leap: &Leap| self.over.is_some_and(|(over, _)| over.midnight_ns == leap.midnight_ns);
+        self.heard.iter().map(|(_, leap)| *leap).chain(self.known).filter(move |leap| !is_over(leap))
     }
 
-    /// Where parameters must end, if a leap second is announced that true time may not have left behind at `earliest_ns`.
-    pub(super) fn guard_ns(&self, earliest_ns: i64) -> Option<i64> {
-        let ahead = self
-            .announced
-            .iter()
-            .map(|(_, midnight)| *midnight)
-            .filter(|m| m.saturating_add(AROUND_NS) >= earliest_ns)
-            .min();
-        ahead.map(|midnight| midnight.saturating_sub(BEFORE_NS))
+    /// The next one that a clock at `earliest_ns` may not have left behind, with all that is said of it; the one that it counts through
+    /// already is not taken back.
+    fn next(&self, earliest_ns: i64, counted_through: Option<Leap>) -> Option<Leap> {
+        let ahead = || self.to_come().chain(counted_through).filter(move |leap| leap.is_over_ns() >= earliest_ns);
+        let first = ahead().min_by_key(|leap| leap.midnight_ns)?;
+        ahead().filter(|leap| leap.midnight_ns == first.midnight_ns).reduce(Leap::and)
     }
 
-    /// The midnights across which no fact may be aged.
-    pub(super) fn midnights(&self) -> impl Iterator<Item = i64> + '_ {
-        self.remembered.iter().map(|(_, midnight)| *midnight)
+    /// Whether the facts are too close to a leap second to be read by a clock without a count of its own.
+    fn forbids(&self, facts: &Facts) -> bool {
+        let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
+        let touch = |span: RangeInclusive<i64>| a.min(b) <= *span.end() && a.max(b) >= *span.start();
+        // Before the end of a month servers still announce.
+        let just_after = end_of_month(a.min(b).saturating_sub(DAY_NS)).map(|m| m..=m.saturating_add(JUST_AFTER_NS));
+        self.to_come().map(|leap| around(&leap, EARLY_NS)).chain(just_after).any(touch)
     }
 
-    /// The span around a midnight into which no fact from before its end may be aged.
-    pub(super) fn ambiguous(midnight: i64) -> std::ops::RangeInclusive<i64> {
-        midnight.saturating_sub(BEFORE_NS)..=midnight.saturating_add(AROUND_NS)
+    /// What is over for a clock that is disrupted: nothing, for it may begin again before it.
+    pub(super) fn disrupted(&mut self) {
+        (self.over, self.before_the_news) = (None, None);
     }
 }
 
 impl Machine {
-    /// Keeps facts and parameters from being aged across an announced leap second, whatever the phase and however few
-    /// sources answer.
-    pub(super) fn mind_the_leap(&mut self, now: u64) {
-        for midnight in self.leap.midnights() {
-            for source in &mut self.sources {
-                source.window.drop_aged_into(now, LeapGuard::ambiguous(midnight));
-            }
+    /// The facts of an answer, as facts of the count that the clock follows; `None` where they are of no use.
+    pub(super) fn read_facts(&mut self, now: u64, index: usize, facts: Facts) -> Option<Facts> {
+        // Heard first: the first announcement may come with facts that are already too close to it.
+        self.leap.hear(index, &facts);
+        self.mind_the_leap(now);
+        let Phase::Running(params) = self.phase else {
+            return (!self.leap.forbids(&facts) && facts.before().incarnation() == self.incarnation).then_some(facts);
+        };
+        if let Some(leap) = params.leap {
+            return leap.before(&facts);
         }
-        if let Phase::Running(params) = self.phase {
-            let earliest = params.until(None).earliest_now(now).unwrap_or(i64::MIN);
-            let guarded = params.until(self.leap.guard_ns(earliest));
-            if guarded.horizon < params.horizon {
-                self.phase = Phase::Running(guarded);
-                self.publish(Content::Running(guarded));
+        match self.leap.over {
+            // Asked before everyone had stepped.
+            Some((leap, since)) if facts.before().ticks() < since => {
+                let (down, up) = leap.after_ns();
+                leap.before(&facts)?.widened(down, up)
+            }
+            _ => Some(facts),
+        }
+    }
+
+    /// Keeps up with announced leap seconds, whatever the phase and however few sources answer.
+    pub(super) fn mind_the_leap(&mut self, now: u64) {
+        let Phase::Running(params) = self.phase else { return self.drop_facts_of_before(now) };
+        // Out of range nothing is answered.
+        let Some((earliest, latest)) = params.counted_on(now) else { return };
+        if let Some(leap) = params.leap.filter(|leap| earliest >= leap.is_over_ns()) {
+            return self.leave_behind(now, leap);
+        }
+        let next = self.leap.next(earliest, params.leap);
+        if next != params.leap {
+            if next.is_some_and(|leap| latest.saturating_add(EARLY_NS) >= leap.begins_ns()) {
+                return self.enter_disruption(DisruptionReason::LeapSecond);
+            }
+            self.leap.before_the_news.get_or_insert(params);
+            self.run_with(params.with_leap(next));
+        }
+        self.drop_facts_around(now, next);
+    }
+
+    /// The leap second to begin with where sources agree on this interval.
+    ///
+    /// # Errors
+    ///
+    /// The interval reaches into one, or over it: there is nothing to begin with.
+    pub(super) fn leap_to_come(&self, earliest_ns: i64, latest_ns: i64) -> Result<Option<Leap>, AroundALeap> {
+        match self.leap.next(earliest_ns, None) {
+            Some(leap) if latest_ns.saturating_add(EARLY_NS) >= leap.begins_ns() => Err(AroundALeap),
+            next => Ok(next),
+        }
+    }
+
+    /// A writer that was held up between the announcement and its publication may have let readers answer beyond what it takes back.
+    /// `now` was read after the publication.
+    pub(super) fn look_back_on_the_news(&mut self, now: u64) {
+        let Some(before) = self.leap.before_the_news.take() else { return };
+        let Phase::Running(params) = self.phase else { return };
+        let told = before.earliest_now(now.saturating_add(self.overlap()));
+        if params.leap.is_some_and(|leap| told.is_ok_and(|told| leap.earliest(told) < told)) {
+            self.phase = Phase::Running(before);
+            self.enter_disruption(DisruptionReason::LeapSecond);
+        }
+    }
+
+    /// Everyone has stepped: what was known of the count of before becomes what is known of the one of after.
+    fn leave_behind(&mut self, now: u64, leap: Leap) {
+        let Phase::Running(params) = self.phase else { return };
+        let Some(params) = params.with_leap_over(now) else {
+            return self.enter_disruption(DisruptionReason::LeapSecond);
+        };
+        self.leap.over = Some((leap, now));
+        self.learner.begin_again();
+        for source in &mut self.sources {
+            source.window.widen_by(leap.after_ns());
+            // The sooner there are facts of after, the sooner the interval is narrow again.
+            source.schedule.hurry();
+        }
+        self.last_earliest_ns = self.last_earliest_ns.map(|ns| ns.saturating_sub(leap.after_ns().0));
+        self.run_with(params);
+    }
+
+    fn run_with(&mut self, params: Params) {
+        self.phase = Phase::Running(params);
+        self.publish(Content::Running(params));
+    }
+
+    /// Drops what is from before what may be a leap second, and is aged into it.
+    fn drop_facts_of_before(&mut self, now: u64) {
+        if self.config.timescale != Timescale::Utc {
+            return;
+        }
+        self.drop_facts_around(now, None);
+        for source in &mut self.sources {
+            let newest = source.last.map(|facts| facts.no_earlier_than().as_unix_nanos());
+            if let Some(midnight) = newest.and_then(|ns| end_of_month(ns.saturating_sub(DAY_NS))) {
+                let span = midnight.saturating_sub(EARLY_NS)..=midnight.saturating_add(JUST_AFTER_NS);
+                source.window.drop_aged_into(now, span);
             }
         }
     }
+
+    /// Drops what may be from before the end of a leap second and is aged into it, but for the one that the clock counts through.
+    fn drop_facts_around(&mut self, now: u64, counted_through: Option<Leap>) {
+        let midnight = counted_through.map(|leap| leap.midnight_ns);
+        for leap in self.leap.to_come().filter(|leap| Some(leap.midnight_ns) != midnight) {
+            for source in &mut self.sources {
+                source.window.drop_aged_into(now, around(&leap, 0));
+            }
+        }
+    }
+}
+
+/// An interval from which no clock can begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AroundALeap;
+
+/// From so much before its beginning to its end.
+fn around(leap: &Leap, before_ns: i64) -> RangeInclusive<i64> {
+    leap.begins_ns().saturating_sub(before_ns)..=leap.is_over_ns()
 }
 
 /// The end of the UTC day, or `None` beyond the representable years.
@@ -92,8 +210,19 @@ fn next_midnight(ns: i64) -> Option<i64> {
     ns.div_euclid(DAY_NS).checked_add(1)?.checked_mul(DAY_NS)
 }
 
+/// The first midnight after `ns` that ends a month: leap seconds come there (ITU-R TF.460), at the end of June or December for
+/// choice. `None` beyond the representable years.
+fn end_of_month(ns: i64) -> Option<i64> {
+    let begins_a_month = |ns: &i64| DateTime::from_timestamp_nanos(*ns).day() == 1;
+    let midnights = std::iter::successors(next_midnight(ns), |ns| ns.checked_add(DAY_NS));
+    midnights.take(31).find(begins_a_month)
+}
+
+/// Until so long after midnight servers differ about a leap second at it, one that steps a second late included.
+const JUST_AFTER_NS: i64 = 2_000_000_000;
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
-/// Answers end this long before the leap.
-const BEFORE_NS: i64 = 1_000_000_000;
-/// Conventions differ for a second on either side; a second more for servers that step late.
-const AROUND_NS: i64 = 2_000_000_000;
+/// Announcements remembered of one source: of the leap second at hand, and of the next, for it may announce that as soon as it has stepped.
+const REMEMBERED: usize = 2;
+/// A leap second must be known so long before it begins. Smaller: a writer that is held up tells readers too late, and disrupts. Larger: an
+/// announcement in the last seconds disrupts.
+const EARLY_NS: i64 = 1_000_000_000;

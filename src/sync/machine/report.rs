@@ -21,7 +21,19 @@ impl Machine {
             Phase::Running(params) => Some(params.heard),
             _ => None,
         };
-        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound(ticks)).collect();
+        let leap = match &self.phase {
+            Phase::Running(params) => params.leap,
+            _ => None,
+        };
+        // As they are published: around a leap second, of all conventions.
+        let read = |bound| match (bound, leap) {
+            (Bound::Within { earliest_ns, latest_ns }, Some(leap)) => Bound::Within {
+                earliest_ns: leap.earliest(earliest_ns),
+                latest_ns: leap.latest(latest_ns).unwrap_or(i64::MAX),
+            },
+            (bound, _) => bound,
+        };
+        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| read(source.window.bound(ticks))).collect();
         let sources = self.sources.iter().zip(&self.config.sources).zip(bounds);
         let sources = sources.map(|((source, setup), bound)| SourceStatus {
             name: setup.name.clone(),
@@ -58,6 +70,7 @@ impl Machine {
             counter: self.config.counter_description.to_string(),
             rate_bound_ppb: self.config.ageing.rates.wide().rate_bound_ppb(scale),
             learned_rate: self.learned_rate(ticks),
+            leap_second: leap.map(|leap| Timestamp::from_unix_nanos(leap.midnight_ns)),
             counter_margin: scale.duration(self.config.ageing.margin),
             counts: self.counts,
             sources,

@@ -2,11 +2,11 @@
 #![cfg(not(sureclock_loom))]
 
 use super::*;
-use crate::SureClock;
 use crate::counter::{Counter, ManualCounter};
 use crate::source::ntp::{KissCode, Rejected};
 use crate::sync::SharedMachine;
 use crate::sync::{State, Verdict};
+use crate::{Builder, SureClock};
 use crate::{LeapAnnouncement, NowError};
 use std::sync::Arc;
 
@@ -24,8 +24,13 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(|builder| builder)
+    }
+
+    fn with(settings: impl FnOnce(Builder) -> Builder) -> World {
         let counter = ManualCounter::new(100 * S);
         let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
+        let builder = settings(builder);
         let (clock, machine) = builder.machine_over(Counter::manual(Arc::clone(&counter))).unwrap();
         World { counter, clock, machine, truth: TRUTH }
     }
@@ -45,6 +50,10 @@ impl World {
     }
 
     fn round_with(&self, wrong: [Option<i64>; 3], leap: LeapAnnouncement) {
+        self.round_by(wrong, |_| leap);
+    }
+
+    fn round_by(&self, wrong: [Option<i64>; 3], leap: impl Fn(usize) -> LeapAnnouncement) {
         let mut asks = Vec::new();
         while let Some(ask) = self.machine.lock().next_ask(self.clock.monotonic()) {
             asks.push((ask, self.clock.monotonic()));
@@ -59,7 +68,7 @@ impl World {
                     let point = Timestamp::from_unix_nanos(server + wrong);
                     // Another answer of this round may have disrupted the clock: then these make no facts, and nobody waits.
                     if let Ok(facts) = Facts::new(before, point, now, point) {
-                        self.machine.lock().answered(now, ask.id, facts.with_leap(leap));
+                        self.machine.lock().answered(now, ask.id, facts.with_leap(leap(ask.source)));
                     }
                 }
                 None => self.machine.lock().failed(now, ask.id, Problem::Timeout),
@@ -292,33 +301,187 @@ fn an_unanswered_question_times_out_by_itself() {
     assert_eq!(world.clock.status().sources[ask.source].problem, Some(Problem::Timeout));
 }
 
-#[test]
-fn an_announced_leap_second_is_passed_without_an_answer_and_without_a_wrong_one() {
-    // 30 s before a midnight.
-    let mut world = World::new();
-    let midnight = (TRUTH / 86_400_000_000_000 + 1) * 86_400_000_000_000;
-    world.truth = midnight - 30_000_000_000 - world.counter.ticks() as i64;
-    world.round_with(HONEST, LeapAnnouncement::Insert);
-    assert!(world.inside());
-    let mut silent = 0;
+/// What the clock answered in each tenth of the minute around a midnight: a width, in milliseconds.
+fn widths_around_midnight(announced: LeapAnnouncement, by: &[usize], really: LeapAnnouncement) -> Vec<i64> {
+    let (mut world, _) = before_midnight(30_000_000_000);
+    let mut widths = Vec::new();
+    let mut last = None;
     for step in 0..600 {
-        world.pass(S / 10);
-        // The insertion: the last second of the day is counted twice.
-        if step == 300 {
-            world.truth -= 1_000_000_000;
+        // An insertion counts the last second of the day twice, a deletion leaves it out.
+        let (at, truth) = match really {
+            LeapAnnouncement::None => (0, 0),
+            LeapAnnouncement::Insert => (300, -1_000_000_000),
+            LeapAnnouncement::Delete => (290, 1_000_000_000),
+        };
+        if step == at {
+            world.truth += truth;
         }
-        let leap = if step < 300 { LeapAnnouncement::Insert } else { LeapAnnouncement::None };
-        world.round_with(HONEST, leap);
-        match world.clock.now() {
-            Ok(_) => assert!(world.inside(), "at step {step}"),
-            Err(error) => {
-                assert!(matches!(error, NowError::Disrupted { .. }), "{error}");
-                silent += 1;
-            }
+        let on_the_day = step < 290;
+        world.round_by(
+            HONEST,
+            |source| {
+                if on_the_day && by.contains(&source) { announced } else { LeapAnnouncement::None }
+            },
+        );
+        let now = world.clock.now().unwrap_or_else(|error| panic!("at step {step}: {error}"));
+        assert!(world.inside(), "at step {step}: {now}, but it is {}", Timestamp::from_unix_nanos(world.now_ns()));
+        assert!(last.is_none_or(|last| last <= now.earliest()), "earliest went back at step {step}");
+        last = Some(now.earliest());
+        widths.push((now.latest().as_unix_nanos() - now.earliest().as_unix_nanos()) / 1_000_000);
+        world.pass(S / 10 - 2_000_000);
+    }
+    widths
+}
+
+#[test]
+fn an_announced_leap_second_widens_the_answer_by_a_second_and_no_longer_than_needed() {
+    for kind in [LeapAnnouncement::Insert, LeapAnnouncement::Delete] {
+        // Announced by all or by one, true or false.
+        for (by, really) in [(&[0, 1, 2][..], kind), (&[1], kind), (&[1], LeapAnnouncement::None)] {
+            let widths = widths_around_midnight(kind, by, really);
+            assert!(widths.iter().all(|ms| *ms < 1_030), "{kind:?}: {widths:?}");
+            let wide = widths.iter().filter(|ms| **ms > 30).count();
+            // From a second before midnight to two after it, by the count of before, and a poll.
+            assert!((25..=230).contains(&wide), "{kind:?} by {by:?}, really {really:?}: wide for {wide} tenths");
+            assert!(widths[..285].iter().chain(&widths[530..]).all(|ms| *ms < 30), "{kind:?}: {widths:?}");
         }
     }
-    assert!(world.inside(), "back after the leap");
-    assert!((10..250).contains(&silent), "silent for {silent} tenths");
+}
+
+#[test]
+fn a_leap_second_that_the_user_knows_of_needs_no_announcement() {
+    for known in [false, true] {
+        let (mut world, midnight) = before_midnight(30_000_000_000);
+        if known {
+            let builder = |b: Builder| b.leap_second(Timestamp::from_unix_nanos(midnight), LeapAnnouncement::Insert);
+            let truth = world.truth;
+            world = World { truth, ..World::with(builder) };
+        }
+        world.round(HONEST);
+        assert_eq!(world.clock.status().leap_second.is_some(), known);
+        world.pass(30 * S);
+        world.truth -= 1_000_000_000;
+        assert_eq!(world.inside(), known);
+        for _ in 0..300 {
+            world.pass(S / 10);
+            world.round(HONEST);
+            assert!(!known || world.inside());
+        }
+        assert_eq!(world.clock.status().counts.disruptions, if known { 0 } else { 1 });
+        assert_eq!(world.clock.status().leap_second, None, "it is over");
+    }
+}
+
+#[test]
+fn a_liar_takes_no_announcement_back() {
+    let (mut world, midnight) = before_midnight(30_000_000_000);
+    world.round_by(HONEST, |source| if source == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
+    assert_eq!(world.clock.status().leap_second, Some(Timestamp::from_unix_nanos(midnight)));
+    // The one that announced it says now that it is another day, and announces for that; then nothing any more.
+    let days = 86_400_000_000_000;
+    for lie in [3 * days, 5 * days, -days] {
+        world.pass(5 * S);
+        world.round_by([Some(0), Some(lie), Some(0)], |source| {
+            if source == 1 { LeapAnnouncement::Delete } else { LeapAnnouncement::None }
+        });
+    }
+    world.pass(15 * S);
+    world.truth -= 1_000_000_000;
+    assert!(world.inside(), "{:?}", world.clock.now());
+}
+
+#[test]
+fn an_announcement_in_the_last_seconds_is_a_disruption() {
+    let (world, _) = before_midnight(30_000_000_000);
+    world.round(HONEST);
+    world.pass(28_500_000_000);
+    world.round_with([Some(0), None, None], LeapAnnouncement::Insert);
+    let late = NowError::Disrupted { reason: DisruptionReason::LeapSecond };
+    assert_eq!(world.clock.now(), Err(late));
+}
+
+#[test]
+fn an_announcement_that_is_published_too_late_is_a_disruption() {
+    for late in [false, true] {
+        let (world, _) = before_midnight(30_000_000_000);
+        world.round(HONEST);
+        world.pass(20 * S);
+        let mut asks = Vec::new();
+        while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
+            asks.push(ask);
+        }
+        let before = world.clock.monotonic();
+        let point = Timestamp::from_unix_nanos(world.now_ns());
+        let facts = Facts::new(before, point, world.clock.monotonic(), point).unwrap();
+        let read = world.clock.monotonic();
+        // The writer is held up here: readers answer from before the announcement, up to half a second before midnight.
+        if late {
+            world.pass(9_500_000_000);
+        }
+        world.machine.lock().answered(read, asks[0].id, facts.with_leap(LeapAnnouncement::Insert));
+        let _ = world.machine.lock().next_ask(world.clock.monotonic());
+        assert_eq!(world.clock.now().is_err(), late);
+    }
+}
+
+#[test]
+fn commits_across_a_leap_second_wait_until_it_is_certain() {
+    let (mut world, midnight) = before_midnight(30_000_000_000);
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    world.pass(30 * S - 300_000_000);
+    let s = world.clock.commit_timestamp().unwrap();
+    assert!(s.timestamp().as_unix_nanos() > midnight - 500_000_000);
+    let wait = world.clock.commit_wait(s);
+    let mut deadline = world.clock.deadline(s.timestamp());
+    let mut waited = 0;
+    while wait.check() == Ok(false) {
+        assert_eq!(deadline.is_past(), Ok(false));
+        if waited == 3 {
+            world.truth -= 1_000_000_000;
+        }
+        world.pass(S / 10);
+        waited += 1;
+    }
+    assert!((10..=13).contains(&waited), "a second longer than the uncertainty: {waited} tenths");
+    assert!(world.now_ns() > s.timestamp().as_unix_nanos());
+    assert_eq!(deadline.is_past(), Ok(true));
+}
+
+#[test]
+fn at_says_nothing_across_a_leap_second_that_is_over() {
+    let (mut world, _) = before_midnight(30_000_000_000);
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    let before = world.clock.monotonic();
+    world.pass(29 * S);
+    let during = world.clock.monotonic();
+    assert!(world.clock.at(before).is_ok() && world.clock.at(during).is_ok());
+    world.pass(S);
+    world.truth -= 1_000_000_000;
+    world.pass(4 * S);
+    world.round(HONEST);
+    assert_eq!([before, during].map(|reading| world.clock.at(reading)), [Err(crate::AtError::BeforeEpoch); 2]);
+    assert!(world.clock.at(world.clock.monotonic()).is_ok());
+}
+
+#[test]
+fn facts_asked_before_everyone_had_stepped_and_answered_after_are_widened() {
+    let (mut world, _) = before_midnight(30_000_000_000);
+    world.round_with(HONEST, LeapAnnouncement::Insert);
+    world.pass(31_500_000_000);
+    world.truth -= 1_000_000_000;
+    // Asked at M+1.5 by the count of before, stamped by a server that is a second late, answered at M+2.5.
+    let mut asks = Vec::new();
+    while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
+        asks.push((ask, world.clock.monotonic()));
+    }
+    let late = Timestamp::from_unix_nanos(world.now_ns() + 1_000_000_000);
+    world.pass(S);
+    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    for (ask, before) in asks {
+        let now = world.clock.monotonic();
+        world.machine.lock().answered(now, ask.id, Facts::new(before, late, now, late).unwrap());
+        assert!(world.inside(), "{:?}", world.clock.now());
+    }
 }
 
 #[test]
@@ -384,8 +547,8 @@ fn found_a_leap_second_announced_by_one_source_alone_ends_what_others_agreed_on(
     world.truth -= 1_000_000_000;
     let soon = Timestamp::from_unix_nanos(world.now_ns() + 500_000_000);
     assert!(world.now_ns() > midnight);
-    assert_ne!(world.clock.after(soon), Ok(true));
-    assert!(world.clock.after(soon).is_err());
+    assert_eq!(world.clock.after(soon), Ok(false));
+    assert!(matches!(world.clock.now(), Err(NowError::TooUncertain { .. })), "after 15 minutes it is wider than that");
 }
 
 #[test]
@@ -514,4 +677,50 @@ fn a_suspend_that_nobody_noticed_is_seen_before_a_commit_wait_ends() {
     world.counter.suspend(1_000_000_000);
     let reason = DisruptionReason::Suspended;
     assert_eq!(wait.check(), Err(crate::WaitError::Now(NowError::Disrupted { reason })));
+}
+
+#[test]
+fn found_a_clock_that_begins_during_a_leap_second_that_nobody_announces_any_more() {
+    // 2026-12-31 is the end of a month, the day after is none.
+    let end_of_month = 1_798_761_600_000_000_000;
+    for (midnight, may_be_one) in [(end_of_month, true), (end_of_month + 86_400_000_000_000, false)] {
+        let mut world = World::new();
+        // 0.4 s after midnight for servers that step late.
+        world.truth = midnight + 400_000_000 - world.counter.ticks() as i64;
+        world.round(HONEST);
+        assert_eq!(world.clock.now().is_err(), may_be_one);
+        world.pass(17 * S);
+        world.round(HONEST);
+        assert!(world.inside(), "it begins afterwards");
+    }
+}
+
+#[test]
+fn found_facts_of_before_a_leap_second_that_was_not_heard_of_wait_for_others_across_it() {
+    let mut world = World::new();
+    world.truth = 1_798_761_600_000_000_000 - 5_000_000_000 - world.counter.ticks() as i64;
+    world.round([Some(0), None, None]);
+    world.pass(15 * S);
+    world.truth -= 1_000_000_000;
+    // A liar that is a second ahead would agree with what is left of before.
+    world.round([None, Some(1_000_000_000), None]);
+    assert!(world.clock.now().is_err(), "{:?}", world.clock.now());
+}
+
+#[test]
+fn found_readings_of_cores_that_differ_take_no_facts_away() {
+    // Asked on a core that is ahead by less than the margin: the reading before the exchange shows less than that of the question.
+    let counter = ManualCounter::new(100 * S);
+    let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
+    let (clock, machine) = builder.machine_over(Counter::manual(Arc::clone(&counter))).unwrap();
+    let ask = machine.lock().next_ask(clock.monotonic()).unwrap();
+    let margin = machine.lock().config.ageing.margin;
+    counter.set(100 * S - margin);
+    let before = clock.monotonic();
+    let point = Timestamp::from_unix_nanos(TRUTH);
+    counter.set(100 * S + 5);
+    let facts = Facts::new(before, point, clock.monotonic(), point).unwrap();
+    machine.lock().answered(clock.monotonic(), ask.id, facts);
+    assert_eq!(clock.status().sources[ask.source].problem, None);
+    assert!(margin > 0, "or it shows nothing");
 }
