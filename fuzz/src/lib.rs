@@ -3,6 +3,16 @@
 //! A law panics where it is broken. It returns whether the input got past the first refusal, so that the replay can
 //! notice a law that has become empty.
 
+mod agreement;
+mod input;
+mod lease;
+mod world;
+
+pub use agreement::agreement;
+pub use lease::lease;
+pub use world::world;
+
+use input::Input;
 use std::time::Duration;
 use sureclock::ntp::{Exchange, ExchangeSettings, NtpTime, Packet, Rejected, ServerIdentity, respond};
 use sureclock::{Order, SureClock, TimeInterval, Timescale, Timestamp};
@@ -155,51 +165,6 @@ fn prints_outward(interval: &TimeInterval) {
 /// The interval of one point.
 fn point(time: Timestamp) -> TimeInterval {
     TimeInterval::new(time, time, Timescale::Utc).expect("a point is not inverted")
-}
-
-/// What is left of the input. Where nothing is left everything is zero.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    /// The next `bytes` (at most 8) bytes, big-endian.
-    fn number(&mut self, bytes: usize) -> u64 {
-        let (head, rest) = self.0.split_at(bytes.min(self.0.len()));
-        self.0 = rest;
-        head.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
-    }
-
-    fn timestamp(&mut self) -> Timestamp {
-        Timestamp::from_unix_nanos(self.number(8) as i64)
-    }
-
-    /// Up to 2^48 ns = 78 hours, all sizes alike.
-    fn delay(&mut self) -> Duration {
-        let size = self.number(1) % 49;
-        Duration::from_nanos(self.number(6) & ((1 << size) - 1))
-    }
-
-    /// An interval of up to 2^33 ns = 8.6 s to either side that contains `truth`.
-    fn around(&mut self, truth: Timestamp) -> TimeInterval {
-        let mut side = || Duration::from_nanos((self.number(5) & ((1 << 33) - 1)) >> (self.number(1) % 34));
-        let (earliest, latest) = (truth.checked_sub(side()), truth.checked_add(side()));
-        TimeInterval::new(earliest.expect("in range"), latest.expect("in range"), Timescale::Utc)
-            .expect("around a point")
-    }
-
-    /// Two ends in either order and a timescale, of 17 bytes; `None` where there are fewer.
-    fn interval(&mut self) -> Option<TimeInterval> {
-        if self.0.len() < 17 {
-            return None;
-        }
-        let (a, b) = (self.timestamp(), self.timestamp());
-        let scale = match self.number(1) % 8 {
-            0 => Timescale::Smear24h,
-            1 => Timescale::Smear62500s,
-            _ => Timescale::Utc,
-        };
-        assert_eq!(TimeInterval::new(a, b, scale).is_err(), b < a, "an interval from {a} to {b}");
-        Some(TimeInterval::new(a.min(b), a.max(b), scale).expect("sorted ends"))
-    }
 }
 
 const NS_PER_S: i64 = 1_000_000_000;

@@ -24,6 +24,21 @@ fn order_law_holds() {
     replay("order", sureclock_fuzz::order);
 }
 
+#[test]
+fn agreement_law_holds() {
+    replay("agreement", sureclock_fuzz::agreement);
+}
+
+#[test]
+fn lease_law_holds() {
+    replay("lease", sureclock_fuzz::lease);
+}
+
+#[test]
+fn world_law_holds() {
+    replay("world", sureclock_fuzz::world);
+}
+
 /// Every file of the corpus, then inputs made from seeds.
 fn replay(name: &str, law: fn(&[u8]) -> bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);

@@ -10,7 +10,8 @@
 //! - [`Server`]: honest, at the edge of honesty, or a liar ([`ClockError`]), with or without manners ([`Reply`]);
 //! - [`Path`] and [`Delay`]: what the network does;
 //! - stops, suspends, jumps, steps: methods of [`World`], also in the middle of a reading
-//!   ([`in_next_reading`](World::in_next_reading)).
+//!   ([`in_next_reading`](World::in_next_reading));
+//! - [`agreement`]: what sources say together, by itself.
 //!
 //! # Examples
 //!
@@ -41,6 +42,7 @@
 //! the lock-free cell are loom's matter. A stall can come between any two steps of the sync thread, and in the middle of a
 //! reading. Nor a test of the sync thread itself: that has real sockets in its tests.
 
+mod agreement;
 mod calendar;
 mod dice;
 mod driver;
@@ -58,6 +60,7 @@ mod world;
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests;
 
+pub use agreement::{Agreed, DomainBound, agreement};
 pub use dice::Dice;
 pub use faults::ReadPoint;
 pub use host::Host;

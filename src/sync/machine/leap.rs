@@ -92,17 +92,16 @@ impl Machine {
         let Phase::Running(params) = self.phase else {
             return (!self.leap.forbids(&facts) && facts.before().incarnation() == self.incarnation).then_some(facts);
         };
-        if let Some(leap) = params.leap {
-            return leap.before(&facts);
-        }
-        match self.leap.over {
+        let facts = match self.leap.over {
             // Asked before everyone had stepped.
             Some((leap, since)) if facts.before().ticks() < since => {
                 let (down, up) = leap.after_ns();
-                leap.before(&facts)?.widened(down, up)
+                leap.before(&facts)?.widened(down, up)?
             }
-            _ => Some(facts),
-        }
+            _ => facts,
+        };
+        // The one to come: it may have been announced for the day after already.
+        params.leap.map_or(Some(facts), |leap| leap.before(&facts))
     }
 
     /// Keeps up with announced leap seconds, whatever the phase and however few sources answer.

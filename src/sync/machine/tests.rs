@@ -463,25 +463,35 @@ fn at_says_nothing_across_a_leap_second_that_is_over() {
     assert!(world.clock.at(world.clock.monotonic()).is_ok());
 }
 
-#[test]
-fn facts_asked_before_everyone_had_stepped_and_answered_after_are_widened() {
+/// Asked at M+1.9 by the count of before, stamped by a server that is a second late, answered when the leap second is over.
+fn answered_across_the_end(for_the_day_after: LeapAnnouncement) {
     let (mut world, _) = before_midnight(30_000_000_000);
     world.round_with(HONEST, LeapAnnouncement::Insert);
-    world.pass(31_500_000_000);
+    world.pass(31_900_000_000);
     world.truth -= 1_000_000_000;
-    // Asked at M+1.5 by the count of before, stamped by a server that is a second late, answered at M+2.5.
     let mut asks = Vec::new();
     while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
         asks.push((ask, world.clock.monotonic()));
     }
     let late = Timestamp::from_unix_nanos(world.now_ns() + 1_000_000_000);
-    world.pass(S);
+    world.pass(S / 5);
     let _ = world.machine.lock().next_ask(world.clock.monotonic());
     for (ask, before) in asks {
         let now = world.clock.monotonic();
-        world.machine.lock().answered(now, ask.id, Facts::new(before, late, now, late).unwrap());
+        let facts = Facts::new(before, late, now, late).unwrap().with_leap(for_the_day_after);
+        world.machine.lock().answered(now, ask.id, facts);
         assert!(world.inside(), "{:?}", world.clock.now());
     }
+}
+
+#[test]
+fn facts_asked_before_everyone_had_stepped_and_answered_after_are_widened() {
+    answered_across_the_end(LeapAnnouncement::None);
+}
+
+#[test]
+fn found_one_announced_for_the_day_after_does_not_keep_such_facts_narrow() {
+    answered_across_the_end(LeapAnnouncement::Insert);
 }
 
 #[test]
