@@ -92,7 +92,8 @@ fn of<T>(all: &[T], which: usize) -> Option<&T> {
 
 fn around(truth_ns: i64, below: u64, above: u64) -> TimeInterval {
     let end = |ns| Timestamp::from_unix_nanos(ns);
-    TimeInterval::new(end(truth_ns - below as i64), end(truth_ns + above as i64), Timescale::Utc).expect("around a point")
+    TimeInterval::new(end(truth_ns - below as i64), end(truth_ns + above as i64), Timescale::Utc)
+        .expect("around a point")
 }
 
 const STEPS: usize = 200;
