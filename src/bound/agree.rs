@@ -72,6 +72,9 @@ pub(crate) fn domain_bound(members: impl IntoIterator<Item = Bound>, trusted_who
 }
 
 #[cfg(test)]
+mod exhaustive;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
