@@ -177,7 +177,11 @@ pub(crate) fn root_bound_ns(
     // Never overflows: units < 2^34, 10^9 < 2^30.
     let fields_ns = (units * NS_PER_S).div_ceil(1 << 17);
     let precision_ns = match precision_log2_s {
-        0.. => NS_PER_S.checked_shl(u32::from(precision_log2_s.unsigned_abs())).unwrap_or(u64::MAX >> 1),
+        // Shifted as a number and not as bits: none may leave at the top.
+        0.. => {
+            let seconds = 1u64.checked_shl(u32::from(precision_log2_s.unsigned_abs()));
+            seconds.and_then(|seconds| NS_PER_S.checked_mul(seconds)).unwrap_or(u64::MAX)
+        }
         -63..0 => NS_PER_S.div_ceil(1 << precision_log2_s.unsigned_abs()),
         _ => 1,
     };
@@ -199,7 +203,7 @@ mod tests {
         let exact = 655.0 / 65536.0 / 2.0 + 197.0 / 65536.0 + 2f64.powi(-20) + 1.5 / 65536.0;
         assert!((b as f64) >= exact * 1e9 && (b as f64) < exact * 1e9 + 2.0);
         assert_eq!(root_bound_ns(0, 0, true, -128), 22_890, "1.5 * 2^-16 s rounded up, and one nanosecond");
-        assert!(root_bound_ns(u32::MAX, u32::MAX, true, 127) >= u64::MAX >> 2);
+        assert!(root_bound_ns(u32::MAX, u32::MAX, true, 127) == u64::MAX);
         assert_eq!(root_bound_ns(0, 0, true, 0), 1_000_022_889);
         // As on the wire: half of 655 units and 197 of them, 2^-20 s, each rounded up.
         assert_eq!(
@@ -207,6 +211,14 @@ mod tests {
             (655 * 500_000_000u64 + 197 * 1_000_000_000).div_ceil(65_536) + 954
         );
         assert_eq!(root_bound_ns(0, 0, false, -128), 1);
+    }
+
+    #[test]
+    fn found_no_precision_makes_the_bound_less() {
+        // 10^9 is 2^9 times an odd number: shifted by 55 nothing of it was left.
+        let bounds: Vec<u64> = (-128..=127).map(|precision| root_bound_ns(0, 0, false, precision)).collect();
+        assert!(bounds.is_sorted());
+        assert_eq!(root_bound_ns(0, 0, false, 55), u64::MAX);
     }
 
     proptest! {

@@ -22,9 +22,9 @@ pub(crate) struct Line {
 
 impl Line {
     /// The line of the fact that true time was no earlier than `ns` at reading `tick`.
-    pub(crate) fn lower(tick: u64, margin: u64, ns: i64) -> Line {
-        // Saturating is outward: a later anchor makes a lower line lower.
-        Line { anchor: tick.saturating_add(margin), ns }
+    pub(crate) fn lower(tick: u64, margin: u64, ns: i64) -> Option<Line> {
+        // Saturating would leave the line less than its margin, so a reading within `margin` of the end makes no lower line.
+        Some(Line { anchor: tick.checked_add(margin)?, ns })
     }
 
     /// The line of the fact that true time was no later than `ns` at reading `tick`.
@@ -134,11 +134,11 @@ mod tests {
             let dt_scaled = dx_thousandths * i128::from(scale.ns_per_tick_2_40);
             let (hi, lo) = (dt_scaled.div_euclid(1 << 30), dt_scaled.rem_euclid(1 << 30));
             let dt_floor = (hi * rate_ppb + lo * rate_ppb / (1 << 30)).div_euclid(1_000_000_000 * 1000 * (1 << 10));
-            let lower = Line::lower(fact, 1, 0).lower_at(c, &rates).unwrap();
+            let lower = Line::lower(fact, 1, 0).unwrap().lower_at(c, &rates).unwrap();
             let upper = Line::upper(fact, 1, 0).unwrap().upper_at(c, &rates).unwrap();
             prop_assert!(i128::from(lower) <= dt_floor + 1 && dt_floor <= i128::from(upper), "{lower} {dt_floor} {upper}");
             if c >= fact {
-                prop_assert!(i128::from(Line::lower(fact, 1, 0).lower_after(c, &rates).unwrap()) <= dt_floor.max(0) + 1);
+                prop_assert!(i128::from(Line::lower(fact, 1, 0).unwrap().lower_after(c, &rates).unwrap()) <= dt_floor.max(0) + 1);
             }
         }
 
@@ -172,14 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn found_a_fact_at_the_end_of_the_range_has_its_whole_margin_or_makes_no_line() {
+        // Ten ticks before the last one, by a counter of one tick's margin, may be eleven: a saturated anchor said ten.
+        assert_eq!(Line::lower(u64::MAX, 1, 0), None);
+        let line = Line::lower(u64::MAX - 1, 1, 0).unwrap();
+        assert_eq!(line.lower_at(u64::MAX - 10, &rates(TickScale::NANOSECOND, 0)), Some(-10));
+    }
+
+    #[test]
     fn one_tick_stands_on_the_safe_side() {
         // A difference of n ticks is more than n-1 and less than n+1 of them.
         let exact = rates(TickScale::NANOSECOND, 0);
-        assert_eq!(Line::lower(100, 1, 0).lower_at(110, &exact), Some(9));
+        assert_eq!(Line::lower(100, 1, 0).unwrap().lower_at(110, &exact), Some(9));
         assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(110, &exact), Some(11));
-        assert_eq!(Line::lower(100, 1, 0).lower_at(90, &exact), Some(-11));
+        assert_eq!(Line::lower(100, 1, 0).unwrap().lower_at(90, &exact), Some(-11));
         assert_eq!(Line::upper(100, 1, 0).unwrap().upper_at(90, &exact), Some(-9));
-        assert_eq!(Line::lower(100, 1, 0).lower_after(100, &exact), Some(0));
+        assert_eq!(Line::lower(100, 1, 0).unwrap().lower_after(100, &exact), Some(0));
         assert_eq!(elapsed_ns(10, 1, exact.wide()), Some((9, 11)));
         assert_eq!(elapsed_ns(3, 5, Slopes { slow: 1, fast: 1 }), Some((0, 1)));
         assert_eq!(elapsed_ns(u64::MAX, 1, exact.wide()), None);

@@ -27,5 +27,8 @@ pub(crate) mod rate;
 pub(crate) mod rates;
 pub(crate) mod window;
 
+#[cfg(test)]
+pub(crate) mod vectors;
+
 pub use exchange::{Facts, FactsError, LeapAnnouncement};
 pub use outcome::{AtError, DisruptionReason, NowError};

@@ -48,11 +48,11 @@ pub(crate) struct News {
 }
 
 impl Params {
-    /// The parameters of a first agreement. `None` for a counter within a margin of its origin.
+    /// The parameters of a first agreement. `None` for a counter within a margin of an end of its range.
     pub(crate) fn first(news: &News, ageing: Ageing, since: u64) -> Option<Params> {
         let Ageing { rates, margin } = ageing;
         let (earliest, latest) =
-            (Line::lower(news.at, margin, news.earliest_ns), Line::upper(news.at, margin, news.latest_ns)?);
+            (Line::lower(news.at, margin, news.earliest_ns)?, Line::upper(news.at, margin, news.latest_ns)?);
         Some(Params {
             published: news.at,
             margin,

@@ -69,12 +69,12 @@ impl Window {
         }
     }
 
-    /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to its origin) are dropped.
+    /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to an end of its range) are dropped.
     pub(crate) fn add(&mut self, facts: &Facts) {
         let Ageing { margin, .. } = self.ageing;
         let (upper_tick, lower_tick) = (facts.before().ticks(), facts.after().ticks());
         let Some(upper) = Line::upper(upper_tick, margin, facts.no_later_than().as_unix_nanos()) else { return };
-        let lower = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos());
+        let Some(lower) = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos()) else { return };
         let entry = Entry { oldest: upper_tick, upper_tick, upper, lower_tick, lower };
         self.entries.push_back(entry);
         for index in 0..self.entries.len() {

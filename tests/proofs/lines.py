@@ -5,7 +5,7 @@ unknowns is replaced by a name that is known to be no greater, or no less, than 
 numbers, are for.
 """
 
-from z3 import And, ArithRef, BoolRef, Implies, Int, Ints, Not, Or, Real, Reals, ToReal
+from z3 import And, ArithRef, BoolRef, Implies, Ints, Real, Reals, ToReal
 
 import model
 from model import I64_MAX, I64_MIN, U64_MAX, FRACTION, Maybe, within
@@ -142,6 +142,26 @@ def refined_earliest(least_gain: int) -> BoolRef:
     return Implies(And(at_begin, old >= 0, rise_new >= rise_old, rise_old >= 0), later)
 
 
+def gap_closes(opened_by: int) -> BoolRef:
+    """A lower and an upper fact that fit to each other at the later of their readings fit to each other later on, to a nanosecond.
+
+    So a contradiction shows there. (That a contradiction is one is the theorem of each line: true time cannot be on both sides.)
+    """
+    lower_ns, upper_ns, lower, upper, rise_slow, rise_fast = Ints("lower_ns upper_ns lower upper rise_slow rise_fast")
+    now = lower_ns + model.floor_ns(lower) <= upper_ns + model.ceil_ns(upper)
+    later = lower_ns + model.floor_ns(lower + rise_slow) <= upper_ns + model.ceil_ns(upper + rise_fast) + opened_by
+    return Implies(And(now, lower >= 0, upper >= 0, rise_slow >= 0, rise_fast >= rise_slow), later)
+
+
+def bound_of_facts(choose) -> BoolRef:
+    """The greatest lower fact and the least upper one, of three exchanges, have true time between them."""
+    lowers, uppers, truth = Ints("l0 l1 l2"), Ints("u0 u1 u2"), Real("truth")
+    true = And([ToReal(low) <= truth for low in lowers] + [truth <= ToReal(up) for up in uppers])
+    earliest = model.most(lowers[0], model.most(lowers[1], lowers[2]))
+    latest = model.least(uppers[0], model.least(uppers[1], uppers[2]))
+    return Implies(true, And(ToReal(choose(earliest, latest)[0]) <= truth, truth <= ToReal(choose(earliest, latest)[1])))
+
+
 def inward_down(ns, total):
     return model.plus(ns, model.ceil_ns(total))
 
@@ -203,5 +223,7 @@ PROOFS = [
         stays_below(lambda total, gap: total <= gap * FRACTION),
         {"below": stays_below(lambda total, gap: total < gap * FRACTION), "a gap more": stays_below(lambda total, gap: total <= (gap + 1) * FRACTION)},
     ),
+    Proof("facts: the bound of a source", "three exchanges, all integers; real truth", bound_of_facts(lambda a, b: (a, b)), {"clamped by one": bound_of_facts(lambda a, b: (a + 1, b))}),
+    Proof("facts: a contradiction shows at once", "all integers, sums from 0", gap_closes(1), {"to less than a nanosecond": gap_closes(0)}),
     Proof("lines: earliest never goes back", "all integers, sums from 0", refined_earliest(1), {"as high is enough": refined_earliest(0)}),
 ]

@@ -133,13 +133,17 @@ def segment(rise: Rise, c: ArithRef) -> tuple[ArithRef, ArithRef]:
     return slope, end
 
 
-def between(rise: Rise, start: ArithRef, to: ArithRef) -> ArithRef:
+def times(ticks: ArithRef, slope: ArithRef) -> ArithRef:
+    return ticks * slope
+
+
+def between(rise: Rise, start: ArithRef, to: ArithRef, product=times) -> ArithRef:
     """The sum of the slopes between two readings: two steps make five segments at most."""
     at, total = start, IntVal(0)
     for _ in range(5):
         slope, end = segment(rise, at)
         end = least(end, to)
-        total = total + If(at < to, (end - at) * slope, 0)
+        total = total + If(at < to, product(end - at, slope), 0)
         at = If(at < to, end, at)
     return total
 
@@ -207,10 +211,10 @@ def fields_ns(root_delay_16_16: ArithRef, root_dispersion_16_16: ArithRef, cut_o
 
 
 def precision_ns(precision_log2_s: int) -> int:
-    if precision_log2_s >= 64:
-        return U64_MAX // 2
+    """2^precision seconds; the largest number where that does not fit."""
     if precision_log2_s >= 0:
-        return (NS_PER_S << precision_log2_s) & U64_MAX
+        ns = NS_PER_S << precision_log2_s
+        return min(ns, U64_MAX)
     return -(-NS_PER_S // 2**-precision_log2_s)
 
 

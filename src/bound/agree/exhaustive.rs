@@ -94,16 +94,16 @@ impl World {
     }
 }
 
-/// Calls `visit` with every multiset of `n` bounds whose ends stand on `grid` places; some are silent, some empty.
-fn every_world(n: usize, grid: usize, visit: &mut dyn FnMut(&World)) {
-    fn go(choices: &[Bound], n: usize, world: &mut World, visit: &mut dyn FnMut(&World)) {
+/// Calls `visit` with every multiset of `n` bounds whose ends stand on `grid` places; some are silent, some empty. In one sequence
+/// each, or in all.
+fn every_world(n: usize, grid: usize, in_all_sequences: bool, visit: &mut dyn FnMut(&World)) {
+    fn go(choices: &[Bound], from: Option<usize>, n: usize, world: &mut World, visit: &mut dyn FnMut(&World)) {
         if n == 0 {
             return visit(world);
         }
-        for (index, choice) in choices.iter().enumerate() {
+        for (index, choice) in choices.iter().enumerate().skip(from.unwrap_or(0)) {
             world.push(*choice);
-            // No choice before this one again: a multiset once.
-            go(&choices[index..], n - 1, world, visit);
+            go(choices, from.map(|_| index), n - 1, world, visit);
             world.pop();
         }
     }
@@ -111,7 +111,8 @@ fn every_world(n: usize, grid: usize, visit: &mut dyn FnMut(&World)) {
     let pairs = places().flat_map(|a| places().skip_while(move |b| *b < a).map(move |b| (a, b)));
     let within = pairs.map(|(earliest_ns, latest_ns)| Bound::Within { earliest_ns, latest_ns });
     let choices: Vec<Bound> = [Bound::Silent, Bound::Empty].into_iter().chain(within).collect();
-    go(&choices, n, &mut World::of(grid), visit);
+    let from = if in_all_sequences { None } else { Some(0) };
+    go(&choices, from, n, &mut World::of(grid), visit);
 }
 
 /// Calls `visit` with one world for every order, ties included, in which the ends of `n` bounds can stand: at each place some of them
@@ -157,8 +158,8 @@ fn hold_in(world: &World, most_faulty: usize) -> usize {
 
 fn hold_in_every_world(n: usize, grid: usize) {
     let (mut count, began) = (0, std::time::Instant::now());
-    every_world(n, grid, &mut |world| count += hold_in(world, (n - 1) / 2));
-    println!("agreement n={n} grid={grid}: {count} worlds, {:.1} s", began.elapsed().as_secs_f64());
+    every_world(n, grid, n <= 4, &mut |world| count += hold_in(world, (n - 1) / 2));
+    println!("agreement n={n} places={grid}: {count} worlds, {:.1} s", began.elapsed().as_secs_f64());
 }
 
 /// Of `n` domains `k` have a bound, whatever order their ends stand in; the others are silent or empty in every number.
@@ -181,7 +182,7 @@ fn hold_in_every_order(n: usize) {
 fn found(agree: Agree, liars: impl Fn(usize) -> usize, counts: impl Fn(Law) -> bool) -> Option<Law> {
     let mut found = None;
     for n in 1..=4 {
-        every_world(n, 4, &mut |world| {
+        every_world(n, 4, false, &mut |world| {
             for faulty in 0..=(n - 1) / 2 {
                 found = found.or_else(|| world.broken(agree, faulty, liars(faulty)).filter(|law| counts(*law)));
             }
@@ -192,7 +193,7 @@ fn found(agree: Agree, liars: impl Fn(usize) -> usize, counts: impl Fn(Law) -> b
 
 #[test]
 fn the_agreement_theorem_holds_in_small_worlds() {
-    for (n, grid) in [(1, 3), (2, 5), (3, 5), (4, 4), (5, 3)] {
+    for (n, grid) in [(1, 3), (2, 5), (3, 5), (4, 3), (5, 3)] {
         hold_in_every_world(n, grid);
     }
     for n in 1..=4 {
@@ -205,7 +206,7 @@ fn the_agreement_theorem_holds_in_small_worlds() {
 fn the_agreement_theorem_holds_in_all_worlds_up_to_seven_domains() {
     // 2n places and true time between them: every order of up to 2n ends. Beyond five that is too much, so all orders are tried in one
     // pairing of the ends, and all pairings on fewer places.
-    for (n, grid) in [(1, 2), (2, 4), (3, 6), (4, 8), (5, 10), (6, 8), (7, 7)] {
+    for (n, grid) in [(1, 3), (2, 5), (3, 7), (4, 8), (5, 10), (6, 9), (7, 8)] {
         hold_in_every_world(n, grid);
     }
     for n in 1..=7 {

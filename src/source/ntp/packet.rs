@@ -150,6 +150,7 @@ const YEAR_S: i128 = 366 * 86_400;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bound::vectors::vectors;
     use proptest::prelude::*;
 
     const PIVOT: &str = "2026-11-01T00:00:00Z";
@@ -167,6 +168,22 @@ mod tests {
         assert!(start.to_timestamp_floor(pivot).unwrap().to_string().starts_with("2025-10-31"));
         let before = NtpTime::from_timestamp_floor("2025-10-30T23:59:59Z".parse().unwrap());
         assert!(before.to_timestamp_floor(pivot).unwrap().to_string().starts_with("2161-12"));
+    }
+
+    #[test]
+    fn stamps_say_what_is_proved() {
+        for v in vectors("stamp") {
+            let (stamp, pivot) = (NtpTime(v.argument(0)), Timestamp::from_unix_nanos(v.argument(1)));
+            let both = [stamp.to_timestamp_floor(pivot), stamp.to_timestamp_ceil(pivot)];
+            v.says(&both.map(|time| time.map(|time| i128::from(time.as_unix_nanos()))));
+        }
+        for v in vectors("to_stamp") {
+            let stamp = NtpTime::from_timestamp_floor(Timestamp::from_unix_nanos(v.argument(0)));
+            v.says(&[Some(i128::from(stamp.0))]);
+        }
+        for v in vectors("to_16_16") {
+            v.says(&[Some(i128::from(to_16_16_ceil(Duration::from_nanos(v.argument(0)))))]);
+        }
     }
 
     #[test]
