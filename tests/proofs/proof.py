@@ -4,7 +4,6 @@ A claim is proved when z3 finds its contrary unsatisfiable. A twin is refuted wh
 these values put in, is false. Anything else, `unknown` too, is a failure.
 """
 
-import sys
 import time
 from dataclasses import dataclass, field
 
@@ -55,8 +54,3 @@ def run(proofs: list[Proof]) -> bool:
         print(f"{proof.name} | {proof.ranges} | {len(proof.twins)} twins | {took:.1f} s | {verdict}", flush=True)
         good = good and not found
     return good
-
-
-def fail(message: str) -> None:
-    print(message, file=sys.stderr)
-    sys.exit(1)
