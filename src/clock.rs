@@ -523,7 +523,13 @@ impl SureClock {
     ///
     /// As [`now`](SureClock::now).
     pub fn seal<P: AsRef<[u8]>>(&self, payload: P) -> Result<Envelope<P>, NowError> {
-        Ok(Envelope::new(self.now()?, self.inner.shared.outline().epoch, payload))
+        loop {
+            let (epoch, interval) = (self.epoch(), self.now()?);
+            // An interval of before a new epoch must not travel under its number.
+            if self.epoch() == epoch {
+                return Ok(Envelope::new(interval, epoch, payload));
+            }
+        }
     }
 
     /// Opens what was received. Says so if it proves that one of the two clocks is wrong; it changes nothing.

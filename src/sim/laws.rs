@@ -84,8 +84,8 @@ impl World {
     /// [`Violation`]. The inner result is what [`now`](SureClock::now) gave: an error of a clock is no violation.
     pub fn check(&mut self, clock: &SureClock) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
         let host = self.host_of(clock);
+        let (began_in, result) = (clock.epoch(), clock.now());
         let epoch = clock.epoch();
-        let result = clock.now();
         let mut inner = self.inner.lock();
         let read_at = inner.end_watch(host);
         inner.notice_state(host, &result);
@@ -93,6 +93,8 @@ impl World {
             let told = &mut inner.hosts[host].told;
             (told.epoch, told.earliest_ns, told.past_ns) = (epoch, None, None);
         }
+        // A new epoch may have begun in the middle of the reading: it is of either.
+        let of_either = began_in != epoch;
         inner.notice_disruption(host);
         let Ok(interval) = result else { return Ok(result) };
         let excused = inner.hosts[host].told.excused_since.is_some();
@@ -106,11 +108,13 @@ impl World {
         let skew = state.local.scale().duration(u64::from(state.blur.skew)).as_nanos();
         let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(state.blur.skew > 0));
         let told = state.told.earliest_ns.unwrap_or(i64::MIN);
-        if !excused && earliest < told.saturating_sub(allowed) {
+        if !excused && !of_either && earliest < told.saturating_sub(allowed) {
             let what = || format!("{interval:#}, and {} had been told", Timestamp::from_unix_nanos(told));
             return Err(inner.violation(Law::EarliestNeverGoesBack, what));
         }
-        inner.hosts[host].told.earliest_ns = Some(earliest.max(told));
+        if !of_either {
+            inner.hosts[host].told.earliest_ns = Some(earliest.max(told));
+        }
         Ok(result)
     }
 
