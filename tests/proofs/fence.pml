@@ -138,6 +138,12 @@ active [INSTANCES] proctype act() {
 		if :: admitted > 0 -> instance[me].stage = 4 :: else -> instance[me].stage = 5 fi;
 		admitted = 0 }
 #else
+#ifndef NO_BARRIER
+	/* The barrier is sent and comes late, or never: it is sent again until it is answered. */
+	:: atomic { instance[me].stage == 2 && !barrier_sent[me] ->
+		barrier_sent[me] = true;
+		barrier_nonce[me] = instance[me].nonce; barrier_sequence[me] = instance[me].sequence }
+#endif
 	:: atomic { instance[me].stage == 2 ->
 #ifndef NO_BARRIER
 		barrier_sent[me] = true;
