@@ -2,10 +2,11 @@
 //!
 //! The proofs are of functions in Python. These numbers tie the two together: whoever changes a rounding here, or there, breaks this.
 
-use super::exchange::root_bound_ns;
+use super::exchange::{Facts, root_bound_ns};
+use super::leap::Leap;
 use super::lines::{Line, elapsed_ns};
 use super::rates::{Rates, Rise, Slopes, Step};
-use crate::time::{RateBound, TickBounds, TickScale, compose};
+use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timestamp, compose};
 use std::time::Duration;
 
 /// A line of the file: arguments, and answers where there are any.
@@ -81,6 +82,22 @@ fn rates_say_what_is_proved() {
         let tick = TickBounds { least_2_40: v.argument(0), most_2_40: v.argument(1) };
         let slopes = Slopes::new(tick, RateBound { slower_ppb: v.argument(2), faster_ppb: v.argument(3) });
         v.says(&[slopes.map(|s| i128::from(s.slow)), slopes.map(|s| i128::from(s.fast))]);
+    }
+}
+
+#[test]
+fn leap_seconds_say_what_is_proved() {
+    let at = |ticks| MonotonicTime::new(CounterId::new(1), 0, ticks);
+    for v in vectors("leap") {
+        let (inserted, deleted) = (v.argument::<u8>(1) == 1, v.argument::<u8>(2) == 1);
+        let (leap, u) = (Leap { midnight_ns: v.argument(0), inserted, deleted }, v.argument(3));
+        let point = Timestamp::from_unix_nanos(u);
+        let moved = leap.before(&Facts::new(at(1), point, at(2), point).unwrap()).unwrap();
+        let down = i128::from(u) - i128::from(moved.no_earlier_than().as_unix_nanos());
+        let up = i128::from(moved.no_later_than().as_unix_nanos()) - i128::from(u);
+        let (earliest, exceed) = (leap.earliest(u), leap.least_to_exceed(u));
+        let latest = leap.latest(u).map(i128::from);
+        v.says(&[Some(earliest.into()), latest, Some(exceed.into()), Some(down), Some(up)]);
     }
 }
 

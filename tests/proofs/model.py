@@ -271,3 +271,32 @@ def within(x: ArithRef, low, high) -> BoolRef:
 
 def same(a: Maybe, b: Maybe) -> BoolRef:
     return And(a.fits == b.fits, Or(a.value == b.value, a.fits == False))  # noqa: E712
+
+
+# src/bound/leap.rs. M is the midnight, u the count of before, in nanoseconds.
+
+
+def leap_begins(midnight: ArithRef) -> ArithRef:
+    return midnight - NS_PER_S
+
+
+def leap_is_over(midnight: ArithRef) -> ArithRef:
+    return midnight + 2 * NS_PER_S
+
+
+def leap_earliest(midnight: ArithRef, inserted: BoolRef, u: ArithRef) -> ArithRef:
+    return If(inserted, most(u - NS_PER_S, least(u, leap_begins(midnight))), u)
+
+
+def leap_latest(midnight: ArithRef, deleted: BoolRef, u: ArithRef) -> Maybe:
+    value = If(And(deleted, u >= leap_begins(midnight)), u + NS_PER_S, u)
+    return Maybe(value <= I64_MAX, value)
+
+
+def leap_least_to_exceed(midnight: ArithRef, inserted: BoolRef, ns: ArithRef) -> ArithRef:
+    return If(And(inserted, ns >= leap_begins(midnight)), ns + NS_PER_S, ns)
+
+
+def leap_before(midnight: ArithRef, applies: BoolRef, end: ArithRef) -> ArithRef:
+    """By how much an end of a fact is moved outward, where the kind that applies to it is announced."""
+    return If(And(applies, end >= midnight - 2 * NS_PER_S), NS_PER_S, 0)

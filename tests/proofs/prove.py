@@ -2,6 +2,7 @@
 
 import sys
 
+import leap
 import lines
 import proof
 import rates
@@ -10,7 +11,7 @@ import stamps
 import vectors
 import words
 
-PARTS = [words, lines, rates, slopes, stamps]
+PARTS = [words, lines, rates, slopes, stamps, leap]
 
 
 def main() -> None:

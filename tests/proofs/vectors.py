@@ -141,9 +141,29 @@ def stamps(dice: Dice) -> list[str]:
     return found
 
 
+def leaps(dice: Dice) -> list[str]:
+    """Around a midnight: both ends of what is known of u, what u must exceed, and by how much facts are moved."""
+    out = []
+    for number in range(3 * RANDOM):
+        midnight = 86_400 * 10**9 * (dice.below(40_000) - 20_000)
+        near = dice.random.choice([-2, -1, 0, 1, 2]) * 10**9 + dice.random.randrange(-2, 3)
+        u = dice.i64() if number % 8 == 0 else midnight + (near if number % 2 else dice.random.randrange(-3 * 10**9, 3 * 10**9))
+        inserted, deleted = dice.random.randrange(2), dice.random.randrange(2)
+        args = IntVal(midnight), IntVal(u)
+        earliest = model.leap_earliest(args[0], BoolVal(inserted == 1), args[1])
+        latest = model.leap_latest(args[0], BoolVal(deleted == 1), args[1])
+        exceed = model.leap_least_to_exceed(args[0], BoolVal(inserted == 1), args[1])
+        moved = [model.leap_before(args[0], BoolVal(kind == 1), args[1]) for kind in (deleted, inserted)]
+        answers = [earliest, latest, exceed, *moved]
+        # Beyond, the code saturates or gives nothing: a midnight is never there.
+        if I64_MIN + 10**9 <= u <= I64_MAX - 10**9:
+            out.append(f"leap {midnight} {inserted} {deleted} {u} = " + " ".join(text(answer) for answer in answers))
+    return out
+
+
 def all_of_them() -> str:
     dice = Dice()
-    parts = [lines(dice), rises(dice), slopes(dice), stamps(dice)]
+    parts = [lines(dice), rises(dice), slopes(dice), stamps(dice), leaps(dice)]
     head = f"# Written by vectors.py from model.py, seed {SEED}. Do not edit.\n"
     return head + "\n".join(line for part in parts for line in part) + "\n"
 
