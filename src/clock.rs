@@ -524,9 +524,9 @@ impl SureClock {
     /// As [`now`](SureClock::now).
     pub fn seal<P: AsRef<[u8]>>(&self, payload: P) -> Result<Envelope<P>, NowError> {
         loop {
-            let (epoch, interval) = (self.epoch(), self.now()?);
+            let (epoch, interval) = (self.inner.shared.outline().epoch, self.now()?);
             // An interval of before a new epoch must not travel under its number.
-            if self.epoch() == epoch {
+            if self.inner.shared.outline().epoch == epoch {
                 return Ok(Envelope::new(interval, epoch, payload));
             }
         }

@@ -133,6 +133,40 @@ mod tests {
         assert_eq!(domain_bound([Bound::Empty, Bound::Silent], false), Bound::Empty);
     }
 
+    /// The definition, of every three members: silent ones count for nothing; trusted whole, it is what all others have in common, else
+    /// all that any of them covers (where there are gaps, these too).
+    #[test]
+    fn a_domain_is_its_definition_of_any_members() {
+        let any = [Bound::Silent, Bound::Empty, within(1, 4), within(3, 6), within(5, 9), within(4, 4)];
+        let triples = any.iter().flat_map(|a| any.iter().flat_map(move |b| any.iter().map(move |c| [*a, *b, *c])));
+        for members in triples {
+            let speaking: Vec<Bound> = members.into_iter().filter(|member| *member != Bound::Silent).collect();
+            let ends = |of: &[Bound]| -> Vec<(i64, i64)> {
+                let end = |bound: &Bound| match *bound {
+                    Bound::Within { earliest_ns, latest_ns } => Some((earliest_ns, latest_ns)),
+                    _ => None,
+                };
+                of.iter().filter_map(end).collect()
+            };
+            let (some, all) = (ends(&speaking), speaking.iter().all(|bound| *bound != Bound::Empty));
+            let common =
+                some.iter().map(|e| e.0).max().zip(some.iter().map(|e| e.1).min()).filter(|(a, b)| all && a <= b);
+            let hull = some.iter().map(|e| e.0).min().zip(some.iter().map(|e| e.1).max());
+            for (trusted_whole, ends) in [(true, common), (false, hull)] {
+                let expected = match ends {
+                    _ if speaking.is_empty() => Bound::Silent,
+                    Some((earliest, latest)) => within(earliest, latest),
+                    None => Bound::Empty,
+                };
+                assert_eq!(
+                    domain_bound(members, trusted_whole),
+                    expected,
+                    "{members:?}, trusted whole: {trusted_whole}"
+                );
+            }
+        }
+    }
+
     fn any_bound() -> impl Strategy<Value = Bound> {
         prop_oneof![
             1 => Just(Bound::Silent),
