@@ -9,6 +9,7 @@
 
 pub(crate) mod chronyd;
 mod host;
+pub(crate) mod hostile;
 pub(crate) mod ntp_probe;
 pub(crate) mod path;
 pub(crate) mod relay;

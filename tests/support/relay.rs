@@ -40,6 +40,7 @@ impl Relay {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             started: Instant::now(),
+            upstream: Mutex::new(upstream),
             listener,
             fate: Mutex::new(Fate::new(path)),
             queue: Mutex::default(),
@@ -48,9 +49,7 @@ impl Relay {
         let mut relay = Self { addr, shared: Arc::clone(&shared), threads: Vec::new() };
         let sender = Arc::clone(&shared);
         relay.threads.push(thread::Builder::new().name("relay-send".into()).spawn(move || sender.send_what_is_due())?);
-        relay
-            .threads
-            .push(thread::Builder::new().name("relay-forward".into()).spawn(move || hear_clients(&shared, upstream))?);
+        relay.threads.push(thread::Builder::new().name("relay-forward".into()).spawn(move || hear_clients(&shared))?);
         Ok(relay)
     }
 
@@ -62,6 +61,15 @@ impl Relay {
     /// Changes the path for every datagram that arrives from now on; those on their way keep their fate.
     pub(crate) fn set(&self, change: impl FnOnce(&mut Path)) {
         change(&mut lock(&self.shared.fate).path);
+    }
+
+    /// Passes on to another server from now on, as when a name gets a new address; flows that began before stay.
+    ///
+    /// # Panics
+    /// If it is not on loopback.
+    pub(crate) fn move_to(&self, upstream: SocketAddr) {
+        assert!(upstream.ip().is_loopback(), "the relay talks to loopback only");
+        *lock(&self.shared.upstream) = upstream;
     }
 
     /// What happened so far in one direction.
@@ -87,6 +95,7 @@ impl Drop for Relay {
 struct Shared {
     stop: AtomicBool,
     started: Instant,
+    upstream: Mutex<SocketAddr>,
     listener: UdpSocket,
     fate: Mutex<Fate>,
     queue: Mutex<Queue>,
@@ -162,7 +171,7 @@ impl Shared {
 }
 
 /// Hears the clients, keeps the table of their flows, and waits for the flows' threads at the end.
-fn hear_clients(shared: &Arc<Shared>, upstream: SocketAddr) {
+fn hear_clients(shared: &Arc<Shared>) {
     let mut flows: HashMap<SocketAddr, Flow> = HashMap::new();
     let mut retired: Vec<JoinHandle<()>> = Vec::new();
     let mut buffer = [0; LARGEST_DATAGRAM];
@@ -178,6 +187,7 @@ fn hear_clients(shared: &Arc<Shared>, upstream: SocketAddr) {
             if flows.len() == MOST_FLOWS {
                 retired.extend(flows.extract_oldest().map(Flow::retire));
             }
+            let upstream = *lock(&shared.upstream);
             let Ok(flow) = Flow::start(shared, upstream, client, now) else { continue };
             flows.insert(client, flow);
         }
