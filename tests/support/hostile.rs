@@ -75,12 +75,8 @@ impl Answer {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![
-            (self.leap << 6) | (self.version << 3) | self.mode,
-            self.stratum,
-            0,
-            self.precision.to_be_bytes()[0],
-        ];
+        let mut bytes =
+            vec![(self.leap << 6) | (self.version << 3) | self.mode, self.stratum, 0, self.precision.to_be_bytes()[0]];
         bytes.extend(self.root_delay.to_be_bytes());
         bytes.extend(self.root_dispersion.to_be_bytes());
         bytes.extend(self.reference_id);

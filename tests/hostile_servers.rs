@@ -1,0 +1,244 @@
+//! Every fault of networks (F6) and of servers (F7) over real sockets, beside honest chronyd processes.
+//!
+//! The law of every row: a reading is an interval that contains true time, or an error; with at most f bad ones it is
+//! never an error once all are heard. Truth is the host's clock, which the honest servers serve, read before and after.
+//! A row also says what must have been seen of its fault, so that none passes empty; the rows stand in `hostile/rows.rs`.
+//!
+//! `cargo test --test hostile_servers -- --nocapture` prints the table of `tests/README.md`.
+
+#[path = "hostile/rows.rs"]
+mod rows;
+mod support;
+
+use rows::{Bad, Row, Seen};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use support::chronyd::{Chronyd, Config, require_chronyd};
+use support::hostile::Hostile;
+use support::relay::{Direction, Path, Relay, Tally};
+use sureclock::{NowError, SourceStatus, SureClock, Timestamp};
+
+/// Rows at a time: more starve the servers on a machine with two cores, fewer take longer.
+const AT_ONCE: usize = 12;
+/// The least time of a row, in which its fault acts.
+const ACTS_FOR: Duration = Duration::from_secs(2);
+/// By when what must be seen has been seen. Usual are seconds; the rest is for machines under load.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+/// Longer than any delay of the rows there and back, shorter than their row.
+const TIMEOUT: Duration = Duration::from_millis(250);
+const BETWEEN_READINGS: Duration = Duration::from_millis(4);
+
+fn wall() -> Timestamp {
+    SureClock::wall_time().assume_true()
+}
+
+fn honest() -> Chronyd {
+    let mut daemon = Chronyd::start(Config::honest()).expect("chronyd starts");
+    daemon.wait_until_serving(Duration::from_secs(30)).unwrap_or_else(|error| panic!("{error}\n{}", daemon.log()));
+    daemon
+}
+
+/// The bad server or the bad path of a row, running.
+enum Running {
+    Server(Hostile),
+    Path(Relay),
+}
+
+impl Running {
+    fn start(bad: Bad, upstream: SocketAddr) -> Running {
+        match bad {
+            Bad::Server(behaviour) => Running::Server(Hostile::start(behaviour).unwrap()),
+            Bad::Path(path) | Bad::Ramp(path, _) => Running::Path(Relay::start(upstream, path(Path::clear())).unwrap()),
+        }
+    }
+
+    fn addr(&self) -> SocketAddr {
+        match self {
+            Running::Server(server) => server.addr(),
+            Running::Path(relay) => relay.addr(),
+        }
+    }
+
+    fn asked(&self) -> u64 {
+        match self {
+            Running::Server(server) => server.asked_and_sent().0,
+            Running::Path(relay) => relay.tally(Direction::Forward).arrived,
+        }
+    }
+
+    fn tallies(&self) -> [Tally; 2] {
+        match self {
+            Running::Server(_) => [Tally::default(); 2],
+            Running::Path(relay) => [relay.tally(Direction::Forward), relay.tally(Direction::Backward)],
+        }
+    }
+}
+
+/// What a row came to.
+#[derive(Default)]
+struct Outcome {
+    asked: u64,
+    readings: u64,
+    intervals: u64,
+    outside: u64,
+    /// Errors after every honest source had been heard.
+    errors: u64,
+    seen: bool,
+    last_error: Option<NowError>,
+    status: String,
+}
+
+/// Plays one row: its bad ones beside `honest`, until its fault was seen and it has acted for a while.
+fn play(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
+    let bad: Vec<Running> = (0..row.bad).map(|_| Running::start(row.what, upstream)).collect();
+    let bad_names: Vec<String> = bad.iter().map(|bad| bad.addr().to_string()).collect();
+    let builder = SureClock::builder().max_faulty(row.max_faulty).poll_interval(POLL).timeout(TIMEOUT);
+    let names = honest.iter().map(SocketAddr::to_string).chain(bad_names.iter().cloned());
+    let clock = names.fold(builder, |builder, name| builder.ntp(name)).start().unwrap();
+    let started = Instant::now();
+    let os_ahead_at_start = os_ahead(started, wall());
+    let (mut outcome, mut all_heard) = (Outcome::default(), false);
+    let mut seen = vec![false; bad.len()];
+    while started.elapsed() < ACTS_FOR || (!seen.iter().all(|seen| *seen) && started.elapsed() < SEEN_WITHIN) {
+        let before = wall();
+        let now = clock.now();
+        let after = wall();
+        outcome.readings += 1;
+        match now {
+            Ok(now) => {
+                outcome.intervals += 1;
+                if now.earliest() > after || before > now.latest() {
+                    outcome.outside += 1;
+                    outcome.status = format!("{before} to {after} outside {now:#}, {:#?}", clock.status());
+                }
+            }
+            Err(error) if all_heard => {
+                outcome.errors += 1;
+                outcome.last_error = Some(error);
+            }
+            Err(_) => {}
+        }
+        let status = clock.status();
+        let of = |name: &str| status.sources.iter().find(|source| source.name == name).expect("configured");
+        all_heard =
+            all_heard || (now.is_ok() && honest.iter().all(|server| of(&server.to_string()).last_heard.is_some()));
+        for ((seen, running), name) in seen.iter_mut().zip(&bad).zip(&bad_names) {
+            *seen = *seen || has_been_seen(row.seen, of(name), running);
+            if let (Bad::Ramp(_, set), Running::Path(relay)) = (row.what, running) {
+                relay.set(|path| set(path, started.elapsed()));
+            }
+        }
+        std::thread::sleep(BETWEEN_READINGS);
+    }
+    outcome.asked = bad.iter().map(Running::asked).min().unwrap_or(0);
+    outcome.seen = seen.iter().all(|seen| *seen);
+    if outcome.status.is_empty() {
+        outcome.status = format!("{:#?}", clock.status());
+    }
+    let moved = os_ahead(started, wall()) - os_ahead_at_start;
+    outcome.status.push_str(&format!("\nthe OS clock moved by {moved} ns against the monotonic one"));
+    outcome
+}
+
+/// Of which only the change means something: a step of the OS clock.
+fn os_ahead(start: Instant, os: Timestamp) -> i128 {
+    i128::from(os.as_unix_nanos()) - i128::try_from(start.elapsed().as_nanos()).unwrap_or(0)
+}
+
+fn has_been_seen(seen: Seen, source: &SourceStatus, running: &Running) -> bool {
+    match seen {
+        Seen::Source(of) => of(source),
+        Seen::Network(of) => of(running.tallies()) && source.counts.asked > 5,
+        Seen::PassedOver => {
+            let sent = match running {
+                Running::Server(server) => server.asked_and_sent().1,
+                Running::Path(_) => 0,
+            };
+            sent > 2 && source.counts.answered == 0 && source.problem == Some(sureclock::Problem::Timeout)
+        }
+    }
+}
+
+/// Plays the rows in groups, prints the table, and gives back what did not hold.
+fn play_all(rows: &[Row]) -> Vec<String> {
+    let honest = [honest(), honest(), honest()].map(|daemon| (daemon.addr(), daemon));
+    let honest_addrs = honest.each_ref().map(|(addr, _)| *addr);
+    play_beside(rows, &honest_addrs)
+}
+
+fn play_beside(rows: &[Row], honest: &[SocketAddr]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    println!(
+        "| fault | behaviour | over | bad of N | seen | readings | intervals | outside |\n|---|---|---|---|---|---|---|---|"
+    );
+    for group in rows.chunks(AT_ONCE) {
+        let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+            let playing: Vec<_> = group
+                .iter()
+                .map(|row| scope.spawn(move || play(row, &honest[..row.honest], honest[honest.len() - 1])))
+                .collect();
+            playing.into_iter().map(|row| row.join().expect("a row panicked; see above")).collect()
+        });
+        for (row, outcome) in group.iter().zip(outcomes) {
+            let over = if matches!(row.what, Bad::Server(_)) { "server" } else { "relay" };
+            let seen = if outcome.seen { row.seen_as } else { "NOT SEEN" };
+            let (readings, intervals, outside) = (outcome.readings, outcome.intervals, outcome.outside);
+            let of = format!("{} of {}", row.bad, row.bad + row.honest);
+            println!(
+                "| {} | {} | {over} | {of} | {seen} | {readings} | {intervals} | {outside} |",
+                row.fault, row.name
+            );
+            if let Err(error) = row.law.judge(row, &outcome) {
+                wrong.push(format!("{} {}: {error}\n{}", row.fault, row.name, outcome.status));
+            }
+        }
+    }
+    wrong
+}
+
+/// What must come of a row.
+#[derive(Clone, Copy, Debug)]
+enum Law {
+    /// True time inside, and an answer always: at most f are bad.
+    Holds,
+    /// True time inside or an error: more than f are bad, but they do not agree.
+    InsideOrError,
+    /// No answer at all: f or fewer give facts.
+    NoAnswer,
+    /// The twin: true time is outside of some interval, and this check sees it.
+    Violates,
+}
+
+impl Law {
+    fn judge(self, row: &Row, outcome: &Outcome) -> Result<(), String> {
+        let Outcome { readings, intervals, outside, errors, .. } = *outcome;
+        if !outcome.seen {
+            return Err(format!("its fault was not seen ({})", row.seen_as));
+        }
+        if outcome.asked == 0 {
+            return Err("the bad one was never asked".into());
+        }
+        let holds = match self {
+            Law::Holds => outside == 0 && errors == 0 && intervals > readings / 4,
+            Law::InsideOrError => outside == 0 && readings > 0,
+            Law::NoAnswer => intervals == 0 && readings > 0,
+            Law::Violates => outside > 0,
+        };
+        let counts = format!("{readings} readings, {intervals} intervals, {outside} outside, {errors} errors");
+        if holds { Ok(()) } else { Err(format!("{self:?} does not hold: {counts}; {:?}", outcome.last_error)) }
+    }
+}
+
+fn all_hold(rows: &[Row]) {
+    if require_chronyd().is_none() {
+        return;
+    }
+    let wrong = play_all(rows);
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn servers_and_networks_that_misbehave_move_nothing() {
+    all_hold(&[rows::refused(), rows::network(), rows::liars(), rows::beyond_f()].concat());
+}
