@@ -36,6 +36,8 @@ pub(crate) struct Answer {
     pub(crate) transmit: u64,
     /// Bytes beyond the 48, as of an extension field; a negative number cuts some off.
     pub(crate) longer: isize,
+    /// Which of several bad servers this is, from 0.
+    pub(crate) number: usize,
     /// Sent from another port than the one asked.
     pub(crate) from_elsewhere: bool,
     /// So many forged copies leave first: origins that are guessed, stamps half a second off.
@@ -60,6 +62,7 @@ impl Answer {
             receive,
             transmit: ntp_stamp(SystemTime::now()),
             longer: 0,
+            number: 0,
             from_elsewhere: false,
             guesses: 0,
         })
@@ -104,7 +107,7 @@ struct Shared {
 }
 
 impl Hostile {
-    pub(crate) fn start(behaviour: Behaviour) -> io::Result<Hostile> {
+    pub(crate) fn start(behaviour: Behaviour, number: usize) -> io::Result<Hostile> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let elsewhere = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(HEARTBEAT))?;
@@ -119,6 +122,7 @@ impl Hostile {
                     let Ok((length, client)) = socket.recv_from(&mut buffer) else { continue };
                     let Some(mut answer) = Answer::honest(&buffer[..length], SystemTime::now()) else { continue };
                     shared.asked.fetch_add(1, Ordering::Relaxed);
+                    answer.number = number;
                     behaviour(&mut answer, first.get_or_insert_with(Instant::now).elapsed());
                     for guess in 0..answer.guesses {
                         let mut forged = Answer { origin: answer.origin ^ (1 << (guess % 64)), ..answer.clone() };

@@ -11,5 +11,6 @@ pub(crate) mod chronyd;
 mod host;
 pub(crate) mod hostile;
 pub(crate) mod ntp_probe;
+pub(crate) mod ntpd_rs;
 pub(crate) mod path;
 pub(crate) mod relay;
