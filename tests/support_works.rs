@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use support::chronyd::{self, Chronyd, Config, require_chronyd};
+use support::hostile::Hostile;
 use support::ntp_probe::{self, Answer};
 use support::relay::{Direction, Leg, Path, Relay, shift_server_stamps};
 
@@ -211,6 +212,33 @@ fn every_client_gets_its_own_answer_and_many_clients_do_no_harm() {
             assert_eq!(receive(client), (vec![number], relay.addr()));
         }
     }
+}
+
+#[test]
+fn a_moved_relay_asks_the_other_server() {
+    let (here, there, client) = (socket(), socket(), socket());
+    let relay = Relay::start(addr(&here), Path::clear()).expect("starts");
+    client.send_to(b"1", relay.addr()).expect("sends");
+    assert_eq!(receive(&here).0, b"1");
+    relay.move_to(addr(&there));
+    // One that asked before stays with its server, as a flow does; a new one meets the other.
+    client.send_to(b"2", relay.addr()).expect("sends");
+    assert_eq!(receive(&here).0, b"2");
+    socket().send_to(b"3", relay.addr()).expect("sends");
+    assert_eq!(receive(&there).0, b"3");
+}
+
+#[test]
+fn a_hostile_server_without_malice_is_an_honest_one_and_with_it_lies() {
+    let honest = Hostile::start(|_, _| {}, 0).expect("starts");
+    let answer = ntp_probe::ask(honest.addr(), PATIENCE).expect("answers");
+    let slack = i64::try_from(answer.round_trip().as_nanos()).unwrap() + 1_000;
+    assert!(answer.header.synchronized() && answer.offset_ns().abs() <= slack, "{answer:?}");
+    // What it sent is counted after it left, so perhaps not yet.
+    assert_eq!(honest.asked_and_sent().0, 1);
+    let liar = Hostile::start(|answer, _| answer.shift(-3_000_000_000), 0).expect("starts");
+    let answer = ntp_probe::ask(liar.addr(), PATIENCE).expect("answers");
+    assert!((answer.offset_ns() + 3_000_000_000).abs() < 1_500_000_000, "{answer:?}");
 }
 
 #[test]

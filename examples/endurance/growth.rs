@@ -35,6 +35,9 @@ impl Held {
     }
 }
 
+/// A thing that may grow: its name, and how much of it is held.
+type Judged = (&'static str, fn(&Held) -> u64);
+
 /// What grew: the most of the last quarter is beyond the most of the first by more than [`SLACK`]. Empty is well.
 pub(crate) fn growth(samples: &[Held]) -> Vec<String> {
     let quarter = samples.len() / 4;
@@ -42,7 +45,7 @@ pub(crate) fn growth(samples: &[Held]) -> Vec<String> {
         return vec![format!("{} samples are too few to judge", samples.len())];
     }
     let (first, last) = (&samples[..quarter], &samples[samples.len() - quarter..]);
-    let judged: [(&str, fn(&Held) -> u64); 4] = [
+    let judged: [Judged; 4] = [
         ("KiB of memory", |h| h.rss_kib),
         ("descriptors", |h| h.fds),
         ("sockets", |h| h.sockets),

@@ -56,7 +56,12 @@ fn uncertainty(samples: &[Sample], length: f64, area: &Area<'_>) -> Result<(), B
     let line = with_interval.map(|s| (s.at_s, (s.told.uncertainty_ns as f64 / 1e3).clamp(10.0, 1e7)));
     let key = |(x, y)| PathElement::new([(x, y), (x + 18, y)], BLUE);
     chart.draw_series(LineSeries::new(line, BLUE))?.label("uncertainty").legend(key);
-    chart.configure_series_labels().background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     Ok(())
 }
 
@@ -74,7 +79,12 @@ fn held(unit: &str, lines: &[Line], samples: &[Sample], length: f64, area: &Area
         let line = samples.iter().map(|sample| (sample.at_s, of(sample)));
         chart.draw_series(LineSeries::new(line, color))?.label(*name).legend(key);
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     Ok(())
 }
 

@@ -28,6 +28,9 @@ pub(crate) fn network() -> Vec<Row> {
         ),
         ramp("a delay that grows by 30 ms/s there", |p, since| p.forward.delay = since.mul_f64(0.03)),
         ramp("a delay that grows by 30 ms/s back", |p, since| p.backward.delay = since.mul_f64(0.03)),
+        ramp("a delay that falls by 30 ms/s there", |p, since| {
+            p.forward.delay = (60 * MS).saturating_sub(since.mul_f64(0.03));
+        }),
         ramp("a delay that falls by 30 ms/s back", |p, since| {
             p.backward.delay = (60 * MS).saturating_sub(since.mul_f64(0.03))
         }),
@@ -75,6 +78,15 @@ pub(crate) fn network() -> Vec<Row> {
             },
             Seen::Source(|s| s.problem == Some(Problem::Timeout) && s.counts.answered == 0),
             "timeouts alone",
+        ),
+        path(
+            "all lost back",
+            |mut p| {
+                p.backward.loss_permille = 1000;
+                p
+            },
+            Seen::Network(|[there, back]| there.arrived > 5 && back.arrived > 5 && back.lost == back.arrived),
+            "tally of losses",
         ),
         path(
             "questions of before replayed",

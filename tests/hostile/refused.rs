@@ -229,7 +229,7 @@ pub(crate) fn refused() -> Vec<Row> {
             "passed over",
         ),
         server(
-            "spoof: from another port",
+            "spoof: from another address",
             |a, _| {
                 lie(a);
                 a.from_elsewhere = true

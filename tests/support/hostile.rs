@@ -38,7 +38,7 @@ pub(crate) struct Answer {
     pub(crate) longer: isize,
     /// Which of several bad servers this is, from 0.
     pub(crate) number: usize,
-    /// Sent from another port than the one asked.
+    /// Sent from another address than the one asked.
     pub(crate) from_elsewhere: bool,
     /// So many forged copies leave first: origins that are guessed, stamps half a second off.
     pub(crate) guesses: u32,
@@ -109,9 +109,11 @@ struct Shared {
 impl Hostile {
     pub(crate) fn start(behaviour: Behaviour, number: usize) -> io::Result<Hostile> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let elsewhere = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(HEARTBEAT))?;
         let addr = socket.local_addr()?;
+        // The same port of another address; where loopback has only one, another port.
+        let elsewhere = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 2), addr.port()))
+            .or_else(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new().name("hostile".into()).spawn({
             let shared = Arc::clone(&shared);
