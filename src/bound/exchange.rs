@@ -243,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_source_says_of_itself_is_kept() {
+        let at = |ticks| MonotonicTime::new(CounterId::new(1), 0, ticks);
+        let facts = Facts::new(at(1), Timestamp::UNIX_EPOCH, at(2), Timestamp::UNIX_EPOCH).unwrap();
+        let told = facts.with_leap(LeapAnnouncement::Delete).with_quality(3, Duration::from_nanos(7));
+        assert_eq!(
+            (told.leap, told.stratum, told.root_bound),
+            (LeapAnnouncement::Delete, Some(3), Duration::from_nanos(7))
+        );
+        assert_eq!((facts.leap, facts.stratum, facts.root_bound), (LeapAnnouncement::None, None, Duration::ZERO));
+    }
+
+    #[test]
     fn facts_of_two_counters_or_backward_or_out_of_range_are_errors() {
         let (a, b) = (CounterId::new(1), CounterId::new(2));
         let t = Timestamp::UNIX_EPOCH;

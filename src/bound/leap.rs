@@ -21,8 +21,8 @@
 //! never falls, so what is proved of a monotone true time (commit wait, leases by deadline) holds of it.
 //!
 //! **Facts** of a server that may have stepped, or not, are brought back to u: `u >= L - 1` if a deletion is announced, `u <= U + 1` if
-//! an insertion is. A lower fact below M-2 needs neither: if the server had stepped, u would be above M-1. Nor does an upper fact
-//! below M-2: the server has not stepped.
+//! an insertion is. A lower fact below M-1 needs neither: if the server had stepped, u would be at M-1 or above. Nor does an upper fact
+//! below M-1: the server has not stepped.
 
 use super::Facts;
 use super::exchange::LeapAnnouncement;
@@ -80,7 +80,7 @@ impl Leap {
     /// Facts of someone who may have stepped, as facts of u; `None` if they do not fit.
     pub(crate) fn before(&self, facts: &Facts) -> Option<Facts> {
         let (lower, upper) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
-        let may_have_stepped = |ns: i64| ns >= self.midnight_ns.saturating_sub(2 * SECOND_NS);
+        let may_have_stepped = |ns: i64| ns >= self.begins_ns();
         let down = if self.deleted && may_have_stepped(lower) { SECOND_NS } else { 0 };
         let up = if self.inserted && may_have_stepped(upper) { SECOND_NS } else { 0 };
         facts.widened(down, up)
@@ -185,6 +185,17 @@ mod tests {
             let (down, up) = leap.after_ns();
             prop_assert!(u - down <= reads(truth, u) && reads(truth, u) <= u + up);
             prop_assert_eq!((leap.earliest(u), leap.latest(u)), (u - down, Some(u + up)), "nothing moves at that moment");
+        }
+    }
+
+    #[test]
+    fn what_two_say_of_a_midnight_is_what_either_says() {
+        let leap = |inserted, deleted| Leap { midnight_ns: MIDNIGHT, inserted, deleted };
+        for (a, b, both) in
+            [((1, 0), (1, 0), (1, 0)), ((1, 0), (0, 1), (1, 1)), ((0, 1), (1, 0), (1, 1)), ((0, 1), (0, 1), (0, 1))]
+        {
+            let [a, b, both] = [a, b, both].map(|(inserted, deleted)| leap(inserted == 1, deleted == 1));
+            assert_eq!(a.and(b), both);
         }
     }
 

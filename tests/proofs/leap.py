@@ -87,8 +87,8 @@ def exceed_at_midnight(midnight: ArithRef, inserted: BoolRef, ns: ArithRef) -> A
     return If(And(inserted, ns >= midnight), ns + S, ns)
 
 
-def before_from_midnight(midnight: ArithRef, applies: BoolRef, end: ArithRef) -> ArithRef:
-    return If(And(applies, end >= midnight + S), S, 0)
+def before_a_nanosecond_late(midnight: ArithRef, applies: BoolRef, end: ArithRef) -> ArithRef:
+    return If(And(applies, end > midnight - S), S, 0)
 
 
 RANGES = "M and u within 2^62 ns of 1970, announcements and worlds of any kind"
@@ -108,7 +108,7 @@ PROOFS = [
         "leap: facts are brought back",
         RANGES + ", any B and any time at the server",
         brought_back(),
-        {"from a second after midnight on": brought_back(before_from_midnight)},
+        {"a nanosecond later": brought_back(before_a_nanosecond_late)},
     ),
     Proof(
         "leap: it is left behind",

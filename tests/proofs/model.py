@@ -299,4 +299,4 @@ def leap_least_to_exceed(midnight: ArithRef, inserted: BoolRef, ns: ArithRef) ->
 
 def leap_before(midnight: ArithRef, applies: BoolRef, end: ArithRef) -> ArithRef:
     """By how much an end of a fact is moved outward, where the kind that applies to it is announced."""
-    return If(And(applies, end >= midnight - 2 * NS_PER_S), NS_PER_S, 0)
+    return If(And(applies, end >= leap_begins(midnight)), NS_PER_S, 0)
