@@ -1,7 +1,8 @@
 //! Whether the counter ran on: the part of assumption (C) that this machine can check.
 //!
-//! On Linux BOOTTIME - MONOTONIC is the time the machine spent suspended: both run at one rate, so their difference
-//! changes at a suspend and at nothing else. A suspend shorter than the platform can measure (a second where only the
+//! A system that has two clocks of one rate of which one stands still in a suspend says by their difference how long it was suspended: it
+//! changes at a suspend and at nothing else (`os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
+//! systems, the interrupt time less the unbiased one on Windows). Elsewhere nothing is seen. A suspend shorter than the platform can measure (a second where only the
 //! battery clock runs meanwhile) is not seen, nor is a pause of a whole virtual machine: *Not guaranteed*.
 //!
 //! The hardware counter is compared with CLOCK_MONOTONIC_RAW: a jump, a step back or another rate of one of them shows, as far as it
@@ -11,7 +12,7 @@
 
 use super::calibration::{Calibration, Pair};
 use super::hardware;
-use super::{Counter, Incarnation, Kind, ManualCounter, clock_source};
+use super::{Counter, Incarnation, Kind, ManualCounter, os};
 use crate::time::TickBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -148,7 +149,7 @@ impl Continuity {
             self.clock_source = self.clocks.hardware_is_clock_source().unwrap_or(self.clock_source);
         }
         if look == Look::All && self.raw_source.is_some() {
-            let source = clock_source().or_else(|| self.raw_source.clone());
+            let source = os::clock_source().or_else(|| self.raw_source.clone());
             if source != self.raw_source {
                 // Made of another counter, RAW runs at another rate.
                 (self.raw_source, seen.broken) = (source, Some(Break::ClockSource));
@@ -194,7 +195,7 @@ impl Clocks {
                 let ns = i64::try_from(counter.suspended_ns()).unwrap_or(i64::MAX);
                 (ns, ns)
             }
-            Clocks::Os => os_suspended_ns(),
+            Clocks::Os => os::suspended_ns(),
         }
     }
 
@@ -211,24 +212,6 @@ impl Clocks {
             Clocks::Os => hardware::is_clock_source(),
         }
     }
-}
-
-/// Bounds of BOOTTIME - MONOTONIC from one reading of the first between two of the second, a nanosecond outward.
-#[cfg(target_os = "linux")]
-fn os_suspended_ns() -> (i64, i64) {
-    use super::os_ns;
-    use rustix::time::ClockId;
-    let ns = |clock| i64::try_from(os_ns(clock)).unwrap_or(i64::MAX);
-    let before = ns(ClockId::Monotonic);
-    let boot = ns(ClockId::Boottime);
-    let after = ns(ClockId::Monotonic);
-    (boot - after - 1, boot - before + 1)
-}
-
-/// Elsewhere nothing is known.
-#[cfg(not(target_os = "linux"))]
-fn os_suspended_ns() -> (i64, i64) {
-    (0, 0)
 }
 
 #[cfg(test)]
@@ -261,7 +244,7 @@ mod tests {
         assert_eq!(continuity.look(Look::Clocks), Seen::default());
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
     #[test]
     fn a_suspend_that_the_os_knows_is_seen_once() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
@@ -276,7 +259,7 @@ mod tests {
         assert_eq!(continuity.look(Look::Clocks).broken, None);
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
     #[test]
     fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());

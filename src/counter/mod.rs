@@ -6,12 +6,12 @@
 //! | counter | where | error of the nominal rate | margin |
 //! |---|---|---|---|
 //! | [`CounterChoice::Hardware`] | Linux on x86-64 (TSC) and aarch64 (CNTVCT), where it can be trusted (`trust`) | that of RAW, and what the calibration against it leaves open: some ppm at first, parts per billion after minutes | a tick, and the measured skew between cores |
-//! | [`CounterChoice::Raw`] | Linux: CLOCK_MONOTONIC_RAW | 100 ppm: the kernel's own calibration | measured granularity, at least 300 ns |
-//! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 500 ppm: a sync daemon may slew it | the same |
+//! | [`CounterChoice::Raw`] | Linux, Android, macOS, iOS: CLOCK_MONOTONIC_RAW; Windows: QueryPerformanceCounter (`os`) | 100 ppm: the system's own calibration | measured granularity, at least 300 ns; a tick for the cores on Windows |
+//! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 500 ppm: a sync daemon may slew it | measured granularity, at least 300 ns |
 //! | manual | tests and simulated worlds | as declared | 1 tick and the declared skew |
 //!
-//! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `continuity` watches that
-//! the counter runs on.
+//! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `os` asks the operating
+//! system, `nominal` turns its answers into bounds, `continuity` watches that the counter runs on.
 
 mod calibration;
 mod continuity;
@@ -23,6 +23,8 @@ mod hardware;
 mod hardware;
 mod incarnation;
 mod manual;
+mod nominal;
+mod os;
 
 pub(crate) use continuity::{Break, Continuity, Look, Seen, Suspends};
 pub(crate) use fork::ProcessMark;
@@ -31,6 +33,8 @@ pub(crate) use manual::ManualCounter;
 
 use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, WallTime};
 use calibration::Calibration;
+use nominal::Nominal;
+use os::clock_source;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -38,7 +42,7 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CounterChoice {
-    /// The best one of this machine: the hardware counter where it can be trusted, else CLOCK_MONOTONIC_RAW (Linux), else the
+    /// The best one of this machine: the hardware counter where it can be trusted, else [`Raw`](CounterChoice::Raw), else the
     /// OS's monotonic clock. The status says which, and why. Measuring takes some milliseconds of each start, and at the first of a
     /// process a millisecond or so for each core more, half a second at most where all of them run.
     #[default]
@@ -47,7 +51,8 @@ pub enum CounterChoice {
     /// cannot be compared between cores and with CLOCK_MONOTONIC_RAW; but taken where the kernel itself keeps time by another
     /// clock source: that it runs evenly there all the same is your claim.
     Hardware,
-    /// CLOCK_MONOTONIC_RAW: never stepped, never slewed. Linux only.
+    /// The system's counter that is never stepped and never slewed: CLOCK_MONOTONIC_RAW on Linux, Android, macOS and iOS,
+    /// QueryPerformanceCounter on Windows. Its nominal rate is trusted to 100 ppm. There is none elsewhere.
     Raw,
     /// The OS's monotonic clock through [`std::time::Instant`]. Never stepped, but a sync daemon may slew it, so its rate
     /// is trusted to 10.05 % only and the interval grows by 210 ms for each second without an answer.
@@ -74,7 +79,6 @@ pub(crate) struct Counter {
 #[derive(Clone, Debug)]
 enum Kind {
     Hardware,
-    #[cfg(target_os = "linux")]
     Raw,
     OsMonotonic(Instant),
     Manual(Arc<ManualCounter>),
@@ -93,13 +97,13 @@ impl Counter {
                     Ok(counter) => return Ok(counter),
                     Err(why) => why,
                 };
-                let counter = Counter::raw().unwrap_or_else(|_| Counter::os_monotonic());
+                let counter = Counter::raw().or_else(|_| Counter::os_monotonic())?;
                 let description = format!("{} (not the hardware counter: {why})", counter.description).into();
                 Ok(Counter { description, ..counter })
             }
             CounterChoice::Hardware => Counter::hardware(true),
             CounterChoice::Raw => Counter::raw(),
-            CounterChoice::OsMonotonic => Ok(Counter::os_monotonic()),
+            CounterChoice::OsMonotonic => Counter::os_monotonic(),
         }
     }
 
@@ -112,26 +116,25 @@ impl Counter {
         Ok(Counter { tick: known.tick(), watched: Some((known, !forced)), ..counter })
     }
 
-    #[cfg(target_os = "linux")]
     fn raw() -> Result<Counter, &'static str> {
-        let description = "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm";
-        let counter = Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, description);
+        let counter = Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, os::raw()?);
         Ok(Counter { clock_source: clock_source(), ..counter })
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn raw() -> Result<Counter, &'static str> {
-        Err("this platform has no CLOCK_MONOTONIC_RAW")
-    }
-
-    fn os_monotonic() -> Counter {
+    fn os_monotonic() -> Result<Counter, &'static str> {
+        if cfg!(all(target_family = "wasm", target_os = "unknown")) {
+            // `Instant` would panic.
+            return Err("this platform has no clock at all");
+        }
         let description = "the OS's monotonic clock: a sync daemon may slew it, so its rate is trusted to 10.05 % only";
-        Counter::measured(Kind::OsMonotonic(*PROCESS_ORIGIN), OS_MONOTONIC_RATE_ERROR_PPB, description)
+        let kind = Kind::OsMonotonic(*PROCESS_ORIGIN);
+        Ok(Counter::measured(kind, OS_MONOTONIC_RATE_ERROR_PPB, Nominal::nanoseconds(description)))
     }
 
-    fn measured(kind: Kind, rate_error_ppb: u32, description: &str) -> Counter {
-        let counter = Counter::over(kind, TickScale::NANOSECOND, rate_error_ppb, 0, description.into());
-        Counter { margin: counter.granularity().max(LEAST_MARGIN_NS), ..counter }
+    fn measured(kind: Kind, rate_error_ppb: u32, nominal: Nominal) -> Counter {
+        let scale = nominal.tick.middle();
+        let counter = Counter::over(kind, scale, rate_error_ppb, 0, nominal.description.into());
+        Counter { margin: nominal.margin(counter.granularity()), tick: nominal.tick, ..counter }
     }
 
     /// A counter of its own identity over what is read, with a tick of exactly this length.
@@ -184,12 +187,12 @@ impl Counter {
     }
 
     /// One reading, in ticks, ordered after the acquiring load that gave `loaded`, and after all that came before that one. By an
-    /// instruction for the hardware counter (`hardware` says what that orders), on Linux else through the vDSO, which orders it so.
+    /// instruction for the hardware counter (`hardware` says what that orders), else by the vDSO (Linux) or by one before the call.
     #[inline(always)]
     pub(crate) fn ticks_after(&self, loaded: u64) -> u64 {
         match self.kind {
             Kind::Hardware => hardware::ticks_after(loaded),
-            _ => self.other_ticks(),
+            _ => self.other_ticks(loaded),
         }
     }
 
@@ -198,17 +201,16 @@ impl Counter {
     pub(crate) fn ticks_unordered(&self) -> u64 {
         match self.kind {
             Kind::Hardware => hardware::ticks_unordered(),
-            _ => self.other_ticks(),
+            _ => self.other_ticks(0),
         }
     }
 
     /// Apart, so that the way of the hardware counter is short wherever it is inlined.
     #[inline(never)]
-    fn other_ticks(&self) -> u64 {
+    fn other_ticks(&self, loaded: u64) -> u64 {
         match &self.kind {
-            Kind::Hardware => hardware::ticks_after(0),
-            #[cfg(target_os = "linux")]
-            Kind::Raw => os_ns(rustix::time::ClockId::MonotonicRaw),
+            Kind::Hardware => hardware::ticks_after(loaded),
+            Kind::Raw => os::raw_ticks_after(loaded),
             // 584 years of nanoseconds fit.
             Kind::OsMonotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
             Kind::Manual(counter) => counter.ticks(),
@@ -248,7 +250,7 @@ impl Counter {
         self.scale
     }
 
-    /// What is certified of the nominal length of a tick: in seconds of RAW for the hardware counter, exact else.
+    /// What is certified of the nominal length of a tick: in seconds of RAW for the hardware counter, by the system's word else.
     pub(crate) fn tick(&self) -> TickBounds {
         self.tick
     }
@@ -278,8 +280,7 @@ impl Counter {
     pub(crate) fn keeps_its_rate(&self) -> bool {
         match self.kind {
             Kind::Hardware | Kind::Manual(_) => true,
-            #[cfg(target_os = "linux")]
-            Kind::Raw => self.clock_source.is_some(),
+            Kind::Raw => !os::RAW_MAY_CHANGE || self.clock_source.is_some(),
             Kind::OsMonotonic(_) => false,
         }
     }
@@ -292,7 +293,7 @@ impl Counter {
     /// The least step between two different readings in a row, rounded up: what one reading cannot tell apart.
     ///
     /// An upper bound of the true step, since a step cannot be seen smaller than it is but for the rounding of a reading
-    /// to a nanosecond, which the added one covers.
+    /// to a whole tick, which the added one covers.
     fn granularity(&self) -> u64 {
         let (mut least, mut seen, mut previous) = (u64::MAX, 0, self.ticks());
         let started = Instant::now();
@@ -305,7 +306,8 @@ impl Counter {
             previous = ticks;
         }
         // No step at all within the look: a counter coarser than that is taken to step by the whole look.
-        if seen == 0 { 2 * NS_PER_S / 10 } else { least.saturating_add(1) }
+        let step = if seen == 0 { self.scale.ticks(2 * LONGEST_LOOK) } else { least };
+        step.saturating_add(1)
     }
 }
 
@@ -315,50 +317,22 @@ pub(crate) fn read_wall() -> WallTime {
     WallTime::from_system_time(SystemTime::now()).unwrap_or(WallTime::FAR_FUTURE)
 }
 
-/// What the kernel keeps time by. `None` if it does not say: no /sys in a container, no descriptor left.
-#[cfg(target_os = "linux")]
-fn clock_source() -> Option<String> {
-    let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    current.ok().map(|name| name.trim().to_owned())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn clock_source() -> Option<String> {
-    None
-}
-
-/// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.
-#[cfg(target_os = "linux")]
-#[inline]
-fn os_ns(clock: rustix::time::ClockId) -> u64 {
-    let t = rustix::time::clock_gettime(clock);
-    u64::try_from(t.tv_sec)
-        .ok()
-        .and_then(|s| s.checked_mul(NS_PER_S)?.checked_add(u64::try_from(t.tv_nsec).ok()?))
-        .unwrap_or(u64::MAX)
-}
-
 /// Where the readings of the OS's monotonic clock count from: one point for the whole process.
 static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
     std::sync::LazyLock::new(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now));
 
 const MANUAL: &str = "a manual counter, moved by a test or a simulated world";
 
-/// What the kernel's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm (DESIGN section 2).
-/// Smaller: wrong bounds where the kernel calibrated badly at boot. Larger: wider intervals for everyone.
+/// What the system's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm (DESIGN section 2).
+/// Smaller: wrong bounds where the system calibrated badly at its start. Larger: wider intervals for everyone.
 const RAW_RATE_ERROR_PPB: u32 = 100_000;
 
 /// A slewed clock: adjtimex lets a daemon change the length of a tick by 10 % and the frequency by 500 ppm more. Smaller: wrong
 /// bounds while a daemon slews.
 const OS_MONOTONIC_RATE_ERROR_PPB: u32 = 100_500_000;
 
-/// No margin is below 300 ns: the ACPI PM timer, the coarsest of the fine clock sources the kernel may switch to while we
-/// run, steps by 279 ns. Smaller: wrong by a step after such a switch. Larger: that much more width on each side.
-const LEAST_MARGIN_NS: u64 = 300;
-
 const STEPS_TO_SEE: u32 = 64;
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
-const NS_PER_S: u64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -367,14 +341,15 @@ mod tests {
     #[test]
     fn readings_go_forward_and_carry_their_counter() {
         for choice in [CounterChoice::Auto, CounterChoice::Raw, CounterChoice::OsMonotonic] {
-            if cfg!(not(target_os = "linux")) && choice == CounterChoice::Raw {
+            if choice == CounterChoice::Raw && os::raw().is_err() {
                 continue;
             }
             let counter = Counter::choose(choice).unwrap();
             let (a, b) = (counter.read(), counter.read());
             assert!(a.ticks() <= b.ticks() && a.counter() == b.counter());
             // Of the hardware counter it is what was measured.
-            assert!(counter.margin() >= if choice == CounterChoice::Auto { 1 } else { 300 });
+            let least = if choice == CounterChoice::Auto { 0 } else { 300 };
+            assert!(counter.margin() >= 1 && counter.scale().duration(counter.margin()).as_nanos() >= least);
             assert!(counter.ticks() > counter.margin(), "no reading is within a margin of the origin");
         }
         let (a, b) = (Counter::choose(CounterChoice::Auto).unwrap(), Counter::choose(CounterChoice::Auto).unwrap());

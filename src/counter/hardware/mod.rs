@@ -23,7 +23,7 @@ mod skew;
 mod trust;
 
 use super::calibration::{Calibration, FINE_SLACK_NS, Pair};
-use super::os_ns;
+use super::os::os_ns;
 use rustix::time::ClockId;
 use std::fmt;
 use std::sync::OnceLock;

@@ -57,7 +57,7 @@ pub(super) fn is_readable() -> Result<(), Distrust> {
 /// Whether the kernel keeps time by the hardware counter now. It stops when its watchdog finds the counter unstable. `None` if it
 /// does not say.
 pub(in crate::counter) fn is_clock_source() -> Option<bool> {
-    crate::counter::clock_source().map(|name| is_hardware(&name))
+    crate::counter::os::clock_source().map(|name| is_hardware(&name))
 }
 
 fn is_hardware(clock_source: &str) -> bool {

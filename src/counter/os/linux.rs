@@ -1,0 +1,47 @@
+//! Linux and Android: CLOCK_MONOTONIC_RAW, and what the kernel knows of suspends.
+//!
+//! # Source
+//!
+//! clock_gettime(2): RAW is *not subject to NTP adjustments or the incremental adjustments performed by adjtime(3)* and *does not
+//! count time that the system is suspended*; BOOTTIME is MONOTONIC *except that it also includes any time that the system is
+//! suspended*. Through the vDSO, which orders a reading after earlier loads.
+
+use crate::counter::nominal::{Nominal, lead_ns};
+use rustix::time::ClockId;
+
+/// Where RAW is made of another counter while the system runs, somebody has to look.
+pub(in crate::counter) const RAW_MAY_CHANGE: bool = true;
+
+pub(in crate::counter) fn raw() -> Result<Nominal, &'static str> {
+    Ok(Nominal::nanoseconds("CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm"))
+}
+
+#[inline]
+pub(in crate::counter) fn raw_ticks_after(_loaded: u64) -> u64 {
+    os_ns(ClockId::MonotonicRaw)
+}
+
+/// Bounds of BOOTTIME - MONOTONIC: both run at one rate, so it changes at a suspend and at nothing else.
+pub(in crate::counter) fn suspended_ns() -> (i64, i64) {
+    let before = os_ns(ClockId::Monotonic);
+    let boot = os_ns(ClockId::Boottime);
+    lead_ns(before, boot, os_ns(ClockId::Monotonic), 1)
+}
+
+/// What the kernel keeps time by. `None` if it does not say: no /sys in a container, no descriptor left.
+pub(in crate::counter) fn clock_source() -> Option<String> {
+    let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    current.ok().map(|name| name.trim().to_owned())
+}
+
+/// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.
+#[inline]
+pub(in crate::counter) fn os_ns(clock: ClockId) -> u64 {
+    let t = rustix::time::clock_gettime(clock);
+    u64::try_from(t.tv_sec)
+        .ok()
+        .and_then(|s| s.checked_mul(NS_PER_S)?.checked_add(u64::try_from(t.tv_nsec).ok()?))
+        .unwrap_or(u64::MAX)
+}
+
+const NS_PER_S: u64 = 1_000_000_000;
