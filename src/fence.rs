@@ -44,6 +44,7 @@ mod memory;
 
 pub use memory::{Fence, FenceGuard, Locked};
 
+use crate::random;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::cmp::Ordering;
 use std::hash::Hasher as _;
@@ -306,7 +307,7 @@ impl FencedWriter {
 
 fn random() -> Result<u128, FencingError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| FencingError::NoRandom)?;
+    random::fill(&mut bytes).map_err(|_| FencingError::NoRandom)?;
     Ok(u128::from_ne_bytes(bytes))
 }
 

@@ -99,6 +99,7 @@ mod lease;
 mod manual;
 mod own_loop;
 mod publish;
+mod random;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;

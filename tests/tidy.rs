@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 19] = [
+const FLOORS: [(&str, u32); 20] = [
     ("time", 0),
+    ("random", 0),
     ("counter", 1),
     ("bound", 1),
     ("publish", 2),

@@ -141,14 +141,16 @@ impl CommitWait {
     fn remaining_after_a_spin(&self) -> Result<Option<Remaining>, WaitError> {
         let shared = self.clock.shared();
         let most = 2 * timer::early(shared.limits.spin_budget);
-        let began = Instant::now();
+        // Where nothing has to be waited for, no clock of the system is asked: there may be none.
+        let mut began = None;
         loop {
-            match self.remaining()? {
-                Some(Remaining::Until { tick, stamp, length }) if length <= most && began.elapsed() < 2 * most => {
-                    shared.spin_until(tick, stamp, || began.elapsed() >= 2 * most);
-                }
-                other => return Ok(other),
+            let remaining = self.remaining()?;
+            let Some(Remaining::Until { tick, stamp, length }) = remaining else { return Ok(remaining) };
+            let began = *began.get_or_insert_with(Instant::now);
+            if length > most || began.elapsed() >= 2 * most {
+                return Ok(remaining);
             }
+            shared.spin_until(tick, stamp, || began.elapsed() >= 2 * most);
         }
     }
 
@@ -185,8 +187,7 @@ impl CommitWait {
             }
             let seen = waiters.changes();
             let Some(remaining) = self.look()? else { break };
-            let now = Instant::now();
-            if give_up.is_some_and(|at| now >= at) {
+            if give_up.is_some_and(|at| Instant::now() >= at) {
                 return Err(WaitError::Timeout { waited: timeout.unwrap_or_default() });
             }
             let Remaining::Until { tick, stamp, length } = remaining else {
@@ -196,7 +197,7 @@ impl CommitWait {
             let lead = shared.sleeper.lead();
             if length > lead || lead.is_zero() {
                 looked_for_suspends = false;
-                let due = now + (length - lead);
+                let due = Instant::now() + (length - lead);
                 let _least = LeastSlack::new();
                 waiters.wait(seen, Some(give_up.map_or(due, |give_up| give_up.min(due))));
                 // Woken by a publication says nothing of how late a sleep ends.

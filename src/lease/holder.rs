@@ -3,6 +3,7 @@
 use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
 use super::{LeaseClock, LeaseForm, LeaseState, interval_of, of_one_incarnation};
 use crate::counter::ProcessMark;
+use crate::random;
 use crate::time::{MonotonicTime, TimeInterval, Timestamp};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -215,7 +216,7 @@ impl Lease {
 
 fn random() -> Result<u128, LeaseError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| LeaseError::NoRandom)?;
+    random::fill(&mut bytes).map_err(|_| LeaseError::NoRandom)?;
     Ok(u128::from_ne_bytes(bytes))
 }
 

@@ -60,6 +60,7 @@ pub struct ExchangeContext {
 }
 
 impl ExchangeContext {
+    #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "without threads no source is asked"))]
     pub(crate) fn new(counter: Counter, deadline: Instant) -> ExchangeContext {
         ExchangeContext { counter, deadline }
     }

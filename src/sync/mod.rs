@@ -4,12 +4,16 @@
 //! drives the machine with sockets (`net`), names (`resolver`) and other sources (`worker`).
 
 mod machine;
+#[cfg(not(target_family = "wasm"))]
 mod net;
+#[cfg(not(target_family = "wasm"))]
 mod resolver;
 mod schedule;
 mod shared;
 mod status;
+#[cfg_attr(target_family = "wasm", path = "no_thread.rs")]
 mod thread;
+#[cfg(not(target_family = "wasm"))]
 mod worker;
 
 pub use machine::{Ask, AskId};

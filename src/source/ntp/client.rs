@@ -7,6 +7,7 @@
 use super::packet::{NtpTime, Packet};
 use crate::bound::exchange::{Stamps, root_bound_ns};
 use crate::bound::{Facts, FactsError, LeapAnnouncement};
+use crate::random;
 use crate::time::{MonotonicTime, Timestamp};
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl Exchange {
     /// [`NonceError`] where the system has no random numbers.
     pub fn begin(before: MonotonicTime, settings: ExchangeSettings) -> Result<Exchange, NonceError> {
         let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(|_| NonceError)?;
+        random::fill(&mut nonce).map_err(|_| NonceError)?;
         Ok(Exchange::with_nonce(u64::from_be_bytes(nonce), before, settings))
     }
 
