@@ -312,7 +312,8 @@ impl Builder {
 
     /// Looks for a suspend in every reading, not only at `check_interval`: a suspend that the platform can measure is then never
     /// overlooked by `now`, `at`, `after`, `before`, timestamps and deadlines. Costs three more readings of the OS's clocks each, through
-    /// the vDSO on Linux, the one platform where it does anything, and the quick way of readings: about three times the price.
+    /// the vDSO on Linux, and the quick way of readings: about three times the price. Does nothing where the system does not tell of
+    /// suspends: elsewhere than on Linux, Android, macOS, iOS and Windows.
     #[must_use]
     pub fn suspend_check(mut self, every_reading: bool) -> Builder {
         self.suspend_check = every_reading;

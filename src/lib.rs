@@ -19,8 +19,8 @@
 //! Each assumption has a default:
 //!
 //! - **(R) rate**: the local oscillator is within 200 ppm ([`Drift`]); for what the nominal rate of the counter may
-//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW, the same and what its calibration leaves open for the
-//!   hardware counter, 10.05 % for other monotonic clocks).
+//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW and the performance counter of Windows, the same and what its calibration leaves
+//!   open for the hardware counter, 10.05 % for other monotonic clocks).
 //! - **(W) wander**: where the rate is learned, which is the default, it stays within 2 ppm of its mean over the past for an hour and
 //!   25 minutes ([`Drift`]); [`Drift::fixed_ppm`] does without.
 //! - **(C) continuity**: the counter ran on through all that an answer rests on: the last window, and the four before it where a rate is
@@ -31,7 +31,7 @@
 //!
 //! 1. Plain NTP can be forged by anyone on the path to the servers. Strictly, all servers behind one unauthenticated path are
 //!    one failure domain.
-//! 2. A suspended machine is noticed up to `check_interval` (100 ms of running time) late, at once with [`Builder::suspend_check`]. A
+//! 2. A suspended machine is noticed, where its system tells of it (*Platforms*), up to `check_interval` (100 ms of running time) late, at once with [`Builder::suspend_check`]. A
 //!    hardware counter that jumps or changes its rate is noticed as soon where CLOCK_MONOTONIC_RAW is another clock; where the
 //!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
 //!    or at the next exchange that contradicts what was published. A suspend shorter than the platform
@@ -46,6 +46,24 @@
 //!    which is a disruption.
 //! 5. A pause between an answer and its use cannot be detected by anyone. What `now` said was true when it was said.
 //! 6. A raw `clone` system call that goes past the C library's `fork` makes a child that does not know it has no clock.
+//!
+//! # Platforms
+//!
+//! | platform | counter of [`CounterChoice::Auto`] | error of its nominal rate | what a sleep does |
+//! |---|---|---|---|
+//! | Linux on x86-64, aarch64 | the hardware counter where it can be trusted, else CLOCK_MONOTONIC_RAW | 100 ppm, and what its calibration leaves open | a disruption |
+//! | other Linux, Android | CLOCK_MONOTONIC_RAW | 100 ppm | a disruption |
+//! | macOS, iOS | CLOCK_MONOTONIC_RAW, which goes on in a sleep | 100 ppm | a disruption |
+//! | Windows | QueryPerformanceCounter, which goes on in a sleep | 100 ppm | a disruption |
+//! | other Unix | [`Instant`](std::time::Instant), which may be slewed | 10.05 % | nobody tells: the next exchanges do |
+//! | WebAssembly | none, or what WASI has | | |
+//!
+//! Linux is what the tests run on; the others are type-checked.
+//!
+//! On wasm32-unknown-unknown there are values, arithmetic, [`ntp`] packets, leases, [`fence::admit`], [`causality`] and
+//! [`SureClock::manual`]. What is not there: a clock over sources ([`BuildError::CounterUnavailable`]), random numbers (what draws
+//! them is an error that says so), files. What blocks or reads the system's clock panics, as `std` does:
+//! [`wall_time`](SureClock::wall_time) and the blocking waits; a commit wait is a future there.
 //!
 //! # Five lines
 //!
