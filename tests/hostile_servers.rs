@@ -25,6 +25,8 @@ const AT_ONCE: usize = 12;
 const ACTS_FOR: Duration = Duration::from_secs(2);
 /// By when what must be seen has been seen. Usual are seconds; the rest is for machines under load.
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
+/// Of a row in which there must be an answer; fewer would be hardly a look.
+const LEAST_INTERVALS: u64 = 100;
 const POLL: Duration = Duration::from_millis(100);
 /// Longer than any delay of the rows there and back, shorter than their row.
 const TIMEOUT: Duration = Duration::from_millis(250);
@@ -103,7 +105,8 @@ fn play(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
     let os_ahead_at_start = os_ahead(started, wall());
     let (mut outcome, mut all_heard) = (Outcome::default(), false);
     let mut seen = vec![false; bad.len()];
-    while started.elapsed() < ACTS_FOR || (!seen.iter().all(|seen| *seen) && started.elapsed() < SEEN_WITHIN) {
+    let mut enough = false;
+    while started.elapsed() < ACTS_FOR || (!enough && started.elapsed() < SEEN_WITHIN) {
         let before = wall();
         let now = clock.now();
         let after = wall();
@@ -132,6 +135,10 @@ fn play(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
                 relay.set(|path| set(path, started.elapsed()));
             }
         }
+        let answers = |server: &SocketAddr| of(&server.to_string()).counts.answered > 2;
+        enough = seen.iter().all(|seen| *seen)
+            && honest.iter().all(answers)
+            && (!matches!(row.law, Law::Holds) || outcome.intervals >= LEAST_INTERVALS);
         std::thread::sleep(BETWEEN_READINGS);
     }
     outcome.asked = bad.iter().map(Running::asked).min().unwrap_or(0);
@@ -209,7 +216,7 @@ impl Law {
             return Err("the bad one was never asked".into());
         }
         let holds = match self {
-            Law::Holds => outside == 0 && errors == 0 && intervals > readings / 4 && outcome.honest_agree,
+            Law::Holds => outside == 0 && errors == 0 && intervals >= LEAST_INTERVALS && outcome.honest_agree,
             Law::InsideOrError => outside == 0 && readings > 0,
             Law::ErrorInTheEnd => outside == 0 && outcome.last_error.is_some(),
             Law::NoAnswer => intervals == 0 && readings > 0,

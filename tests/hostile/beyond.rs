@@ -1,6 +1,6 @@
 //! One bad one more than the clock is told to expect: what must fail then, and what is promised even so.
 
-use super::liars::{WIDE, YEARS_12_NS, at_edge, era};
+use super::liars::{WIDE, YEARS_12_NS, era, just_after_edge};
 use super::network::{SLOW, forged};
 use super::{ANSWERS, Law, MS, Row, Seen, beyond, liar, lie, path, refused_as, server};
 use sureclock::ntp::Rejected;
@@ -23,10 +23,7 @@ pub(crate) fn beyond_f() -> Vec<Row> {
             ANSWERS,
             "",
         )),
-        twin(era("f+1 at the era edge", |a, since| {
-            let ms = i64::try_from(since.as_millis()).unwrap_or(0) + 1;
-            at_edge(a, ms, ms)
-        })),
+        twin(era("f+1 just after the era edge", |a, _| just_after_edge(a))),
         twin(path("stamps forged on the way to f+1", forged, ANSWERS, "")),
         beyond(
             server(
