@@ -406,6 +406,7 @@ pub(crate) fn leap_second(stage: &mut Stage) -> Checked {
 /// F9: the same among liars, which announce what they like, or nothing; with pauses of readers and threads, losses, and restores.
 pub(crate) fn leap_second_among_liars(stage: &mut Stage) -> Checked {
     let day = before_midnight(stage);
+    let midnight: Timestamp = "2027-01-01T00:00:00Z".parse().expect("a timestamp");
     let (inserted, happens) = (stage.dice.below(2) == 0, stage.dice.below(4) != 0);
     if happens {
         stage.world.leap_second(day, inserted, true);
@@ -432,6 +433,15 @@ pub(crate) fn leap_second_among_liars(stage: &mut Stage) -> Checked {
     while stage.world.true_time().as_unix_nanos() < day.as_unix_nanos() + 320_000_000_000 {
         let clock = stage.clocks[usize::try_from(stage.dice.below(2)).unwrap_or(0)].clone();
         let length = *stage.dice.one_of(&[MS, S, 3 * S]);
+        // Half of the time a clock has to begin anew just when readings differ.
+        let left = u64::try_from(midnight.as_unix_nanos() - stage.world.true_time().as_unix_nanos()).unwrap_or(0);
+        if (1..5_000_000_000).contains(&left) && stage.dice.below(2) == 0 {
+            let into = stage.dice.length(Duration::ZERO, 3 * S / 2);
+            stage.run(Duration::from_nanos(left).saturating_sub(S / 2) + into)?;
+            stage.act(|world, _| world.report_restore(&clock))?;
+            stage.run(4 * S)?;
+            continue;
+        }
         match stage.dice.below(12) {
             0 => {
                 stage.world.stop_process(&clock, length);
