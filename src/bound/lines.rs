@@ -158,7 +158,7 @@ mod tests {
             let c = line.upper_stays_below_until(ns, &rates);
             prop_assert!(line.upper_at(c, &rates).unwrap() < ns);
             prop_assert!(line.upper_at(c + 1, &rates).unwrap() >= ns);
-            prop_assert_eq!(line.upper_stays_below_until(5, &rates), 0);
+            prop_assert_eq!((line.upper_stays_below_until(5, &rates), line.upper_stays_below_until(6, &rates)), (0, 77));
         }
 
         #[test]
