@@ -118,6 +118,7 @@ mod manual;
 mod own_loop;
 mod publish;
 mod random;
+pub mod register;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;

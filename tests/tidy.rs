@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 20] = [
+const FLOORS: [(&str, u32); 21] = [
     ("time", 0),
     ("random", 0),
     ("counter", 1),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u32); 20] = [
     ("fence", 2),
     ("causality", 2),
     ("leadership", 3),
+    ("register", 3),
     ("source", 3),
     ("sync", 4),
     ("clock", 5),

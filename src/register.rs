@@ -1,0 +1,202 @@
+//! A register for last write wins without silent loss: where the order of two writes cannot be known, both are kept.
+//!
+//! Plain last-write-wins keeps the write with the larger timestamp. If the clocks differ, a write that came later, and was acknowledged, goes
+//! under one that came before it, and nobody is told. Here a write carries the interval of its clock, and goes only under a write
+//!
+//! - that **certainly came later** in true time: `latest` of the one is before `earliest` of the other; or
+//! - that **has seen it**: whoever wrote had read it before ([`Seen`]).
+//!
+//! Otherwise both stay, and who reads gets both. What goes is handed to whoever merges ([`Dropped`]).
+//!
+//! | moves | with |
+//! |---|---|
+//! | a client that writes | the [`Seen`] of its last read, [`Seen::nothing`] if it has not read |
+//! | a replica that answers a read | a [`Reading`]: what was written last, and the [`Seen`] to write with |
+//! | a replica to another | a [`State`]: merging is commutative, associative and idempotent, so gossip in any order |
+//!
+//! To delete, write a `None`: `Register<Option<V>>`. For many keys take a map of registers.
+//!
+//! # Why it is right
+//!
+//! Let x R y mean that y has seen x, or that `x.latest < y.earliest`; a state that has taken in the writes S holds those that no other one of S is
+//! R-above.
+//!
+//! 1. *No loss.* x R y implies that x came before y in true time, given that intervals contain it; so every write that is gone came
+//!    before one that is there. (A chain of R ends, since true time rises along it.)
+//! 2. *The bound of a writer may be raised.* A write that has seen x came after it, so its `earliest` is raised to the highest one seen; if that
+//!    exceeds its `latest`, a clock is wrong, and the write is refused with the proof.
+//! 3. *Merging needs what is left only.* Let x be in A alone, and under y, which B has dropped. If y has seen x then B has x among what it has
+//!    taken in, for whoever saw brought that along. Otherwise x is under y by time, y under a z that is left in B by time or by
+//!    seeing, and in both cases `x.latest < y.earliest <= z.earliest` by 2: x is under z itself.
+//! 4. *What has been seen may be forgotten.* The count of a writer's writes is needed only to know one of them that comes again. If all of them end
+//!    before the highest `earliest` here, they are under that one by time. So a register's size is that of the writes within one uncertainty of
+//!    the newest, however many have written to it.
+//!
+//! So merging gives the state of the united sets, which is commutative, associative and idempotent. `register/tests.rs` compares it with
+//! that definition.
+//!
+//! # What it does not do
+//!
+//! A blind write that certainly came later overwrites what its author never saw: that is what last write wins means; [`Dropped`] tells. With
+//! a clock beyond its assumptions an order may be wrong. Replicas are trusted: whoever may send a state may claim to have seen everything.
+//! A machine that is cloned while its register is open gives two of one name; the other's writes then look like one's own, which is an
+//! error where it shows ([`MergeError::Cloned`]).
+//!
+//! # Source
+//!
+//! Thomas, *A majority consensus approach* (1979), for last write wins; Preguiça et al., *Dotted version vectors* (2010), for what has been
+//! seen; Shapiro et al., *Conflict-free replicated data types* (2011), for the laws. Forgetting by true time is ours.
+
+mod seen;
+mod state;
+
+pub use seen::Seen;
+pub use state::{Dropped, Latest, Reading, State, StateError, Superseded, Version};
+
+use crate::bound::NowError;
+use crate::causality::BrokenBound;
+use crate::random;
+use crate::time::{TimeInterval, TimescaleMismatch};
+
+/// A replica of a register: takes writes, and merges what other replicas have.
+///
+/// Not `Clone`: it numbers its writes, and two that number alike would hide each other's. What travels and is stored is its
+/// [`State`].
+///
+/// ```
+/// use sureclock::register::{Latest, Register, Seen};
+///
+/// let (mut east, mut west) = (Register::new(), Register::new());
+/// // Two clients write without having read, at moments whose order nobody can know.
+/// east.write("east", &"2026-11-23T11:03:00.000Z ± 5 ms".parse()?, &Seen::nothing())?;
+/// west.write("west", &"2026-11-23T11:03:00.004Z ± 5 ms".parse()?, &Seen::nothing())?;
+/// east.merge(west.state())?;
+/// let reading = east.read();
+/// assert!(matches!(reading.latest(), Latest::Several(both) if both.len() == 2));
+/// // Whoever has read both may decide.
+/// let seen = reading.seen().clone();
+/// east.write("east and west", &"2026-11-23T11:03:00.006Z ± 5 ms".parse()?, &seen)?;
+/// assert!(matches!(east.read().latest(), Latest::One(&"east and west")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Register<V> {
+    state: State<V>,
+    /// Drawn at the first write.
+    writer: Option<u128>,
+    written: u64,
+}
+
+/// Why a write was refused. The register is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// What is here, or was seen, was written before, and yet lies wholly after this write: one of the two clocks is wrong.
+    #[error(transparent)]
+    BrokenBound(#[from] BrokenBound),
+    /// A register keeps to one timescale.
+    #[error(transparent)]
+    Timescale(#[from] TimescaleMismatch),
+    /// The system has no random numbers to name this replica by.
+    #[error("the system has no random numbers")]
+    NoRandom,
+    /// There is no interval to write with.
+    #[error(transparent)]
+    Now(#[from] NowError),
+}
+
+/// Why two states do not merge. The register is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// A register keeps to one timescale.
+    #[error(transparent)]
+    Timescale(#[from] TimescaleMismatch),
+    /// Two replicas number their writes under one name: one is a copy of the other's machine. If it is this one,
+    /// [open](Register::open) its state anew, which draws another name.
+    #[error("writer {writer:032x} is there twice: one is a copy of the other")]
+    Cloned {
+        /// The name.
+        writer: u128,
+    },
+}
+
+impl<V> Register<V> {
+    /// A register that nobody has written to.
+    #[must_use]
+    pub const fn new() -> Register<V> {
+        Register::open(State::new())
+    }
+
+    /// A replica that goes on from what was stored or sent. It writes under a name of its own.
+    #[must_use]
+    pub const fn open(state: State<V>) -> Register<V> {
+        Register { state, writer: None, written: 0 }
+    }
+
+    /// What there is to store and to send.
+    #[must_use]
+    pub const fn state(&self) -> &State<V> {
+        &self.state
+    }
+
+    /// What was written last, as far as that can be known here, and what a write that follows has seen.
+    #[must_use]
+    pub fn read(&self) -> Reading<'_, V> {
+        self.state.read()
+    }
+
+    /// Writes. `now` is read after the request has arrived; `seen` is what its author had read. Acknowledge it when the state is as safe as
+    /// you promise.
+    ///
+    /// Gives what is dropped for it: certainly earlier, or seen.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`].
+    pub fn write(&mut self, value: V, now: &TimeInterval, seen: &Seen) -> Result<Vec<Dropped<V>>, WriteError> {
+        // It came after everything that it has seen, and after everything that is here.
+        let interval = self.state.seen.raise(&seen.raise(now)?)?;
+        let writer = match self.writer {
+            Some(writer) => writer,
+            None => *self.writer.insert(draw()?),
+        };
+        // Never wraps: 2^64 writes take longer than any machine lasts.
+        self.written += 1;
+        let version = Version { value, interval, writer, number: self.written };
+        Ok(self.state.add(version, seen))
+    }
+
+    /// Takes in what another replica has.
+    ///
+    /// Gives every write that one of the two had and that is not there any more: each was seen by the author of one that is, or certainly
+    /// came before it. Merging the same again may name it again.
+    ///
+    /// # Errors
+    ///
+    /// [`MergeError`].
+    pub fn merge(&mut self, other: &State<V>) -> Result<Vec<Dropped<V>>, MergeError>
+    where
+        V: Clone + PartialEq,
+    {
+        if let Some(writer) = self.writer.filter(|&writer| other.seen.number(writer) > self.written) {
+            return Err(MergeError::Cloned { writer });
+        }
+        self.state.merge(other)
+    }
+}
+
+impl<V> Default for Register<V> {
+    fn default() -> Register<V> {
+        Register::new()
+    }
+}
+
+fn draw() -> Result<u128, WriteError> {
+    let mut bytes = [0; 16];
+    random::fill(&mut bytes).map_err(|_| WriteError::NoRandom)?;
+    Ok(u128::from_ne_bytes(bytes))
+}
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests;

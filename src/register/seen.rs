@@ -1,0 +1,147 @@
+//! What has been seen: the writes that a read had taken into account, in the space of those that may still be in doubt.
+
+use super::{Version, WriteError};
+use crate::causality::BrokenBound;
+use crate::time::{TimeInterval, TimescaleMismatch, Timestamp};
+use std::collections::BTreeMap;
+
+/// The writes that a [`Reading`](super::Reading) took into account: those it shows, and those that are gone. A client keeps it from its read to
+/// the write that follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "Fields", try_from = "Fields"))]
+pub struct Seen {
+    /// The interval with the highest `earliest` of all that was seen, and among those with the highest `latest`.
+    newest: Option<TimeInterval>,
+    /// Of each writer that may have written since: how many of its writes, and where the last of them ends.
+    writers: BTreeMap<u128, Upto>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Upto {
+    number: u64,
+    /// The highest `latest` of them.
+    latest: Timestamp,
+}
+
+impl Seen {
+    /// Of a client that has not read.
+    #[must_use]
+    pub const fn nothing() -> Seen {
+        Seen { newest: None, writers: BTreeMap::new() }
+    }
+
+    /// Whether this write was taken into account.
+    pub(super) fn covers<V>(&self, version: &Version<V>) -> bool {
+        version.number <= self.number(version.writer) || self.is_certainly_before_newest(version.interval.latest())
+    }
+
+    /// Whether what ends at `latest` is under the newest by time.
+    pub(super) fn is_certainly_before_newest(&self, latest: Timestamp) -> bool {
+        self.newest.is_some_and(|newest| latest < newest.earliest())
+    }
+
+    /// How many of this writer's writes were seen, as far as that is still kept.
+    pub(super) fn number(&self, writer: u128) -> u64 {
+        self.writers.get(&writer).map_or(0, |upto| upto.number)
+    }
+
+    /// The interval of something that came after all of this, and within `now`.
+    pub(super) fn raise(&self, now: &TimeInterval) -> Result<TimeInterval, WriteError> {
+        let Some(newest) = self.newest else { return Ok(*now) };
+        if let Some(broken) = BrokenBound::between(&newest, now)? {
+            return Err(broken.into());
+        }
+        let earliest = now.earliest().max(newest.earliest());
+        Ok(TimeInterval::new(earliest, now.latest(), now.timescale()).expect("no proof: newest begins before now ends"))
+    }
+
+    /// Whether the two are of one timescale.
+    pub(super) fn check_timescale(&self, other: &Seen) -> Result<(), TimescaleMismatch> {
+        match (self.newest, other.newest) {
+            (Some(a), Some(b)) => a.order(&b).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in what another has seen.
+    pub(super) fn join(&mut self, other: &Seen) {
+        for (writer, upto) in &other.writers {
+            self.count(*writer, *upto);
+        }
+        if let Some(newest) = other.newest {
+            self.note_newest(newest);
+        }
+        self.forget();
+    }
+
+    /// Takes in one write.
+    pub(super) fn add<V>(&mut self, version: &Version<V>) {
+        self.count(version.writer, Upto { number: version.number, latest: version.interval.latest() });
+        self.note_newest(version.interval);
+        self.forget();
+    }
+
+    fn count(&mut self, writer: u128, upto: Upto) {
+        let ours = self.writers.entry(writer).or_insert(upto);
+        *ours = Upto { number: ours.number.max(upto.number), latest: ours.latest.max(upto.latest) };
+    }
+
+    fn note_newest(&mut self, interval: TimeInterval) {
+        let key = |interval: TimeInterval| (interval.earliest(), interval.latest());
+        if self.newest.is_none_or(|newest| key(newest) < key(interval)) {
+            self.newest = Some(interval);
+        }
+    }
+
+    /// Writers whose writes are all under the newest by time need no count: what comes of them again is known by its time.
+    fn forget(&mut self) {
+        let Some(newest) = self.newest else { return };
+        self.writers.retain(|_, upto| upto.latest >= newest.earliest());
+    }
+
+    /// The interval with the highest `earliest`.
+    pub(super) fn newest(&self) -> Option<TimeInterval> {
+        self.newest
+    }
+
+    #[cfg(test)]
+    pub(super) fn writers(&self) -> usize {
+        self.writers.len()
+    }
+}
+
+/// What it is on the wire: u128 is no key of JSON.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    newest: Option<TimeInterval>,
+    writers: Vec<(u128, Upto)>,
+}
+
+#[cfg(feature = "serde")]
+impl From<Seen> for Fields {
+    fn from(seen: Seen) -> Fields {
+        Fields { newest: seen.newest, writers: seen.writers.into_iter().collect() }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Fields> for Seen {
+    type Error = super::StateError;
+
+    fn try_from(fields: Fields) -> Result<Seen, super::StateError> {
+        let mut seen = Seen { newest: fields.newest, writers: BTreeMap::new() };
+        for (writer, upto) in fields.writers {
+            // A writer without an interval that was seen: not what was sent.
+            if seen.newest.is_none() || upto.number == 0 {
+                return Err(super::StateError::Seen);
+            }
+            seen.count(writer, upto);
+        }
+        seen.forget();
+        Ok(seen)
+    }
+}

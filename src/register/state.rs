@@ -1,0 +1,230 @@
+//! The state of a register: the writes that are left, and what was seen. What is stored and sent, and how two merge.
+
+use super::{MergeError, Seen};
+use crate::time::TimeInterval;
+
+/// What a replica knows of a register. With the feature `serde` as data; checked when it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "Fields<V>", try_from = "Fields<V>"))]
+#[cfg_attr(feature = "serde", serde(bound(serialize = "V: Clone + serde::Serialize")))]
+#[cfg_attr(feature = "serde", serde(bound(deserialize = "V: serde::Deserialize<'de>")))]
+pub struct State<V> {
+    /// None is certainly before, or seen by, another one. In the order of their intervals, then of their names: the same on every replica.
+    versions: Vec<Version<V>>,
+    pub(super) seen: Seen,
+}
+
+/// A write that may be the last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Version<V> {
+    pub(super) value: V,
+    pub(super) interval: TimeInterval,
+    pub(super) writer: u128,
+    pub(super) number: u64,
+}
+
+/// A write that went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped<V> {
+    /// What was written.
+    pub version: Version<V>,
+    /// Why it is not the last.
+    pub superseded: Superseded,
+}
+
+/// Why a write is not the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Superseded {
+    /// A write that is there certainly came later, by true time. Its author may not have seen this one.
+    CertainlyEarlier,
+    /// The author of a later write had seen it, and true time alone does not tell them apart.
+    Seen,
+}
+
+/// What a read gives: the writes that may be the last one, and what a write that follows has seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a, V> {
+    state: &'a State<V>,
+}
+
+/// What was written last, as far as that can be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Latest<'a, V> {
+    /// Nothing was written here yet.
+    Nothing,
+    /// This one, of all that this replica knows.
+    One(&'a V),
+    /// One of these, and nobody can know which; at least two. Show them, join them, or choose; and write the choice with what this read has
+    /// [seen](Reading::seen).
+    Several(&'a [Version<V>]),
+}
+
+/// Why something is no state of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// What was seen contradicts itself.
+    #[error("what was seen is not what was sent")]
+    Seen,
+    /// A write is there twice, was not seen, or is under another one.
+    #[error("the writes are not those of a register")]
+    Versions,
+}
+
+impl<V> State<V> {
+    /// Of a register that nobody has written to.
+    #[must_use]
+    pub const fn new() -> State<V> {
+        State { versions: Vec::new(), seen: Seen::nothing() }
+    }
+
+    /// What was written last, as far as this state knows.
+    #[must_use]
+    pub const fn read(&self) -> Reading<'_, V> {
+        Reading { state: self }
+    }
+
+    /// Adds a write that is not certainly before any that is here.
+    pub(super) fn add(&mut self, version: Version<V>, seen: &Seen) -> Vec<Dropped<V>> {
+        let (gone, kept) = std::mem::take(&mut self.versions).into_iter().partition(|v| seen.covers(v));
+        self.versions = kept;
+        self.versions.push(version);
+        self.seen.join(seen);
+        if let Some(version) = self.versions.last() {
+            self.seen.add(version);
+        }
+        self.settle(gone)
+    }
+
+    pub(super) fn merge(&mut self, other: &State<V>) -> Result<Vec<Dropped<V>>, MergeError>
+    where
+        V: Clone + PartialEq,
+    {
+        self.seen.check_timescale(&other.seen)?;
+        if let Some(twin) = self.versions.iter().find(|v| other.find(v).is_some_and(|o| o != *v)) {
+            return Err(MergeError::Cloned { writer: twin.writer });
+        }
+        let ours = std::mem::take(&mut self.versions);
+        let theirs = other.versions.iter().filter(|v| !ours.iter().any(|o| o.is(v))).cloned();
+        // What one has taken in and does not have any more is under something that it has.
+        let (late, new): (Vec<_>, Vec<_>) = theirs.partition(|v| self.seen.covers(v));
+        let (mut gone, kept): (Vec<_>, Vec<_>) =
+            ours.into_iter().partition(|v| other.seen.covers(v) && other.find(v).is_none());
+        gone.extend(late);
+        self.versions = kept;
+        self.versions.extend(new);
+        self.seen.join(&other.seen);
+        Ok(self.settle(gone))
+    }
+
+    /// Drops what is certainly before the newest, and puts the rest in order. Gives that and what is gone already, with the reasons.
+    fn settle(&mut self, mut gone: Vec<Version<V>>) -> Vec<Dropped<V>> {
+        let is_earlier = |v: &Version<V>| self.seen.is_certainly_before_newest(v.interval.latest());
+        let (earlier, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.versions).into_iter().partition(is_earlier);
+        gone.extend(earlier);
+        let reason = |v: &Version<V>| if is_earlier(v) { Superseded::CertainlyEarlier } else { Superseded::Seen };
+        let dropped = gone.into_iter().map(|version| Dropped { superseded: reason(&version), version }).collect();
+        self.versions = kept;
+        self.versions.sort_by_key(|v| (v.interval.earliest(), v.interval.latest(), v.writer, v.number));
+        dropped
+    }
+
+    fn find(&self, version: &Version<V>) -> Option<&Version<V>> {
+        self.versions.iter().find(|v| v.is(version))
+    }
+}
+
+impl<V> Default for State<V> {
+    fn default() -> State<V> {
+        State::new()
+    }
+}
+
+impl<V> Version<V> {
+    /// What was written.
+    #[must_use]
+    pub const fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// It was written within this: the interval that was given, its `earliest` raised to the highest that its author had seen or that was there.
+    #[must_use]
+    pub const fn interval(&self) -> TimeInterval {
+        self.interval
+    }
+
+    fn is(&self, other: &Version<V>) -> bool {
+        (self.writer, self.number) == (other.writer, other.number)
+    }
+}
+
+impl<'a, V> Reading<'a, V> {
+    /// What was written last, as far as can be known.
+    pub fn latest(&self) -> Latest<'a, V> {
+        match self.versions() {
+            [] => Latest::Nothing,
+            [one] => Latest::One(&one.value),
+            several => Latest::Several(several),
+        }
+    }
+
+    /// All writes that may be the last one; in the same order on every replica.
+    #[must_use]
+    pub fn versions(&self) -> &'a [Version<V>] {
+        &self.state.versions
+    }
+
+    /// What a write that follows this read has seen.
+    #[must_use]
+    pub const fn seen(&self) -> &'a Seen {
+        &self.state.seen
+    }
+}
+
+/// What a state is on the wire.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields<V> {
+    versions: Vec<Version<V>>,
+    seen: Seen,
+}
+
+#[cfg(feature = "serde")]
+impl<V> From<State<V>> for Fields<V> {
+    fn from(state: State<V>) -> Fields<V> {
+        Fields { versions: state.versions, seen: state.seen }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<V> TryFrom<Fields<V>> for State<V> {
+    type Error = StateError;
+
+    fn try_from(fields: Fields<V>) -> Result<State<V>, StateError> {
+        let Fields { versions, seen } = fields;
+        let Some(newest) = seen.newest() else {
+            return if versions.is_empty() { Ok(State::new()) } else { Err(StateError::Versions) };
+        };
+        let is_there_twice = |at: usize| versions[..at].iter().any(|v| v.is(&versions[at]));
+        let is_left = |v: &Version<V>| {
+            let is_seen = v.number > 0 && v.number <= seen.number(v.writer);
+            is_seen && v.interval.timescale() == newest.timescale() && v.interval.latest() >= newest.earliest()
+        };
+        let highest = versions.iter().map(|v| v.interval.earliest()).max();
+        if highest != Some(newest.earliest())
+            || !versions.iter().all(is_left)
+            || (0..versions.len()).any(is_there_twice)
+        {
+            return Err(StateError::Versions);
+        }
+        let mut state = State { versions, seen };
+        state.settle(Vec::new());
+        Ok(state)
+    }
+}
