@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
-use sureclock::{SureClock, TimeInterval};
+use sureclock::{HybridClock, SureClock, TimeInterval};
 
-const PATHS: [&str; 8] =
-    ["monotonic", "now", "after", "deadline.is_past", "before", "at", "elapsed", "commit_timestamp"];
+const PATHS: [&str; 9] =
+    ["monotonic", "now", "after", "deadline.is_past", "before", "at", "elapsed", "commit_timestamp", "hybrid stamp"];
 /// A broken path, for the check of the check: `now` twice.
 const TWICE: &str = "now twice";
 const COMMITTED: &str = include_str!("instructions.txt");
@@ -93,6 +93,10 @@ fn call(path: &str, calls: u32) {
         "at" => repeat(calls, || clock.at(black_box(earlier))),
         "elapsed" => repeat(calls, || clock.elapsed(black_box(earlier), black_box(later))),
         "commit_timestamp" => repeat(calls, || clock.commit_timestamp()),
+        "hybrid stamp" => {
+            let hybrid = HybridClock::new(clock);
+            repeat(calls, || hybrid.stamp());
+        }
         TWICE => repeat(calls, || (clock.now(), clock.now())),
         _ => panic!("no path {path}"),
     }

@@ -241,7 +241,7 @@ impl Shared {
 
     /// `earliest`, whatever the age and the width.
     #[inline]
-    fn earliest(&self) -> Result<i64, NowError> {
+    pub(crate) fn earliest(&self) -> Result<i64, NowError> {
         if let Some(earliest) = self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.earliest_now(ticks)) {
             return Ok(earliest);
         }
@@ -250,7 +250,7 @@ impl Shared {
 
     /// `latest`, whatever the age and the width.
     #[inline]
-    fn latest(&self) -> Result<i64, NowError> {
+    pub(crate) fn latest(&self) -> Result<i64, NowError> {
         if let Some((_, latest)) = self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.now(ticks)) {
             return Ok(latest);
         }

@@ -112,6 +112,7 @@ mod clock;
 mod commit;
 mod counter;
 pub mod fence;
+mod hybrid;
 mod leadership;
 mod lease;
 mod manual;
@@ -132,6 +133,7 @@ pub use commit::{
     CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, MarkFileError, Past, Unconfirmed, WaitError,
 };
 pub use counter::CounterChoice;
+pub use hybrid::{AheadOfTime, HybridClock, ReceiveError, StampError};
 pub use leadership::{Acquired, Leadership, LeadershipError, LeaseStore};
 pub use lease::{
     Guarded, HolderId, Lease, LeaseClock, LeaseError, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRefused, LeaseRelease,
@@ -142,6 +144,6 @@ pub use own_loop::OwnLoop;
 pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
 pub use time::{
-    ConvertError, CounterId, Drift, Elapsed, InvertedInterval, MonotonicTime, Order, ParseTimeError, TimeInterval,
-    Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,
+    ConvertError, CounterId, Drift, Elapsed, HybridTimestamp, InvertedInterval, MonotonicTime, Order, ParseTimeError,
+    TimeInterval, Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,
 };

@@ -32,12 +32,23 @@ impl HighWater {
     ///
     /// What it would have been, if that is above `limit`, or if there is no number above the mark (then `i64::MAX`).
     /// The mark stays.
+    #[inline]
     pub(crate) fn next(&self, candidate: i64, limit: i64) -> Result<i64, i64> {
+        self.next_by(|last| above(last, candidate, limit))
+    }
+
+    /// Gives out what is proposed above the mark, and makes it the mark. Proposals are made again with a newer mark while others are faster.
+    ///
+    /// # Errors
+    ///
+    /// That of the proposal; the mark stays.
+    #[inline]
+    pub(crate) fn next_by<E>(&self, propose: impl Fn(i64) -> Result<i64, E>) -> Result<i64, E> {
         // Relaxed: a guess; an old mark fails the exchange. It does not refuse wrongly: an old mark is a lower one, or one
         // of the old epoch, whose `reset` this call does not come after.
         let mut last = self.0.load(Ordering::Relaxed);
         loop {
-            let next = above(last, candidate, limit)?;
+            let next = propose(last)?;
             // Acquire: pairs with `reset`. Relaxed where it fails: for other changes of this word their one order is enough.
             let acquire = ordering_at(Step::TakeInEpoch, Ordering::Acquire);
             match self.0.compare_exchange_weak(last, next, acquire, Ordering::Relaxed) {

@@ -5,6 +5,7 @@
 //! | [`Timestamp`] | one point, nanoseconds since the Unix epoch | a clock's bound, a log, a peer |
 //! | [`TimeInterval`] | true time was between two timestamps | [`SureClock::now`](crate::SureClock::now) |
 //! | [`MonotonicTime`] | one reading of this machine's counter | [`SureClock::monotonic`](crate::SureClock::monotonic) |
+//! | [`HybridTimestamp`] | one event of many machines, in an order that keeps cause before effect | [`HybridClock::stamp`](crate::HybridClock::stamp) |
 //! | [`WallTime`] | what the operating system believes | [`SureClock::wall_time`](crate::SureClock::wall_time) |
 //!
 //! Conversions between kinds are named calls that can fail; there is no `From` between them. Each pair below shows
@@ -72,6 +73,7 @@
 
 mod convert;
 mod drift;
+mod hybrid;
 mod interval;
 mod monotonic;
 mod scale;
@@ -82,6 +84,7 @@ mod wall;
 
 pub use convert::ConvertError;
 pub use drift::Drift;
+pub use hybrid::HybridTimestamp;
 pub use interval::{InvertedInterval, Order, TimeInterval, TimescaleMismatch};
 pub use monotonic::{CounterId, Elapsed, MonotonicTime};
 pub use text::ParseTimeError;

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut client = Client::new_with_path(segment.to_str().ok_or("a path of text")?).expect("a segment");
     let window = client.now().expect("a time");
     assert_eq!(window.clock_status, ClockStatus::Synchronized, "the segment is believed");
-    let (quanta, hlc) = (quanta::Clock::new(), uhlc::HLC::default());
+    let (quanta, hlc, hybrid) = (quanta::Clock::new(), uhlc::HLC::default(), sureclock::HybridClock::new(clock.clone()));
     let far = clock.now()?.latest().checked_add(Duration::from_secs(86_400)).ok_or("in range")?;
     let mut deadline = clock.deadline(far);
 
@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         subject("Instant::now", Instant::now),
         subject("quanta now", || quanta.now()),
         subject("minstant now", minstant::Instant::now),
+        subject("sureclock hybrid stamp", || hybrid.stamp().map_or(0, sureclock::HybridTimestamp::to_bits)),
         subject("uhlc new_timestamp", || *hlc.new_timestamp().get_time()),
         subject("clock-bound 3 now", || client.now().map_or((0, 0), |w| (w.earliest.tv_nsec(), w.latest.tv_nsec()))),
     ];

@@ -7,6 +7,8 @@ use loom::thread;
 use std::sync::Arc;
 
 type Next = fn(&HighWater, i64) -> i64;
+/// As a hybrid clock does: above the mark and above what was received.
+type Receive = fn(&HighWater, i64) -> i64;
 type Raise = fn(&HighWater, i64);
 
 fn next(mark: &HighWater, candidate: i64) -> i64 {
@@ -15,6 +17,16 @@ fn next(mark: &HighWater, candidate: i64) -> i64 {
 
 fn next_in_two_steps(mark: &HighWater, candidate: i64) -> i64 {
     let next = above(mark.0.load(Ordering::SeqCst), candidate, i64::MAX).expect("below the limit");
+    mark.0.store(next, Ordering::SeqCst);
+    next
+}
+
+fn receive(mark: &HighWater, remote: i64) -> i64 {
+    mark.next_by(|last| last.max(remote).checked_add(1).ok_or(())).expect("below the limit")
+}
+
+fn receive_in_two_steps(mark: &HighWater, remote: i64) -> i64 {
+    let next = mark.0.load(Ordering::SeqCst).max(remote) + 1;
     mark.0.store(next, Ordering::SeqCst);
     next
 }
@@ -56,6 +68,31 @@ fn timestamps_are_above_what_was_raised(next: Next, raise: Raise) {
 
 fn raising_hides_no_timestamp(next: Next, raise: Raise) {
     raise_and_take(next, raise, 11, |after_raise, others| assert!(after_raise != others, "given out twice"));
+}
+
+/// A hybrid clock: one thread receives a stamp and stamps its answer, another one stamps two events.
+fn stamps_beside_a_receipt_are_distinct_and_rise(receive: Receive) {
+    loom::model(move || {
+        let mark = Arc::new(HighWater::new());
+        let others_mark = Arc::clone(&mark);
+        let other = thread::spawn(move || [next(&others_mark, 9), next(&others_mark, 9)]);
+        let received = receive(&mark, 9);
+        let answer = next(&mark, 5);
+        let [a, b] = other.join().expect("the other ends");
+        assert!(received > 9 && received < answer && a < b, "did not rise");
+        assert!(received != a && received != b && answer != a && answer != b, "given out twice");
+    });
+}
+
+#[test]
+fn a_receipt_is_stamped_above_what_was_received_and_as_nothing_else_is() {
+    stamps_beside_a_receipt_are_distinct_and_rise(receive);
+}
+
+#[test]
+#[should_panic]
+fn stamped_twice_or_backward_if_a_receipt_is_two_steps() {
+    stamps_beside_a_receipt_are_distinct_and_rise(receive_in_two_steps);
 }
 
 /// A mark that one thread raised and then told of holds for the thread that was told.
