@@ -120,6 +120,7 @@ mod own_loop;
 mod publish;
 mod random;
 pub mod register;
+pub mod request;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;

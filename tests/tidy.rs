@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 23] = [
     ("time", 0),
     ("random", 0),
     ("counter", 1),
@@ -21,6 +21,7 @@ const FLOORS: [(&str, u32); 22] = [
     ("builder", 5),
     ("manual", 5),
     ("hybrid", 5),
+    ("request", 5),
     ("own_loop", 5),
     ("commit", 5),
     ("sim", 6),

@@ -1,0 +1,98 @@
+//! Silence is not an answer: requests whose outcome may be unknown, and the way out of it.
+//!
+//! A client that has no answer does not know whether its request was carried out. Three answers, as a type: [`Outcome`]. The way out is to ask
+//! again **with the same id** ([`RequestId`]), of a server that does each id at most once ([`Answers`]); and since an id has an end that
+//! travels as an interval ([`Expiry`]), the server need not remember for ever, and what it does not know it can mean exactly.
+//!
+//! | a server that gets an id | says | the client's [`Outcome`] |
+//! |---|---|---|
+//! | that it does not know, in time | carries it out, once | succeeded, or failed as the answer says |
+//! | that it has carried out | the answer of then | the same |
+//! | that it is carrying out | in progress | unknown: ask again |
+//! | that it does not know, and that may be past its end | not done, and never will be | failed |
+//! | that it may have forgotten | forgotten | unknown, for ever |
+//!
+//! # Why it is right
+//!
+//! An id is carried out only if `now.latest < expiry.earliest` and the table does not have it. An entry is dropped only when
+//! `now.earliest > expiry.latest + keep`; the highest such `earliest` is kept (`forgotten`).
+//!
+//! 1. *At most once.* Carried out at t1, once more at t2: then it was dropped at some d between, and
+//!    `expiry.latest < earliest(d) <= d <= t2 <= latest(t2) < expiry.earliest`, which cannot be.
+//! 2. *Not done means never.* What the table does not have, and whose `expiry.latest + keep` is not below `forgotten`, was never dropped, so it was never
+//!    carried out here; and by 3 not in an earlier life. The answer is entered into the table, so that it will not be: `latest` may be smaller at the next look.
+//! 3. *A restart forgets, and says so.* An id that was carried out before the restart r was issued before it: `issued.earliest <= t(r) <= latest(r)`. So
+//!    an id with `issued.earliest > latest(r)` was not; any other one is answered with *forgotten*.
+//!
+//! # What it does not do
+//!
+//! A table that is lost between the effect and its entry knows nothing of it. Keep the answers where the effects are and in one
+//! transaction, or make the table anew at each start, as in 3. Servers that stand in for each other share one table.
+//!
+//! # Source
+//!
+//! Liskov, *Practical uses of synchronized clocks in distributed systems* (1991), section 3, at-most-once messages; here with intervals instead of
+//! an assumed skew.
+
+mod answers;
+mod expiry;
+mod outcome;
+
+pub use answers::{Answers, Begun, Reply};
+pub use expiry::{Expiry, ExpiryState, RequestError, RequestId};
+pub use outcome::{NotDone, Outcome, Unknown};
+
+use crate::clock::SureClock;
+use std::time::Duration;
+
+/// Asks with this id until the outcome is known, with a pause after each time that it is not; gives up when the id is certainly past its end for
+/// `patience`: the time for which the server [keeps](Answers::new) its answers, say. Blocks.
+///
+/// `ask` is called at least once. It sends the id with the request, and gives what came back: no answer is [`Outcome::unknown`], and so is every error after
+/// the first byte may have left.
+///
+/// While the clock has no interval it goes on asking, at most as long by its counter as the id lasts and `patience` together.
+///
+/// ```
+/// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse()?);
+/// use std::time::Duration;
+/// use sureclock::request::{NotDone, Outcome, RequestId, ask_until_known};
+///
+/// let id = RequestId::new(&clock.now()?, Duration::from_secs(5))?;
+/// let mut answers = [Outcome::unknown(), Outcome::Succeeded("done")].into_iter();
+/// let outcome: Outcome<&str, NotDone> =
+///     ask_until_known(&clock, &id, Duration::from_millis(1), Duration::ZERO, |_id| answers.next().unwrap());
+/// assert_eq!(outcome, Outcome::Succeeded("done"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn ask_until_known<T, E>(
+    clock: &SureClock,
+    id: &RequestId,
+    pause: Duration,
+    patience: Duration,
+    mut ask: impl FnMut(&RequestId) -> Outcome<T, E>,
+) -> Outcome<T, E> {
+    let began = clock.monotonic();
+    let longest = id.lasts().saturating_add(patience);
+    loop {
+        let outcome = ask(id);
+        if !matches!(outcome, Outcome::Unknown(_)) {
+            return outcome;
+        }
+        // What cannot be started any more is settled, whether or not anybody can still say how.
+        let now = clock.now().ok();
+        let passed = |extra| now.is_some_and(|now| id.expiry().later_by(extra).is_some_and(|end| end.is_past(&now)));
+        if passed(patience) || now.is_none() && has_passed(clock, began, longest) {
+            return Outcome::Unknown(if passed(Duration::ZERO) { Unknown::Settled } else { Unknown::Unsettled });
+        }
+        std::thread::sleep(pause);
+    }
+}
+
+/// Whether so much has passed since, by the counter; true where the counter cannot tell any more.
+fn has_passed(clock: &SureClock, since: crate::time::MonotonicTime, longest: Duration) -> bool {
+    clock.elapsed(since, clock.monotonic()).is_none_or(|elapsed| elapsed.at_least > longest)
+}
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests;

@@ -1,0 +1,202 @@
+//! The table of a server: what was asked with which id, and what the answer was, for as long as it may be asked again.
+
+use super::{ExpiryState, NotDone, Outcome, RequestId, Unknown};
+use crate::causality::checksum;
+use crate::time::{TimeInterval, Timescale, Timestamp};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+/// Carries each id out at most once, and remembers the answer until nobody can ask for it in time any more. Pure: intervals of your clock go in.
+///
+/// ```
+/// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse()?);
+/// use std::time::Duration;
+/// use sureclock::request::{Answers, Begun, Reply, RequestId};
+///
+/// let mut answers = Answers::new(&clock.now()?, Duration::from_secs(60), Duration::from_secs(60));
+/// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:01Z ± 1 ms".parse()?);
+/// let id = RequestId::new(&clock.now()?, Duration::from_secs(5))?; // at the client
+/// let mut balance = 100;
+/// for _ in 0..2 {
+///     // The second time is a retry: the answer to the first one was lost.
+///     let reply = match answers.begin(&id, b"withdraw 10", &clock.now()?) {
+///         Begun::New => {
+///             balance -= 10;
+///             answers.finish(&id, balance);
+///             Reply::Done(balance)
+///         }
+///         Begun::Known(reply) => reply,
+///     };
+///     assert_eq!(reply, Reply::Done(90));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Answers<T> {
+    entries: HashMap<u128, Entry<T>>,
+    /// Where the keeping of each entry ends.
+    ends: BTreeSet<(Timestamp, u128)>,
+    timescale: Timescale,
+    /// Ids that were certainly made after this were not carried out in an earlier life.
+    since: Timestamp,
+    /// What was kept until before this may have been dropped.
+    forgotten: Timestamp,
+    keep: Duration,
+    longest: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<T> {
+    id: RequestId,
+    content: u128,
+    progress: Progress<T>,
+}
+
+#[derive(Clone, Debug)]
+enum Progress<T> {
+    Begun,
+    Done(T),
+    Refused(NotDone),
+}
+
+impl<T: Clone> Entry<T> {
+    fn reply(&self, id: &RequestId, content: u128) -> Reply<T> {
+        if self.id != *id || self.content != content {
+            return Reply::OtherRequest;
+        }
+        match &self.progress {
+            Progress::Begun => Reply::InProgress,
+            Progress::Done(answer) => Reply::Done(answer.clone()),
+            Progress::Refused(reason) => Reply::NotDone(*reason),
+        }
+    }
+}
+
+/// What is to be done with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Begun<T> {
+    /// Carry it out now, then [`finish`](Answers::finish). Until then it is in progress, also if that never comes.
+    New,
+    /// Do nothing; this is the reply.
+    Known(Reply<T>),
+}
+
+/// What a server says, as it travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Reply<T> {
+    /// It was carried out, and this is the answer; now or the first time that it was asked.
+    Done(T),
+    /// It was not, and never will be.
+    NotDone(NotDone),
+    /// It was begun.
+    InProgress,
+    /// It may have been carried out: so long ago that the answer is dropped, or before a restart.
+    Forgotten,
+    /// Another request has this id. Whether this one was carried out is not said.
+    OtherRequest,
+    /// It was made after it was received, by the clocks of the two: one of them is wrong. It was not begun, and may be when the time has come.
+    AheadOfTime,
+}
+
+impl<T> From<Reply<T>> for Outcome<T, NotDone> {
+    fn from(reply: Reply<T>) -> Outcome<T, NotDone> {
+        match reply {
+            Reply::Done(answer) => Outcome::Succeeded(answer),
+            Reply::NotDone(reason) => Outcome::Failed(reason),
+            _ => Outcome::Unknown(Unknown::Unsettled),
+        }
+    }
+}
+
+impl<T> Answers<T> {
+    /// An empty table. `now` is read when this life of the server begins: requests that may have been made before it may have been carried out
+    /// by an earlier one. Answers are kept for `keep` after the end of their ids. Ids that last longer than `longest` are refused, so
+    /// that the table is not larger than what is asked within `longest + keep`.
+    #[must_use]
+    pub fn new(now: &TimeInterval, keep: Duration, longest: Duration) -> Answers<T> {
+        Answers { since: now.latest(), ..Answers::first_ever(now.timescale(), keep, longest) }
+    }
+
+    /// The same for a server whose earlier lives, if there were any, carried nothing out.
+    #[must_use]
+    pub fn first_ever(timescale: Timescale, keep: Duration, longest: Duration) -> Answers<T> {
+        let (entries, ends) = (HashMap::new(), BTreeSet::new());
+        Answers { entries, ends, timescale, since: Timestamp::MIN, forgotten: Timestamp::MIN, keep, longest }
+    }
+
+    /// What is to be done with a request of this content. `now` is read after it has arrived.
+    ///
+    /// The answer holds for an effect that is made before the next look at the table, or in one transaction with it.
+    pub fn begin(&mut self, id: &RequestId, content: &[u8], now: &TimeInterval) -> Begun<T>
+    where
+        T: Clone,
+    {
+        let content = checksum(content);
+        if let Some(entry) = self.entries.get(&id.token()) {
+            return Begun::Known(entry.reply(id, content));
+        }
+        if [id.issued().timescale(), id.expiry().interval().timescale()] != [self.timescale; 2] {
+            return Begun::Known(Reply::NotDone(NotDone::Timescale));
+        }
+        if id.lasts() > self.longest {
+            return Begun::Known(Reply::NotDone(NotDone::LastsTooLong));
+        }
+        let Ok(state) = id.expiry().state(now) else { return Begun::Known(Reply::Forgotten) };
+        if id.issued().earliest() > now.latest() {
+            return Begun::Known(Reply::AheadOfTime);
+        }
+        self.forget(now);
+        let kept_until = self.kept_until(id);
+        if id.issued().earliest() <= self.since || kept_until < self.forgotten {
+            return Begun::Known(Reply::Forgotten);
+        }
+        let (progress, begun) = match state {
+            ExpiryState::Ahead { .. } => (Progress::Begun, Begun::New),
+            // Entered too: at the next look `latest` may be below the end again.
+            _ => (Progress::Refused(NotDone::TooLate), Begun::Known(Reply::NotDone(NotDone::TooLate))),
+        };
+        self.ends.insert((kept_until, id.token()));
+        self.entries.insert(id.token(), Entry { id: *id, content, progress });
+        begun
+    }
+
+    /// Enters the answer to a request that was [begun](Begun::New). False, and nothing done, if that is not so, or was so long ago that it is
+    /// forgotten.
+    pub fn finish(&mut self, id: &RequestId, answer: T) -> bool {
+        let entry = self.entries.get_mut(&id.token());
+        match entry.filter(|entry| entry.id == *id && matches!(entry.progress, Progress::Begun)) {
+            Some(entry) => entry.progress = Progress::Done(answer),
+            None => return false,
+        }
+        true
+    }
+
+    /// The end of the keeping; the last timestamp, which is never past, if that is beyond it.
+    fn kept_until(&self, id: &RequestId) -> Timestamp {
+        id.expiry().interval().latest().checked_add(self.keep).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Drops what nobody can ask for in time any more.
+    fn forget(&mut self, now: &TimeInterval) {
+        while let Some((_, token)) = self.ends.first().copied().filter(|(end, _)| *end < now.earliest()) {
+            self.ends.pop_first();
+            self.entries.remove(&token);
+            self.forgotten = self.forgotten.max(now.earliest());
+        }
+    }
+
+    /// How many ids it remembers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it remembers none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

@@ -1,0 +1,133 @@
+//! The end of a request as it travels, and the id that carries it.
+
+use crate::random;
+use crate::time::{TimeInterval, TimescaleMismatch, Timestamp};
+use std::time::Duration;
+
+/// A moment that is known to within an interval: *in half a second from now*, as one clock knows now. Any machine can tell whether it is certainly
+/// ahead, certainly past, or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
+pub struct Expiry(TimeInterval);
+
+/// What can be known of an [`Expiry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum ExpiryState {
+    /// Certainly not reached, and not for so long. In true time, rounded down; a truth that expires.
+    Ahead {
+        /// What is left at least.
+        at_least: Duration,
+    },
+    /// It may be past.
+    Indeterminate,
+    /// Certainly past; that stays true.
+    Past,
+}
+
+impl Expiry {
+    /// The moment so much true time after that of `now`. `None` after 2262.
+    #[must_use]
+    pub fn after(now: &TimeInterval, within: Duration) -> Option<Expiry> {
+        Expiry(*now).later_by(within)
+    }
+
+    /// A point that was agreed upon: an end for all.
+    #[must_use]
+    pub const fn of(interval: TimeInterval) -> Expiry {
+        Expiry(interval)
+    }
+
+    /// The interval that holds the moment.
+    #[must_use]
+    pub const fn interval(&self) -> TimeInterval {
+        self.0
+    }
+
+    /// What can be known at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`TimescaleMismatch`].
+    pub fn state(&self, now: &TimeInterval) -> Result<ExpiryState, TimescaleMismatch> {
+        if self.0.timescale() != now.timescale() {
+            return Err(TimescaleMismatch { left: self.0.timescale(), right: now.timescale() });
+        }
+        if self.is_past(now) {
+            return Ok(ExpiryState::Past);
+        }
+        let left = self.0.earliest().checked_duration_since(now.latest()).filter(|left| !left.is_zero());
+        Ok(left.map_or(ExpiryState::Indeterminate, |at_least| ExpiryState::Ahead { at_least }))
+    }
+
+    /// Whether it is certainly past. No on another timescale.
+    pub(super) fn is_past(&self, now: &TimeInterval) -> bool {
+        self.0.timescale() == now.timescale() && self.0.latest() < now.earliest()
+    }
+
+    pub(super) fn later_by(&self, by: Duration) -> Option<Expiry> {
+        let (earliest, latest) = (self.0.earliest().checked_add(by)?, self.0.latest().checked_add(by)?);
+        TimeInterval::new(earliest, latest, self.0.timescale()).ok().map(Expiry)
+    }
+}
+
+/// What tells one request from every other: 128 random bits (the idempotency token), when it was made, and when it ends. What is sent again goes
+/// with the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct RequestId {
+    token: u128,
+    issued: TimeInterval,
+    expiry: Expiry,
+}
+
+/// Why there is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It would end after the year 2262.
+    #[error("the end is after the last timestamp")]
+    OutOfRange,
+    /// The system has no random numbers.
+    #[error("the system has no random numbers")]
+    NoRandom,
+}
+
+impl RequestId {
+    /// An id for a new request, which is not to be begun later than `within` of true time from now. `now` is read for it, before it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub fn new(now: &TimeInterval, within: Duration) -> Result<RequestId, RequestError> {
+        let mut token = [0; 16];
+        random::fill(&mut token).map_err(|_| RequestError::NoRandom)?;
+        let expiry = Expiry::after(now, within).ok_or(RequestError::OutOfRange)?;
+        Ok(RequestId { token: u128::from_ne_bytes(token), issued: *now, expiry })
+    }
+
+    /// The idempotency token, for logs and for stores.
+    #[must_use]
+    pub const fn token(&self) -> u128 {
+        self.token
+    }
+
+    /// When it was made, by the client's clock.
+    #[must_use]
+    pub const fn issued(&self) -> TimeInterval {
+        self.issued
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub const fn expiry(&self) -> Expiry {
+        self.expiry
+    }
+
+    /// How long from its making to its end at most.
+    pub(super) fn lasts(&self) -> Duration {
+        let length = |from: Timestamp| self.expiry.0.latest().checked_duration_since(from);
+        length(self.issued.earliest()).unwrap_or_default()
+    }
+}
