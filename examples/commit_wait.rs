@@ -2,18 +2,13 @@
 //!
 //! `cargo run --release --example commit_wait`
 
-use std::time::{Duration, Instant};
-use sureclock::{Past, SureClock};
+use std::time::Instant;
+use sureclock::Past;
 
 mod support;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut builder = SureClock::builder();
-    for _ in 0..3 {
-        builder = builder.ntp(support::start_reference_server()?.to_string());
-    }
-    let clock = builder.start()?;
-    clock.wait_synchronized(Duration::from_secs(10))?;
+    let clock = support::start_clock()?;
     println!("three reference servers on loopback, which take the OS clock for the truth\n");
 
     let mut last = None;

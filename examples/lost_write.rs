@@ -31,13 +31,7 @@ struct Row {
 
 impl Node {
     fn new(skew: Duration) -> Result<Node> {
-        let mut builder = SureClock::builder().poll_interval(Duration::from_secs(1));
-        for _ in 0..3 {
-            builder = builder.ntp(support::start_reference_server()?.to_string());
-        }
-        let clock = builder.start()?;
-        clock.wait_synchronized(Duration::from_secs(10))?;
-        Ok(Node { clock, skew })
+        Ok(Node { clock: support::start_clock()?, skew })
     }
 
     /// Writes, and acknowledges by returning.

@@ -274,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn without_a_lead_a_full_counter_waits_for_the_next_unit() {
+        let (clock, time) = manual("2026-11-23T11:03:00Z ± 0 ns");
+        let hybrid = HybridClock::with_max_lead(clock, Duration::ZERO);
+        assert!((0..65_536).all(|_| hybrid.stamp().is_ok()));
+        let Err(StampError::TooFarAhead { by }) = hybrid.stamp() else { panic!("it led") };
+        time.advance(by);
+        assert_eq!(hybrid.stamp().map(HybridTimestamp::counter), Ok(0));
+    }
+
+    #[test]
+    fn above_a_full_counter_that_was_received_the_physical_part_does_not_go_on_by_itself() {
+        let (clock, _time) = manual("2026-11-23T11:03:00.000Z ± 500 ms");
+        let hybrid = HybridClock::with_max_lead(clock, Duration::ZERO);
+        // It may be true, so what is above it in its unit may be too; the next unit may not have come.
+        let room = stamp("2026-11-23T11:03:00.000000000Z#65534");
+        assert_eq!(hybrid.receive(room), Ok(stamp("2026-11-23T11:03:00.000000000Z#65535")));
+        assert!(matches!(hybrid.stamp(), Err(StampError::TooFarAhead { .. })));
+    }
+
+    #[test]
     fn after_a_disruption_there_is_none_and_what_was_refuted_is_an_error() {
         let (clock, time) = manual("2026-11-23T11:03:00Z ± 1 ms");
         let hybrid = HybridClock::new(clock);

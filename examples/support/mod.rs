@@ -1,4 +1,4 @@
-//! A reference NTP server on loopback for the examples: it takes this machine's OS clock for true time, ± 100 µs.
+//! Reference NTP servers on loopback for the examples, and clocks over them. A server takes this machine's OS clock for true time, ± 100 µs.
 #![allow(dead_code, reason = "each example uses a part of it")]
 
 use std::net::{SocketAddr, UdpSocket};
@@ -9,6 +9,17 @@ use sureclock::{SureClock, TimeInterval, Timescale};
 /// Starts a server in this process; it runs until the process ends.
 pub(crate) fn start_reference_server() -> std::io::Result<SocketAddr> {
     start(Duration::ZERO, Duration::ZERO, Duration::ZERO)
+}
+
+/// Starts a machine's clock over three such servers of its own, and waits until it has an interval.
+pub(crate) fn start_clock() -> Result<SureClock, Box<dyn std::error::Error>> {
+    let mut builder = SureClock::builder().poll_interval(Duration::from_secs(1));
+    for _ in 0..3 {
+        builder = builder.ntp(start_reference_server()?.to_string());
+    }
+    let clock = builder.start()?;
+    clock.wait_synchronized(Duration::from_secs(10))?;
+    Ok(clock)
 }
 
 /// Starts one whose time is ahead, and who says nothing of it.

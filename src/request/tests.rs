@@ -63,6 +63,8 @@ fn what_comes_too_late_is_not_done_and_never_will_be() {
 fn a_new_life_does_not_know_what_was_made_before_it() {
     let mut answers = Answers::<u32>::new(&interval(100, 120), ns(50), ns(1_000));
     let before = RequestId::new(&interval(110, 130), ns(500)).unwrap();
+    let at_the_edge = RequestId::new(&interval(120, 130), ns(500)).unwrap();
+    assert_eq!(answers.begin(&at_the_edge, b"", &interval(125, 130)), Begun::Known(Reply::Forgotten));
     let after = RequestId::new(&interval(121, 130), ns(500)).unwrap();
     assert_eq!(answers.begin(&before, b"", &interval(125, 130)), Begun::Known(Reply::Forgotten));
     assert_eq!(answers.begin(&after, b"", &interval(125, 130)), Begun::New);
@@ -181,7 +183,7 @@ fn asking_again_ends_with_an_answer_or_with_the_patience() {
     let id = RequestId::new(&clock.now().unwrap(), S).unwrap();
     let mut asked = 0;
     let mut silence = |id: &RequestId| {
-        assert_eq!(id.expiry().state(&clock.now().unwrap()).is_ok(), true);
+        assert!(id.expiry().state(&clock.now().unwrap()).is_ok());
         asked += 1;
         time.advance(S);
         Outcome::<(), NotDone>::unknown()
