@@ -36,9 +36,9 @@ use server_name::{is_loopback, parse_server};
 /// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
 /// | [`window`](Builder::window) | 1024 s | the span in which at most f domains may supply a wrong fact | forgets the best exchanges | a server that was wrong once stays out longer |
 /// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R), (W) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
-/// | [`max_uncertainty`](Builder::max_uncertainty) | 600 ms | beyond it no one can wait; an announced leap second alone is 500 ms | errors sooner, and around leap seconds | commits may wait a second and more |
+/// | [`max_uncertainty`](Builder::max_uncertainty) | 600 ms | beyond it no one can wait; an announced leap second alone is 500 ms, one announced of both kinds a second | errors sooner, and around leap seconds | commits may wait a second and more |
 /// | [`leap_second`](Builder::leap_second) | none | sources announce one on its day | | a second of width around it |
-/// | [`max_floor_lead`](Builder::max_floor_lead) | 500 ms | a floor further ahead is a broken clock elsewhere | refuses honest floors | commits wait that long |
+/// | [`max_floor_lead`](Builder::max_floor_lead) | 1.5 s | a floor further ahead is a broken clock elsewhere; an honest one leads by up to twice `max_uncertainty` | refuses honest floors | commits wait that long |
 /// | [`max_wait`](Builder::max_wait) | 60 s | a schema change is announced a minute ahead | refuses commits planned further ahead | a mistaken timestamp is waited for |
 /// | [`spin_budget`](Builder::spin_budget) | 200 us | what a system at rest oversleeps by, twice over; a tenth of a wait of 2 ms | waits end late, by what the system oversleeps | more processor time a wait |
 /// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |
@@ -90,7 +90,7 @@ impl Builder {
             max_age: Duration::from_secs(1024),
             max_uncertainty: Duration::from_millis(600),
             leap_second: None,
-            max_floor_lead: Duration::from_millis(500),
+            max_floor_lead: Duration::from_millis(1_500),
             max_wait: Duration::from_secs(60),
             spin_budget: Duration::from_micros(200),
             max_recovery: Duration::from_secs(2),

@@ -362,7 +362,8 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`AtError`]: as [`now`](SureClock::now), and for readings of another counter or from before the last disruption.
+    /// [`AtError`]: as [`now`](SureClock::now), and for readings of another counter, from before the last disruption or from before the end
+    /// of a leap second that is over.
     pub fn at(&self, reading: MonotonicTime) -> Result<TimeInterval, AtError> {
         let shared = &self.inner.shared;
         if reading.counter() != shared.counter.id() {

@@ -12,7 +12,7 @@ use sureclock::fence::{Fence, FencedWriter, Locked};
 use sureclock::{Leadership, LeaseStore, MonotonicTime, SureClock};
 
 mod embedded;
-#[allow(unreachable_pub, reason = "the tests against real stores have it too")]
+#[allow(unreachable_pub, dead_code, reason = "the tests against real stores have it too")]
 mod etcd;
 
 const TERM: Duration = Duration::from_secs(2);

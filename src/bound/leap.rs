@@ -18,7 +18,8 @@
 //!
 //! `earliest` never falls and no reading that comes later is below it: it is the infimum of all readings from now on, so `after` stays true
 //! and a commit wait ends when it should. One function, `earliest(u)`, is within the intervals of all clocks that know of the leap second and
-//! never falls, so what is proved of a monotone true time (commit wait, leases by deadline) holds of it.
+//! never falls, so what is proved of a monotone true time (commit wait, leases by deadline) holds of it. A clock that begins after a true deletion
+//! counts as everyone does then, u + 1; with it the function is `earliest(u)` until M+1 and u + 1 from there on, by when everyone has stepped.
 //!
 //! **Facts** of a server that may have stepped, or not, are brought back to u: `u >= L - 1` if a deletion is announced, `u <= U + 1` if
 //! an insertion is. A lower fact below M-1 needs neither: if the server had stepped, u would be at M-1 or above. Nor does an upper fact

@@ -93,7 +93,8 @@ pub enum DisruptionReason {
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,
-    /// A leap second was announced too late, in the last seconds before it: what readers had been told by then did not allow for it.
+    /// A leap second, or another kind of it, was announced from two seconds before its midnight until two seconds after it: what readers
+    /// had been told by then did not allow for it. One source is enough, also one that lies.
     #[error("a leap second was announced too late")]
     LeapSecond,
     /// The machine was restored from a snapshot or migrated: a marker said so. Nothing in the library reads one yet; a program

@@ -114,8 +114,12 @@ impl SureClock {
             lead: needed.checked_duration_since(latest).unwrap_or(Duration::ZERO),
             limit: allowed,
         };
-        let above = floor.as_unix_nanos().checked_add(1).ok_or(too_far(floor))?;
-        let given = shared.given_out.next(latest.as_unix_nanos().max(above), limit.as_unix_nanos());
+        let above = floor.checked_add(Duration::from_nanos(1)).filter(|above| *above <= limit).ok_or(too_far(floor))?;
+        // What was given out before was a `latest`, or a floor, of before: `latest` falls when the interval narrows, after a leap second by a
+        // second and more. Beyond that it contradicts what is known.
+        let narrowed = shared.limits.max_uncertainty.saturating_mul(2);
+        let limit = limit.checked_add(narrowed).unwrap_or(Timestamp::MAX);
+        let given = shared.given_out.next(latest.max(above).as_unix_nanos(), limit.as_unix_nanos());
         let ns = given.map_err(|needed| too_far(Timestamp::from_unix_nanos(needed)))?;
         shared.cover(ns, latest)?;
         Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })

@@ -4,7 +4,7 @@ use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
 use super::{LeaseClock, LeaseForm, LeaseState, interval_of, of_one_incarnation};
 use crate::counter::ProcessMark;
 use crate::random;
-use crate::time::{MonotonicTime, TimeInterval, Timestamp};
+use crate::time::{MonotonicTime, TimeInterval, Timescale, Timestamp};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
@@ -255,7 +255,12 @@ impl ByDeadline {
             return LeaseState::Expired;
         }
         match self.deadline.checked_duration_since(now.latest()) {
-            Some(at_least) if now.latest() < self.deadline => LeaseState::Held { at_least },
+            Some(at_least) if now.latest() < self.deadline => {
+                // A second may be left out at a midnight before its end, announced or not yet: then it comes a second sooner.
+                let skipped =
+                    if may_skip_a_second(&now, self.deadline) { Duration::from_secs(1) } else { Duration::ZERO };
+                LeaseState::Held { at_least: at_least.saturating_sub(skipped) }
+            }
             _ => LeaseState::Indeterminate,
         }
     }
@@ -266,6 +271,13 @@ impl ByDeadline {
         }
         ByDeadline { sent: self.sent, deadline: self.deadline.max(new.deadline) }
     }
+}
+
+/// Whether a leap second may leave out a second between now and then: the last one before a midnight of UTC.
+fn may_skip_a_second(now: &TimeInterval, until: Timestamp) -> bool {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    let midnight = now.earliest().as_unix_nanos().div_euclid(DAY_NS).saturating_add(1).saturating_mul(DAY_NS);
+    now.timescale() == Timescale::Utc && midnight.saturating_sub(1_000_000_000) <= until.as_unix_nanos()
 }
 
 /// What became of work that was to be done under a lease.

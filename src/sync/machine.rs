@@ -265,7 +265,7 @@ impl Machine {
             return self.note_failure(index, Problem::OutOfPlace);
         }
         let facts = if self.config.timescale == Timescale::Utc {
-            match self.read_facts(now, index, facts) {
+            match self.read_facts(now, facts) {
                 Some(facts) => facts,
                 None => return self.note_failure(index, Problem::LeapSecond),
             }

@@ -29,7 +29,8 @@ pub struct Status {
     pub rate_bound_ppb: u64,
     /// What is certified of the rate beyond that, where it is learned ([`Drift`](crate::Drift)) and enough is known.
     pub learned_rate: Option<LearnedRate>,
-    /// The midnight (UTC) for which a leap second is announced, by one source at least, or by the builder; `None` if none is, and from some
+    /// The midnight (UTC) for which a leap second is announced, by one source at least, or by the builder; `None` if none is, while the
+    /// clock is starting or disrupted, and from some
     /// seconds after it on. Around it the interval is wider, by a second for an insertion or a deletion, by two where both are announced.
     pub leap_second: Option<Timestamp>,
     /// The margin of the counter: granularity and skew between cores; charged on each side at each use.
@@ -175,7 +176,8 @@ pub enum Problem {
     /// The facts were read outside the exchange or on another counter.
     #[error("the facts were not read during the exchange, on this clock's counter")]
     OutOfPlace,
-    /// The facts fall within two seconds of an announced leap second, and the clock was not running before it: it cannot tell on which
+    /// The facts fall within two seconds of an announced leap second, or into the first two of a month, when one may just have been, and the
+    /// clock was not running before it: it cannot tell on which
     /// side they are.
     #[error("too close to a leap second")]
     LeapSecond,

@@ -1,6 +1,7 @@
 //! A reference server as a pure function: a request and what is known of the time, to a reply.
 
 use super::packet::{NtpTime, Packet, PacketError, to_16_16_ceil};
+use crate::bound::LeapAnnouncement;
 use crate::time::TimeInterval;
 
 /// What a reference server says of itself.
@@ -12,12 +13,15 @@ pub struct ServerIdentity {
     pub reference_id: [u8; 4],
     /// When the clock was last set; zero if it is not known.
     pub reference: NtpTime,
+    /// What the end of the day will bring. Say what you know: clients that ask you alone hear of a leap second from nobody else. Where your
+    /// clock is a [`SureClock`](crate::SureClock), its [status](crate::Status::leap_second) says for which day one is announced.
+    pub leap: LeapAnnouncement,
 }
 
 impl Default for ServerIdentity {
-    /// Stratum 1, reference `SURE`, last set at an unknown time.
+    /// Stratum 1, reference `SURE`, last set at an unknown time, no leap second.
     fn default() -> ServerIdentity {
-        ServerIdentity { stratum: 1, reference_id: *b"SURE", reference: NtpTime(0) }
+        ServerIdentity { stratum: 1, reference_id: *b"SURE", reference: NtpTime(0), leap: LeapAnnouncement::None }
     }
 }
 
@@ -62,7 +66,11 @@ pub fn respond(
     let receive = NtpTime::from_timestamp_floor(received.midpoint());
     let transmit = NtpTime::from_timestamp_floor(transmitted.midpoint());
     Ok(Packet {
-        leap: 0,
+        leap: match identity.leap {
+            LeapAnnouncement::None => 0,
+            LeapAnnouncement::Insert => 1,
+            LeapAnnouncement::Delete => 2,
+        },
         version: request.version,
         mode: 4,
         stratum: identity.stratum,

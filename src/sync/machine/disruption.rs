@@ -34,7 +34,7 @@ impl Machine {
                 let told = params.earliest_now(self.told_until);
                 Floor::FirstLatest { told: told.unwrap_or(i64::MIN) }
             }
-            Phase::Running(params) => Floor::Pending(*params),
+            Phase::Running(params) => Floor::Pending(self.leap.told(*params)),
             // Disrupted again before a recovery: nothing was published since.
             Phase::Disrupted { floor, .. } => *floor,
         };

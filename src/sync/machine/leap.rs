@@ -9,7 +9,7 @@
 //! - A clock that does not run has no count of its own: it takes no facts from around an announced leap second, drops those that ageing
 //!   brings there, and begins on one side of it. It may begin just after one, when nobody announces it any more: so it holds every end
 //!   of a month for one, until two seconds after it.
-//! - An announcement is not taken back, and a source can move only what it has announced itself: a liar cannot make others' forgotten.
+//! - An announcement is not taken back, by nobody: a liar can announce more, and make nothing forgotten.
 
 use super::{Machine, Phase};
 use crate::bound::leap::Leap;
@@ -18,13 +18,15 @@ use crate::bound::{DisruptionReason, Facts};
 use crate::publish::Content;
 use crate::time::Timescale;
 use chrono::{DateTime, Datelike};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 /// The leap seconds that sources announce, and where the clock stands.
 #[derive(Debug)]
 pub(super) struct LeapGuard {
-    /// By source: what it announced last, also after it has stopped announcing it. The oldest first.
-    heard: Vec<(usize, Leap)>,
+    /// By midnight: what any source has announced of it. Nothing is forgotten: a clock that does not run cannot tell which of them is near.
+    /// At most one a day of the years that a packet can name, and a liar needs an answer for each.
+    heard: BTreeMap<i64, Leap>,
     /// What the user knows.
     known: Option<Leap>,
     /// What is over, and the reading since which it is.
@@ -35,37 +37,41 @@ pub(super) struct LeapGuard {
 
 impl LeapGuard {
     pub(super) fn new(known: Option<Leap>) -> LeapGuard {
-        LeapGuard { heard: Vec::new(), known, over: None, before_the_news: None }
+        LeapGuard { heard: BTreeMap::new(), known, over: None, before_the_news: None }
     }
 
-    /// What a source's answer announces.
-    fn hear(&mut self, source: usize, facts: &Facts) {
-        let Some(midnight) = next_midnight(facts.no_earlier_than().as_unix_nanos()) else { return };
+    /// What an answer announces.
+    fn hear(&mut self, facts: &Facts) {
+        // The day of its server's own clock: between the facts' ends lies what that read.
+        let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
+        let Some(midnight) = next_midnight((a & b) + ((a ^ b) >> 1)) else { return };
         let Some(leap) = Leap::announced(midnight, facts.leap) else { return };
-        let mut of_this_source = self.heard.iter_mut().filter(|(of, _)| *of == source);
-        if let Some((_, before)) = of_this_source.find(|(_, before)| before.midnight_ns == midnight) {
-            *before = before.and(leap);
-            return;
-        }
-        self.heard.push((source, leap));
-        if self.heard.iter().filter(|(of, _)| *of == source).count() > REMEMBERED {
-            let oldest = self.heard.iter().position(|(of, _)| *of == source);
-            oldest.map(|at| self.heard.remove(at));
-        }
+        self.heard.entry(midnight).and_modify(|before| *before = before.and(leap)).or_insert(leap);
     }
 
-    /// The leap seconds that are not over.
-    fn to_come(&self) -> impl Iterator<Item = Leap> + '_ {
+    /// The leap seconds of these midnights that are not over; those that were announced in their order, then what the user knows.
+    fn to_come(&self, midnights: RangeInclusive<i64>) -> impl Iterator<Item = Leap> + '_ {
         let is_over = |leap: &Leap| self.over.is_some_and(|(over, _)| over.midnight_ns == leap.midnight_ns);
-        self.heard.iter().map(|(_, leap)| *leap).chain(self.known).filter(move |leap| !is_over(leap))
+        let known = self.known.filter(|leap| midnights.contains(&leap.midnight_ns));
+        self.heard.range(midnights).map(|(_, leap)| *leap).chain(known).filter(move |leap| !is_over(leap))
     }
 
     /// The next one that a clock at `earliest_ns` may not have left behind, with all that is said of it; the one that it counts through
     /// already is not taken back.
     fn next(&self, earliest_ns: i64, counted_through: Option<Leap>) -> Option<Leap> {
-        let ahead = || self.to_come().chain(counted_through).filter(move |leap| leap.is_over_ns() >= earliest_ns);
-        let first = ahead().min_by_key(|leap| leap.midnight_ns)?;
-        ahead().filter(|leap| leap.midnight_ns == first.midnight_ns).reduce(Leap::and)
+        let is_ahead = |leap: &Leap| leap.is_over_ns() >= earliest_ns;
+        let counted_through = counted_through.filter(is_ahead);
+        let from = |ns: i64| self.to_come(ns.saturating_sub(DAY_NS)..=i64::MAX).filter(is_ahead);
+        let known = self.known.map(|leap| leap.midnight_ns);
+        // The first that was announced, or what the user knows: one of the two comes first.
+        let first = from(earliest_ns)
+            .next()
+            .into_iter()
+            .chain(known.and_then(|at| from(at).find(|leap| leap.midnight_ns == at)));
+        let midnight = first.chain(counted_through).map(|leap| leap.midnight_ns).min()?;
+        self.to_come(midnight..=midnight)
+            .chain(counted_through.filter(|leap| leap.midnight_ns == midnight))
+            .reduce(Leap::and)
     }
 
     /// Whether the facts are too close to a leap second to be read by a clock without a count of its own.
@@ -74,20 +80,26 @@ impl LeapGuard {
         let touch = |span: RangeInclusive<i64>| a.min(b) <= *span.end() && a.max(b) >= *span.start();
         // Before the end of a month servers still announce.
         let just_after = end_of_month(a.min(b).saturating_sub(DAY_NS)).map(|m| m..=m.saturating_add(JUST_AFTER_NS));
-        self.to_come().map(|leap| around(&leap, EARLY_NS)).chain(just_after).any(touch)
+        let near = a.min(b).saturating_sub(DAY_NS)..=a.max(b).saturating_add(DAY_NS);
+        self.to_come(near).map(|leap| around(&leap, EARLY_NS)).chain(just_after).any(touch)
     }
 
     /// What is over for a clock that is disrupted: nothing, for it may begin again before it.
     pub(super) fn disrupted(&mut self) {
         (self.over, self.before_the_news) = (None, None);
     }
+
+    /// What readers may have been told of last: the parameters of before an announcement that is not looked back on yet, or these.
+    pub(super) fn told(&self, running: Params) -> Params {
+        self.before_the_news.unwrap_or(running)
+    }
 }
 
 impl Machine {
     /// The facts of an answer, as facts of the count that the clock follows; `None` where they are of no use.
-    pub(super) fn read_facts(&mut self, now: u64, index: usize, facts: Facts) -> Option<Facts> {
+    pub(super) fn read_facts(&mut self, now: u64, facts: Facts) -> Option<Facts> {
         // Heard first: the first announcement may come with facts that are already too close to it.
-        self.leap.hear(index, &facts);
+        self.leap.hear(&facts);
         self.mind_the_leap(now);
         let Phase::Running(params) = self.phase else {
             return (!self.leap.forbids(&facts) && facts.before().incarnation() == self.incarnation).then_some(facts);
@@ -140,8 +152,11 @@ impl Machine {
     pub(super) fn look_back_on_the_news(&mut self, now: u64) {
         let Some(before) = self.leap.before_the_news.take() else { return };
         let Phase::Running(params) = self.phase else { return };
-        let told = before.earliest_now(now.saturating_add(self.overlap()));
-        if params.leap.is_some_and(|leap| told.is_ok_and(|told| leap.earliest(told) < told)) {
+        let until = now.saturating_add(self.overlap());
+        let (Ok(told), Some(counted)) = (before.now(until), before.counted_on(until)) else { return };
+        let takes_back =
+            |leap: Leap| leap.earliest(counted.0) < told.0 || leap.latest(counted.1).is_none_or(|ns| ns > told.1);
+        if params.leap.is_some_and(takes_back) {
             self.phase = Phase::Running(before);
             self.enter_disruption(DisruptionReason::LeapSecond);
         }
@@ -187,8 +202,11 @@ impl Machine {
     /// Drops what may be from before the end of a leap second and is aged into it, but for the one that the clock counts through.
     fn drop_facts_around(&mut self, now: u64, counted_through: Option<Leap>) {
         let midnight = counted_through.map(|leap| leap.midnight_ns);
-        for leap in self.leap.to_come().filter(|leap| Some(leap.midnight_ns) != midnight) {
-            for source in &mut self.sources {
+        for source in &mut self.sources {
+            let Some(newest) = source.last.map(|facts| facts.no_earlier_than().as_unix_nanos()) else { continue };
+            // No window is longer than a day.
+            let near = newest.saturating_sub(2 * DAY_NS)..=newest.saturating_add(2 * DAY_NS);
+            for leap in self.leap.to_come(near).filter(|leap| Some(leap.midnight_ns) != midnight) {
                 source.window.drop_aged_into(now, around(&leap, 0));
             }
         }
@@ -220,8 +238,6 @@ fn end_of_month(ns: i64) -> Option<i64> {
 /// Until so long after midnight servers differ about a leap second at it, one that steps a second late included.
 const JUST_AFTER_NS: i64 = 2_000_000_000;
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
-/// Announcements remembered of one source: of the leap second at hand, and of the next, for it may announce that as soon as it has stepped.
-const REMEMBERED: usize = 2;
 /// A leap second must be known so long before it begins. Smaller: a writer that is held up tells readers too late, and disrupts. Larger: an
 /// announcement in the last seconds disrupts.
 const EARLY_NS: i64 = 1_000_000_000;

@@ -1,6 +1,8 @@
 //! The machine by hand, over a manual counter: states, disruptions, recovery, liars, kisses, leap seconds.
 #![cfg(not(sureclock_loom))]
 
+mod leap_tests;
+
 use super::*;
 use crate::counter::{Counter, ManualCounter};
 use crate::source::ntp::{KissCode, Rejected};
