@@ -27,6 +27,8 @@ pub(crate) struct Course {
     pub(crate) x: (&'static str, Range<f64>),
     pub(crate) y: (&'static str, Range<f64>),
     pub(crate) marks: Vec<Mark>,
+    /// Where the key is in nobody's way.
+    pub(crate) key: SeriesLabelPosition,
 }
 
 impl Course {
@@ -37,6 +39,7 @@ impl Course {
             root.fill(&WHITE)?;
             let mut chart = ChartBuilder::on(&root)
                 .margin(10)
+                .margin_right(24)
                 .x_label_area_size(36)
                 .y_label_area_size(58)
                 .build_cartesian_2d(self.x.1.clone(), self.y.1.clone())?;
@@ -75,7 +78,7 @@ impl Course {
                 }
             }
             let labels = &mut chart.configure_series_labels();
-            labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.85));
+            labels.position(self.key.clone()).background_style(WHITE.mix(0.85));
             labels.border_style(BLACK.mix(0.3)).draw()?;
             root.present()?;
         }
@@ -103,6 +106,7 @@ impl Rows {
             root.fill(&WHITE)?;
             let mut chart = ChartBuilder::on(&root)
                 .margin(10)
+                .margin_right(24)
                 .x_label_area_size(36)
                 .y_label_area_size(NAMES)
                 .build_cartesian_2d(self.x.1.clone(), 0.0..count as f64)?;

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::chart::{BLACK, BLUE, Bar, Course, GREEN, GREY, Mark, ORANGE, RED, Rows};
+use plotters::prelude::SeriesLabelPosition::{LowerRight, UpperLeft};
 use std::time::Duration;
 use sureclock::sim::{Agreed, ClockError, Delay, DomainBound, Host, Oscillator, Path, Reply, Server, World, agreement};
 use sureclock::{Drift, State, SureClock, TimeInterval, Timestamp};
@@ -70,9 +71,10 @@ pub(crate) fn knowledge() -> Result<String> {
         marks: vec![
             Mark::Band("what a clock knows that asked once", ORANGE, once),
             Mark::Band("what a clock knows that goes on asking", BLUE, goes_on),
-            Mark::Line("its counter, believed as it is (60 ppm fast)", RED, alone),
+            Mark::Line("its counter, believed as it is (60 ppm slow)", RED, alone),
             Mark::Line("true time", BLACK, vec![(0.0, 0.0), (30.0, 0.0)]),
         ],
+        key: UpperLeft,
     };
     course.draw()
 }
@@ -101,12 +103,13 @@ pub(crate) fn interval() -> Result<String> {
     }
     let course = Course {
         x: ("seconds", 0.0..180.0),
-        y: ("ms from true time", -20.0..20.0),
+        y: ("ms from true time", -15.0..30.0),
         marks: vec![
             Mark::Band("now(): true time is inside", BLUE, band),
             Mark::Line("its middle: no better a guess than any other point", GREY, middle),
             Mark::Line("true time", BLACK, vec![(0.0, 0.0), (180.0, 0.0)]),
         ],
+        key: UpperLeft,
     };
     course.draw()
 }
@@ -150,6 +153,7 @@ pub(crate) fn limits() -> Result<String> {
             Mark::Band("after the new exchanges; between, now() is an error", GREEN, after),
             Mark::Line("true time", BLACK, vec![(0.0, 0.0), (3000.0, 0.0)]),
         ],
+        key: LowerRight,
     };
     course.draw()
 }
@@ -176,7 +180,7 @@ pub(crate) fn servers() -> Result<String> {
                 let (from, to) = (at(point(earliest_ns)), at(point(latest_ns)));
                 vec![(from, to, if from <= 0.0 && 0.0 <= to { BLUE } else { RED }, "")]
             }
-            _ => vec![(-16.0, 16.0, GREY, "f = 0: they contradict each other, so there is no answer")],
+            _ => vec![(-16.0, -4.0, GREY, "no answer: they contradict")],
         }
     };
     let names = ["server a", "server b", "server c", "server d", "the liar"];
@@ -188,7 +192,7 @@ pub(crate) fn servers() -> Result<String> {
     rows.push(("agreed with f = 0", agreed(0)));
     rows.push(("agreed with f = 1", agreed(1)));
     rows.push(("agreed with f = 2 (default)", agreed(2)));
-    let truths = (0..rows.len()).map(|row| (row, 0.0, BLACK)).collect();
+    let truths = (0..rows.len()).filter(|&row| row != 5).map(|row| (row, 0.0, BLACK)).collect();
     Rows { x: ("ms from true time (the dots)", -16.0..16.0), rows, points: truths }.draw()
 }
 
@@ -200,6 +204,7 @@ pub(crate) fn operating() -> Result<String> {
     let settings = |builder: sureclock::Builder| builder.drift(Drift::fixed_ppm(200)).max_age(900 * S);
     let clock = world.clock(Host::named("east").settings(settings))?;
     let mut parts: Vec<(State, Points, bool)> = Vec::new();
+    world.advance(60 * S);
     let begin = world.true_time();
     for step in 0..2400_u32 {
         match step {
@@ -208,9 +213,6 @@ pub(crate) fn operating() -> Result<String> {
             1900 => {
                 world.pause_machine(&clock, 3 * S);
                 world.advance(3 * S);
-            }
-            2000 => {
-                world.server("b", down.clone());
             }
             _ => {}
         }
@@ -237,7 +239,6 @@ pub(crate) fn operating() -> Result<String> {
     for (state, mut points, answers) in parts {
         let (name, color) = match (state, answers) {
             (State::Synchronized, _) => ("synchronized", BLUE),
-            (State::Degraded, _) => ("degraded: one server less, and a liar could widen it", GREEN),
             (State::Holdover, true) => ("holdover: no news, it grows", ORANGE),
             (State::Holdover, false) => ("older than max_age: now() is an error, after() goes on", GREY),
             _ => ("disrupted: an error", RED),
@@ -251,7 +252,7 @@ pub(crate) fn operating() -> Result<String> {
         named.push(name);
         marks.push(Mark::Band(label, color, points));
     }
-    Course { x: ("minutes", 0.0..40.0), y: ("uncertainty in ms", 0.0..600.0), marks }.draw()
+    Course { x: ("minutes", 0.0..40.0), y: ("uncertainty in ms", 0.0..600.0), marks, key: UpperLeft }.draw()
 }
 
 /// The operating system's clock while somebody sets it.
@@ -279,9 +280,10 @@ pub(crate) fn migrating() -> Result<String> {
         y: ("ms from true time", -60.0..60.0),
         marks: vec![
             Mark::Band("now()", BLUE, band),
-            Mark::Line("SystemTime: drifts, and is stepped three times", RED, wall),
+            Mark::Line("SystemTime, which somebody steps three times", RED, wall),
             Mark::Line("true time", BLACK, vec![(0.0, 0.0), (120.0, 0.0)]),
         ],
+        key: UpperLeft,
     };
     course.draw()
 }

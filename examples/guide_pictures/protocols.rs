@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::chart::{BLACK, BLUE, Bar, Course, GREEN, GREY, Mark, ORANGE, RED, Rows};
+use plotters::prelude::SeriesLabelPosition::{MiddleRight, UpperLeft};
 use std::time::Duration;
 use sureclock::fence::{Fence, FencedWriter, FencingHolder, Locked};
 use sureclock::register::{Latest, Register, Seen};
@@ -107,6 +108,7 @@ pub(crate) fn writes() -> Result<String> {
             Mark::Line("register: both are kept, for nobody can know", BLUE, both),
             Mark::Line("register: lost", GREEN, lost),
         ],
+        key: MiddleRight,
     };
     course.draw()
 }
@@ -155,6 +157,7 @@ pub(crate) fn hybrid() -> Result<String> {
             Mark::Dots("on the far machine: it hears of newer ones", ORANGE, of_far),
             Mark::Line("true time: no stamp leads it", BLACK, vec![(0.0, 0.0), (300.0, 0.0)]),
         ],
+        key: UpperLeft,
     };
     course.draw()
 }
@@ -299,7 +302,7 @@ pub(crate) fn silence() -> Result<String> {
         for (bars, table) in [(&mut of_unknown, &unknown), (&mut of_known, &known)] {
             // A look, which leaves no trace.
             let (color, text) = match table.clone().begin(&id, b"", &now) {
-                Begun::New => (GREEN, "carry it out"),
+                Begun::New => (GREEN, "do it"),
                 Begun::Known(Reply::Done(_)) => (BLUE, "done: the answer of then"),
                 Begun::Known(Reply::NotDone(_)) => (ORANGE, "not done, and never will be"),
                 Begun::Known(_) => (GREY, "forgotten"),
