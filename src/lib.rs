@@ -61,8 +61,8 @@
 //!
 //! Linux is what the tests run on; the others are type-checked.
 //!
-//! On wasm32-unknown-unknown there are values, arithmetic, [`ntp`] packets, leases, [`fence::admit`], [`causality`] and
-//! [`SureClock::manual`]. What is not there: a clock over sources ([`BuildError::CounterUnavailable`]), random numbers (what draws
+//! On wasm32-unknown-unknown there are values, arithmetic, [`ntp`] packets, leases, [`fence::admit`], [`causality`], [`register`],
+//! [`request`], [`HybridClock`] and [`SureClock::manual`]. What is not there: a clock over sources ([`BuildError::CounterUnavailable`]), random numbers (what draws
 //! them is an error that says so), files. What blocks or reads the system's clock panics, as `std` does:
 //! [`wall_time`](SureClock::wall_time) and the blocking waits; a commit wait is a future there.
 //!
@@ -96,6 +96,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # The guide
+//!
+//! New to clocks that differ? [`guide`] begins at the beginning: what a clock can know, when [`after`](SureClock::after) may be trusted, why a
+//! lease is not enough, what silence means, how to choose servers and settings, what each state means, how to migrate.
+//!
+//! # Writes, stamps, requests
+//!
+//! A [`register::Register`] keeps both of two writes whose order nobody can know; a [`HybridClock`] gives 64-bit stamps that never lead true time by more than
+//! is declared; a [`request::Outcome`] may be unknown, and [`request::Answers`] is the way out.
+//!
 //! # Leases and fences
 //!
 //! A [`Lease`] knows its error: held, over, or nobody can know. A leader that is paused between the look and the write does not hear of its end;
@@ -113,6 +123,8 @@ mod clock;
 mod commit;
 mod counter;
 pub mod fence;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod hybrid;
 mod leadership;
 mod lease;

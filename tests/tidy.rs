@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
-const FLOORS: [(&str, u32); 23] = [
+const FLOORS: [(&str, u32); 24] = [
     ("time", 0),
     ("random", 0),
     ("counter", 1),
@@ -27,6 +27,7 @@ const FLOORS: [(&str, u32); 23] = [
     ("sim", 6),
     ("bin", 6),
     ("lib", 6),
+    ("guide", 6),
     ("sureclock", 6),
 ];
 
