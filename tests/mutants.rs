@@ -217,6 +217,7 @@ fn copy_tree(to: &Path) {
         "tests/external_consistency.rs",
         "tests/fences.rs",
         "tests/leases.rs",
+        "tests/stories.rs",
         "benches",
     ];
     for name in wanted {
