@@ -68,6 +68,13 @@ impl HybridTimestamp {
         u16::from_le_bytes([low, high])
     }
 
+    /// The first stamp of the unit that holds this point: for the ends of a range of stamps. At most 15.3 µs before it; `None` before 1970 and
+    /// after 2106.
+    #[must_use]
+    pub fn first_of_unit(point: Timestamp) -> Option<HybridTimestamp> {
+        HybridTimestamp::first_of(point.as_unix_nanos())
+    }
+
     /// The first stamp of the unit that holds this point: rounded down. `None` before 1970 and after 2106.
     #[inline]
     pub(crate) fn first_of(ns: i64) -> Option<HybridTimestamp> {
@@ -152,6 +159,7 @@ mod tests {
         assert_eq!(HybridTimestamp::first_of(end - 1).unwrap().units(), HybridTimestamp::MAX.units());
         assert_eq!(HybridTimestamp::MAX.to_string(), "2106-02-07T06:28:15.999984741Z#65535");
         assert_eq!(HybridTimestamp::MAX.next(), None);
+        assert_eq!(HybridTimestamp::first_of_unit(Timestamp::UNIX_EPOCH), Some(HybridTimestamp::MIN));
     }
 
     #[test]
