@@ -43,15 +43,14 @@ pub use expiry::{Expiry, ExpiryState, RequestError, RequestId};
 pub use outcome::{NotDone, Outcome, Unknown};
 
 use crate::clock::SureClock;
+use crate::time::MonotonicTime;
 use std::time::Duration;
 
-/// Asks with this id until the outcome is known, with a pause after each time that it is not; gives up when the id is certainly past its end for
-/// `patience`: the time for which the server [keeps](Answers::new) its answers, say. Blocks.
+/// Asks with this id until the outcome is known, with a pause after each time that it is not. Gives up when the id is certainly past its end for
+/// `patience`: the time for which the server [keeps](Answers::new) its answers, say. Blocks; a [`Retry`] does the same for a loop of your own.
 ///
 /// `ask` is called at least once. It sends the id with the request, and gives what came back: no answer is [`Outcome::unknown`], and so is every error after
 /// the first byte may have left.
-///
-/// While the clock has no interval it goes on asking, at most as long by its counter as the id lasts and `patience` together.
 ///
 /// ```
 /// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse()?);
@@ -72,25 +71,69 @@ pub fn ask_until_known<T, E>(
     patience: Duration,
     mut ask: impl FnMut(&RequestId) -> Outcome<T, E>,
 ) -> Outcome<T, E> {
-    let began = clock.monotonic();
-    let longest = id.lasts().saturating_add(patience);
+    let retry = Retry::new(clock, id, patience);
     loop {
-        let outcome = ask(id);
-        if !matches!(outcome, Outcome::Unknown(_)) {
+        if let Some(outcome) = retry.judge(ask(id)) {
             return outcome;
-        }
-        // What cannot be started any more is settled, whether or not anybody can still say how.
-        let now = clock.now().ok();
-        let passed = |extra| now.is_some_and(|now| id.expiry().later_by(extra).is_some_and(|end| end.is_past(&now)));
-        if passed(patience) || now.is_none() && has_passed(clock, began, longest) {
-            return Outcome::Unknown(if passed(Duration::ZERO) { Unknown::Settled } else { Unknown::Unsettled });
         }
         std::thread::sleep(pause);
     }
 }
 
+/// Whether to ask once more with an id: for loops of your own, on any runtime.
+///
+/// ```
+/// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse()?);
+/// use std::time::Duration;
+/// use sureclock::request::{NotDone, Outcome, RequestId, Retry};
+///
+/// # async fn send(_: &RequestId) -> Outcome<u32, NotDone> { Outcome::Succeeded(1) }
+/// # async fn sleep(_: Duration) {}
+/// # async fn pay(clock: sureclock::SureClock, id: RequestId) -> Outcome<u32, NotDone> {
+/// let retry = Retry::new(&clock, &id, Duration::from_secs(60));
+/// loop {
+///     if let Some(outcome) = retry.judge(send(&id).await) {
+///         return outcome;
+///     }
+///     sleep(Duration::from_millis(50)).await;
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Retry {
+    clock: SureClock,
+    id: RequestId,
+    patience: Duration,
+    began: MonotonicTime,
+}
+
+impl Retry {
+    /// Of an id that is about to be sent for the first time. Gives up when it is certainly past its end for `patience`; while the clock has no
+    /// interval, when as much as the id lasts and `patience` together has passed by the counter, or the counter cannot tell.
+    #[must_use]
+    pub fn new(clock: &SureClock, id: &RequestId, patience: Duration) -> Retry {
+        Retry { clock: clock.clone(), id: *id, patience, began: clock.monotonic() }
+    }
+
+    /// What to make of an outcome: `None` is *ask again*. What is given up is [`Unknown::Settled`] if it can certainly not be begun any more.
+    #[must_use = "`None` is the wish for another try"]
+    pub fn judge<T, E>(&self, outcome: Outcome<T, E>) -> Option<Outcome<T, E>> {
+        if !matches!(outcome, Outcome::Unknown(_)) {
+            return Some(outcome);
+        }
+        let now = self.clock.now().ok();
+        let has_ended_for =
+            |by| now.is_some_and(|now| self.id.expiry().later_by(by).is_some_and(|end| end.is_past(&now)));
+        let longest = self.id.lasts().saturating_add(self.patience);
+        let gives_up = has_ended_for(self.patience) || now.is_none() && has_passed(&self.clock, self.began, longest);
+        let unknown = if has_ended_for(Duration::ZERO) { Unknown::Settled } else { Unknown::Unsettled };
+        gives_up.then_some(Outcome::Unknown(unknown))
+    }
+}
+
 /// Whether so much has passed since, by the counter; true where the counter cannot tell any more.
-fn has_passed(clock: &SureClock, since: crate::time::MonotonicTime, longest: Duration) -> bool {
+fn has_passed(clock: &SureClock, since: MonotonicTime, longest: Duration) -> bool {
     clock.elapsed(since, clock.monotonic()).is_none_or(|elapsed| elapsed.at_least > longest)
 }
 
