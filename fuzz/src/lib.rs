@@ -6,10 +6,14 @@
 mod agreement;
 mod input;
 mod lease;
+mod register;
+mod request;
 mod world;
 
 pub use agreement::agreement;
 pub use lease::lease;
+pub use register::register;
+pub use request::request;
 pub use world::world;
 
 use input::Input;

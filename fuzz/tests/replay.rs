@@ -35,6 +35,16 @@ fn lease_law_holds() {
 }
 
 #[test]
+fn register_law_holds() {
+    replay("register", sureclock_fuzz::register);
+}
+
+#[test]
+fn request_law_holds() {
+    replay("request", sureclock_fuzz::request);
+}
+
+#[test]
 fn world_law_holds() {
     // Each is some seconds or minutes of a world.
     replay_some("world", sureclock_fuzz::world, INPUTS / 50);
