@@ -98,7 +98,9 @@ fn by_deadline_it_is_held_before_and_free_after_and_at_the_very_deadline_neither
     assert_eq!(lease.state(&clock), LeaseState::Held { at_least: NS });
     clock.pass(NS);
     assert_eq!(lease.state(&clock), LeaseState::Indeterminate);
-    clock.pass(11 * NS);
+    clock.pass(10 * NS);
+    assert_eq!(lease.state(&clock), LeaseState::Indeterminate, "`earliest` is at the deadline");
+    clock.pass(NS);
     assert_eq!(lease.state(&clock), LeaseState::Expired);
     assert!(!grantor.is_free(&clock), "the grantor's deadline is later by the uncertainty");
     clock.pass(9 * NS);
@@ -393,4 +395,42 @@ fn terms_at_the_end_of_time_are_errors_or_never_over() {
         lease.granted(&clock, &LeaseGrant { holder: lease.holder(), nonce: 9, form: LeaseForm::Deadline, term: S }),
         Err(LeaseError::OtherForm)
     );
+}
+
+#[test]
+fn an_answer_from_before_a_disruption_takes_nothing_from_one_of_after_it() {
+    for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
+        for late_first in [false, true] {
+            let clock = Fake::new(Duration::ZERO);
+            let mut grantor = LeaseGrantor::first_ever(form, 10 * S);
+            let mut lease = Lease::new().unwrap();
+            let before = lease.request(&clock, 10 * S).unwrap();
+            let late = grantor.grant(&clock, &before).unwrap();
+            clock.incarnation.set(1);
+            let after = lease.request(&clock, 10 * S).unwrap();
+            let counts = grantor.grant(&clock, &after).unwrap();
+            for grant in if late_first { [late, counts] } else { [counts, late] } {
+                lease.granted(&clock, &grant).unwrap();
+            }
+            assert!(lease.state(&clock).is_held(), "{form:?}, the late one first: {late_first}");
+        }
+    }
+}
+
+#[test]
+fn a_lease_that_is_renewed_over_another_clock_is_held_by_that_one() {
+    for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
+        let (one, other) = (Fake::new(Duration::ZERO), Fake { id: 2, ..Fake::new(Duration::ZERO) });
+        let mut grantor = LeaseGrantor::first_ever(form, 10 * S);
+        let mut lease = granted(&one, &mut grantor);
+        assert!(!lease.state(&other).is_held(), "no term of one clock is measured by another");
+        let renewal = lease.request(&other, 10 * S).unwrap();
+        lease.granted(&other, &grantor.grant(&one, &renewal).unwrap()).unwrap();
+        assert!(lease.state(&other).is_held(), "{form:?}");
+    }
+}
+
+#[test]
+fn a_holder_is_shown_by_all_of_its_bits() {
+    assert_eq!(HolderId(0xfeed << 112 | 7).to_string(), "feed0000000000000000000000000007");
 }
