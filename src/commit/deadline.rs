@@ -153,4 +153,22 @@ mod tests {
         time.advance(Duration::from_secs(86_400 * 365 * 100));
         assert_eq!(never.is_past(), Ok(false));
     }
+    #[test]
+    fn worked_out_at_the_point_itself_it_is_not_past() {
+        let (clock, time) = manual();
+        let t = clock.now().unwrap().earliest();
+        assert_eq!(clock.deadline(t).is_past(), Ok(false));
+        time.advance(Duration::from_nanos(1));
+        assert_eq!(clock.deadline(t).is_past(), Ok(true));
+    }
+
+    #[test]
+    fn a_point_that_no_reading_reaches_is_not_past_at_the_last_one_either() {
+        let (clock, time) =
+            SureClock::manual(crate::TimeInterval::new(Timestamp::MIN, Timestamp::MIN, crate::Timescale::Utc).unwrap());
+        let mut never = clock.deadline(Timestamp::MAX);
+        assert_eq!(never.is_past(), Ok(false));
+        time.advance(Duration::MAX);
+        assert_eq!((never.is_past(), clock.after(Timestamp::MAX)), (Ok(false), Ok(false)));
+    }
 }

@@ -241,3 +241,6 @@ pub enum CommitError {
         latest: Timestamp,
     },
 }
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests;

@@ -97,6 +97,15 @@ mod tests {
     }
 
     #[test]
+    fn the_lead_falls_by_a_sixteenth_of_what_it_is_too_long_by() {
+        let sleeper = Sleeper::new(10_000 * US);
+        let late = |by: Duration| sleeper.woke(Instant::now().checked_sub(by).unwrap());
+        late(8_000 * US);
+        late(7_200 * US);
+        assert!(sleeper.lead() >= 7_950 * US, "{:?}", sleeper.lead());
+    }
+
+    #[test]
     fn without_a_budget_it_never_spins() {
         let sleeper = Sleeper::new(Duration::ZERO);
         sleeper.woke(Instant::now().checked_sub(100 * US).unwrap());

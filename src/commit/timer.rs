@@ -109,3 +109,6 @@ const EARLY: Duration = Duration::from_micros(5);
 
 /// How long the thread outlives its clock at most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests;

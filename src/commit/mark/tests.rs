@@ -149,3 +149,19 @@ fn where_it_cannot_be_written_nothing_leaves() {
     assert_eq!(cover(&mark, 1), Err(io::ErrorKind::NotFound));
     assert_eq!(cover(&mark, 1), Err(io::ErrorKind::NotFound), "and is not taken for written later");
 }
+
+#[test]
+fn a_mark_that_cannot_be_read_is_an_error_and_not_a_first_start() {
+    let dir = Directory::new("unreadable");
+    fs::create_dir(dir.file()).unwrap();
+    assert!(matches!(MarkFile::open(&dir.file(), UTC), Err(MarkFileError::System(_))));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_cannot_be_synced_is_an_error_and_a_bare_name_is_in_the_current_one() {
+    let dir = Directory::new("sync");
+    assert!(sync_directory(&dir.file()).is_ok());
+    assert!(sync_directory(&dir.0.join("missing").join("mark")).is_err());
+    assert!(sync_directory(Path::new("mark")).is_ok());
+}

@@ -1,7 +1,8 @@
 //! Waits on a manual clock: never early, woken by every change, and an error where the outcome is unknown.
 
 use super::*;
-use crate::ManualTime;
+use crate::own_loop::OwnLoop;
+use crate::{CounterChoice, DisruptionReason, Facts, ManualTime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -150,4 +151,113 @@ fn found_one_wait_for_several_commits_fails_if_one_was_made_before_a_disruption(
     }
     assert_eq!(clock.commit_wait_all([after, after]).unwrap().wait(), Ok(()));
     assert!(clock.commit_wait_all([]).is_none());
+}
+
+#[test]
+fn a_future_for_the_first_interval_forgets_its_waker_when_dropped() {
+    let (clock, time) = clock();
+    time.disrupt();
+    let wakes = Arc::new(CountWakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut future = Box::pin(clock.synchronized());
+    assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(Arc::strong_count(&wakes), 3, "ours, the waker, the registered one");
+    drop(future);
+    assert_eq!(Arc::strong_count(&wakes), 2);
+}
+
+/// A clock over this machine's counter that is told the time once, whose waits may spin for so long.
+fn told_once(budget: Duration) -> (SureClock, OwnLoop) {
+    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).counter(CounterChoice::OsMonotonic);
+    let (clock, own_loop) = builder.spin_budget(budget).own_loop().unwrap();
+    let (ask, before, os) = (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());
+    let (latest, earliest) = (os.checked_add(MS).unwrap(), os.checked_sub(MS).unwrap());
+    own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
+    (clock, own_loop)
+}
+
+/// A wait until so long after now, by `earliest`.
+fn wait_in(clock: &SureClock, length: Duration) -> CommitWait {
+    clock.wait_until_after(clock.now().unwrap().earliest().checked_add(length).unwrap())
+}
+
+/// How late a wait was over.
+fn late(wait: &CommitWait) -> Duration {
+    wait.clock.now().unwrap().earliest().checked_duration_since(wait.timestamp).expect("a wait is never early")
+}
+
+const US: Duration = Duration::from_micros(1);
+
+#[cfg_attr(miri, ignore = "of real time")]
+#[test]
+fn a_wait_ends_shortly_after_its_moment_however_long_its_lead() {
+    let (clock, _own_loop) = told_once(10 * MS);
+    for lead in [Duration::ZERO, 10 * MS] {
+        // The least of some: the machine may do other things in any of them.
+        let late = (0..5).map(|_| {
+            clock.shared().sleeper.woke(Instant::now().checked_sub(lead).unwrap());
+            let wait = wait_in(&clock, 25 * MS);
+            wait.wait_timeout(20_000 * MS).unwrap();
+            late(&wait)
+        });
+        let late = late.min().unwrap();
+        assert!(late < 8 * MS, "{late:?} late with a lead of {lead:?}");
+    }
+}
+
+#[cfg_attr(miri, ignore = "of real time")]
+#[test]
+fn a_wait_learns_how_late_its_sleeps_end_and_nothing_from_news() {
+    let (clock, own_loop) = told_once(10 * MS);
+    let before = clock.shared().sleeper.lead();
+    let far = wait_in(&clock, 600_000 * MS);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| far.wait_timeout(20_000 * MS));
+        thread::sleep(20 * MS);
+        own_loop.disrupt(DisruptionReason::Suspended);
+        assert!(matches!(waiter.join().unwrap(), Err(WaitError::Now(_))));
+    });
+    assert_eq!(clock.shared().sleeper.lead(), before);
+    let (clock, _own_loop) = told_once(10 * MS);
+    wait_in(&clock, 5 * MS).wait_timeout(20_000 * MS).unwrap();
+    assert_ne!(clock.shared().sleeper.lead(), before);
+}
+
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "of real time")]
+#[test]
+fn a_wait_sleeps_but_for_its_end() {
+    let on_the_processor = || {
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(u64::try_from(spent.tv_sec).unwrap(), u32::try_from(spent.tv_nsec).unwrap())
+    };
+    for budget in [Duration::ZERO, MS] {
+        let (clock, _own_loop) = told_once(budget);
+        let (wait, before) = (wait_in(&clock, 60 * MS), on_the_processor());
+        wait.wait_timeout(20_000 * MS).unwrap();
+        let spent = on_the_processor() - before;
+        assert!(spent < 20 * MS, "{spent:?} with a budget of {budget:?}");
+    }
+}
+
+#[cfg_attr(miri, ignore = "of real time")]
+#[test]
+fn a_poll_spins_for_the_last_microseconds_and_for_nothing_else() {
+    let poll = |wait: &mut CommitWait| Pin::new(wait).poll(&mut Context::from_waker(Waker::noop()));
+    let (clock, _own_loop) = told_once(10 * MS);
+    for _ in 0..20 {
+        assert_eq!(poll(&mut wait_in(&clock, 5 * US)), Poll::Ready(Ok(())), "too short for another wake");
+    }
+    // The least of some: the machine may do other things in any of them.
+    let for_what_is_far_off = |budget| {
+        let (clock, _own_loop) = told_once(budget);
+        let polls = (0..100).map(|_| {
+            let (mut wait, began) = (wait_in(&clock, 600_000 * MS), Instant::now());
+            assert_eq!(poll(&mut wait), Poll::Pending);
+            began.elapsed()
+        });
+        polls.min().unwrap()
+    };
+    let (spinning, never) = (for_what_is_far_off(10 * MS), for_what_is_far_off(Duration::ZERO));
+    assert!(spinning < never + 20 * US, "{spinning:?}, without a budget {never:?}");
 }
