@@ -170,6 +170,10 @@ mod tests {
         let began = Instant::now();
         pending.sleep(began + Duration::from_secs(60));
         assert!(began.elapsed() < Duration::from_secs(30), "news is no reason to sleep");
+        pending.begin_turn();
+        let (began, length) = (Instant::now(), Duration::from_millis(20));
+        pending.sleep(began + length);
+        assert!(began.elapsed() >= length, "no news is no reason to wake");
     }
 
     #[test]

@@ -83,3 +83,53 @@ impl Waiters {
         drop(waker);
     }
 }
+
+#[cfg(all(test, not(sureclock_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use std::time::Duration;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Count>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count(of: &Count) -> usize {
+        of.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_publication_between_the_look_and_the_wait_is_not_lost() {
+        let (waiters, began) = (Waiters::default(), Instant::now());
+        for _ in 0..3 {
+            let seen = waiters.changes();
+            waiters.notify();
+            waiters.wait(seen, began.checked_add(Duration::from_secs(30)));
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "it slept over a publication");
+        let (began, ms) = (Instant::now(), Duration::from_millis(20));
+        waiters.wait(waiters.changes(), began.checked_add(ms));
+        assert!(began.elapsed() >= ms, "without one it sleeps until the deadline");
+    }
+
+    #[test]
+    fn a_waker_is_woken_once_and_by_its_key_replaced_or_forgotten() {
+        let waiters = Waiters::default();
+        let [kept, replaced, forgotten]: [Arc<Count>; 3] = Default::default();
+        let register = |key, of: &Arc<Count>| waiters.register(key, Arc::clone(of).into());
+        let (key, other) = (register(None, &replaced), register(None, &forgotten));
+        register(Some(key), &kept);
+        waiters.deregister(&other);
+        assert_eq!((Arc::strong_count(&replaced), Arc::strong_count(&forgotten)), (1, 1), "let go at once");
+        waiters.notify();
+        waiters.notify();
+        assert_eq!([&kept, &replaced, &forgotten].map(|of| count(of)), [1, 0, 0]);
+    }
+}
