@@ -218,6 +218,44 @@ mod tests {
         assert_eq!(params.now(994), Err(NowError::CounterWentBack { by_ticks: 1 }));
     }
 
+    #[test]
+    fn a_line_that_is_no_better_takes_nothing_back() {
+        // Both lines of the news say the same as those in force where they are compared, and part later by the phase of their rounding.
+        let ageing = ageing(200_000, 1_000);
+        let first = Params::first(&news(10_000, 0, 20_000), ageing, 0).unwrap();
+        let at = 14_001;
+        let (earliest, latest) = (first.earliest_now(at + 1_000).unwrap(), first.now(at).unwrap().1 - 1_001);
+        let refined = first.refine(&news(at, earliest, latest), ageing).unwrap();
+        for c in at..at + 20_000 {
+            let (old, new) = (first.now(c).unwrap(), refined.now(c).unwrap());
+            assert!(old.0 <= new.0 && new.1 <= old.1, "{old:?}, then {new:?} at {c}");
+        }
+        let better = first.refine(&news(at, earliest + 1, latest - 1), ageing).unwrap();
+        assert_eq!((better.earliest.ns, better.latest.ns), (earliest + 1, latest - 1), "the twin: by a nanosecond");
+    }
+
+    #[test]
+    fn agreements_that_touch_in_one_point_do_not_exclude_each_other() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let (earliest, latest) = first.now(2_000).unwrap();
+        for (low, high, holds) in [
+            (latest, latest + 50, true),
+            (latest + 1, latest + 50, false),
+            (earliest - 50, earliest, true),
+            (earliest - 50, earliest - 1, false),
+        ] {
+            assert_eq!(first.refine(&news(2_000, low, high), ageing(0, 1)).is_ok(), holds, "{low} {high}");
+        }
+    }
+
+    #[test]
+    fn news_of_a_reading_within_the_margin_of_the_publication_counts() {
+        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
+        assert_eq!(first.refine(&news(995, 985, 1_005), ageing(0, 5)).map(|refined| refined.published), Ok(1_000));
+        let back = first.refine(&news(994, 984, 1_004), ageing(0, 5));
+        assert_eq!(back, Err(DisruptionReason::CounterWentBack));
+    }
+
     const S: i64 = 1_000_000_000;
 
     #[test]

@@ -135,6 +135,7 @@ mod tests {
             let quick = Quick::of(&params, max_age);
             let edges = [quick.floor, quick.ceiling, params.published, params.earliest.anchor, params.latest.anchor, params.horizon];
             for c in [near.get(&edges).saturating_add_signed(by), anywhere, quick.floor / 2 + quick.ceiling / 2] {
+                prop_assert_eq!(quick.now(c).is_some(), (quick.floor..=quick.ceiling).contains(&c));
                 if let Some(answer) = quick.now(c) {
                     prop_assert_eq!(Ok(answer), params.now(c));
                     prop_assert_eq!(quick.earliest_now(c).ok_or(()), params.earliest_now(c).map_err(|_| ()));

@@ -266,6 +266,32 @@ pub(crate) mod tests {
             prop_assert_eq!(anchored.steps[0].slope, anchored.segment(100).0);
             prop_assert_eq!(anchored.since(100), anchored);
         }
+
+        #[test]
+        fn narrowed_it_is_the_better_of_both_at_every_tick(rise in rising(), more in 1u64..1 << 20, c in 0u64..2_200) {
+            let rest = rise.rest + more;
+            prop_assert_eq!(rise.narrowed(rest).segment(c).0, naive(&rise, c).max(rest));
+            prop_assert_eq!(Rise::plain(rise.rest).narrowed(rest), Rise::plain(rest));
+        }
+    }
+
+    #[test]
+    fn a_step_on_either_side_is_something_learned() {
+        let plain = Rates::plain(Slopes { slow: 5, fast: 9 });
+        assert!(!plain.are_learned());
+        let step = Step { from: 0, until: 1, slope: 7 };
+        let learned = |rise: Rise| Rise { steps: [step, rise.steps[1]], ..rise };
+        assert!(Rates { slow: learned(plain.slow), ..plain }.are_learned());
+        assert!(Rates { fast: learned(plain.fast), ..plain }.are_learned());
+    }
+
+    #[test]
+    fn the_rate_bound_that_is_shown_is_that_of_the_worse_side_rounded_up() {
+        let scale = TickScale { ns_per_tick_2_40: 3_000_000_000 };
+        let shown = |below: u64, above: u64| {
+            Slopes { slow: 3_000_000_000 - below, fast: 3_000_000_000 + above }.rate_bound_ppb(scale)
+        };
+        assert_eq!([shown(0, 0), shown(1, 0), shown(0, 4), shown(600, 30), shown(30, 600)], [0, 1, 2, 200, 200]);
     }
 
     #[test]
@@ -283,5 +309,6 @@ pub(crate) mod tests {
         assert_eq!((steepest.reaches(5, u128::MAX), steepest.stays_within(5, u128::MAX)), (None, u64::MAX));
         assert_eq!((Rise::plain(0).reaches(5, 1), Rise::plain(0).stays_within(5, 0)), (None, u64::MAX));
         assert_eq!((steepest.reaches(5, 0), steepest.stays_within(5, 0)), (Some(5), 5));
+        assert_eq!(Rise::plain(0).reaches(5, 0), Some(5));
     }
 }

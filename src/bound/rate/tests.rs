@@ -158,3 +158,62 @@ fn the_ends_of_the_range_are_no_exception() {
         assert_eq!(learner.note(at, interval, WIDE), Ok(false));
     }
 }
+
+#[test]
+fn what_is_kept_of_the_past_is_evenly_spread() {
+    let without = Learner::new(None, 5);
+    assert!(without.wander().is_none() && !without.is_due(S), "nothing to learn without the assumption");
+    let mut learner = Learner::new(Some(wander(2_000)), 5);
+    assert!(learner.wander().is_some_and(|assumed| assumed.ppb == 2_000) && learner.is_due(S));
+    learner.note(S, (0, 10), WIDE).unwrap();
+    assert_eq!([16 * S, 17 * S - 1, 17 * S, 18 * S].map(|at| learner.is_due(at)), [false, false, true, true]);
+}
+
+#[test]
+fn a_leap_second_ends_the_past_and_not_what_it_has_certified() {
+    let truth = Wanderer { low: 0, high: 0, half: S };
+    let (mut learner, now, _) = learned(truth, 2_000, 1_000);
+    let before = learner.rates(WIDE);
+    learner.begin_again();
+    assert!(before.are_learned() && learner.rates(WIDE) == before);
+    assert_eq!(learner.note(now + 16 * S, truth.agreed(now + 16 * S, 1_000, 1_000), WIDE), Ok(false));
+}
+
+#[test]
+fn the_newer_half_of_the_past_certifies_nothing() {
+    // It would say more here, as it is agreed on more closely; and hold from later on.
+    let (truth, mut learner) = (Wanderer { low: 0, high: 0, half: S }, Learner::new(Some(wander(2_000)), 5));
+    for n in 1..=240 {
+        let half_width = if n < 125 { 1_000_000 } else { 10 };
+        learner.note(16 * n * S, truth.agreed(16 * n * S, half_width, half_width), WIDE).unwrap();
+    }
+    let known = learner.certified().last().unwrap();
+    assert!(known.from <= 16 * 121 * S, "{known:?}");
+}
+
+/// What is in force after news at reading 1000, with a horizon of 100.
+fn taken_up(before: &[Certified], news: Certified) -> (Result<bool, Contradiction>, Vec<Certified>) {
+    let mut learner = Learner { certified: before.to_vec(), ..Learner::new(Some(wander(2_000)), 5) };
+    (learner.take_up(news, 1_000, 100), learner.certified)
+}
+
+#[test]
+fn what_is_in_force_is_narrowed_until_it_ends_and_followed_when_half_of_it_is_over() {
+    let rate = |from, until, slow, fast| Certified { from, until, slopes: Slopes { slow, fast } };
+    let news = rate(500, 1_100, 10, 20);
+    let narrowed = |until| rate(500, until, 12, 20);
+    for (before, after) in [
+        (vec![], vec![news]),
+        (vec![rate(0, 1_060, 5, 25)], vec![news]),
+        (vec![rate(0, 1_000, 12, 25)], vec![news]),
+        (vec![rate(0, 1_001, 12, 25)], vec![narrowed(1_001), news]),
+        (vec![rate(0, 1_050, 12, 25)], vec![narrowed(1_050), news]),
+        (vec![rate(0, 1_051, 12, 25)], vec![narrowed(1_051)]),
+        (vec![rate(0, 1_010, 12, 25), rate(0, 1_030, 5, 19)], vec![narrowed(1_010), rate(500, 1_030, 10, 19)]),
+    ] {
+        assert_eq!(taken_up(&before, news), (Ok(true), after), "{before:?}");
+    }
+    assert_eq!(taken_up(&[news], news), (Ok(false), vec![news]), "nothing new");
+    let apart = vec![rate(0, 1_060, 21, 25)];
+    assert_eq!(taken_up(&apart, news), (Err(Contradiction), apart), "what is in force is what it was");
+}

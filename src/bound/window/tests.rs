@@ -8,8 +8,20 @@ use proptest::prelude::*;
 const K_PPB: u32 = 300_000;
 
 fn ageing() -> Ageing {
-    let slopes = Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[K_PPB]).unwrap()).unwrap();
-    Ageing { rates: Rates::plain(slopes), margin: 1 }
+    Ageing { rates: rates(K_PPB), margin: 1 }
+}
+
+fn rates(k_ppb: u32) -> Rates {
+    Rates::plain(Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap())
+}
+
+/// A window that ages by an exact rate.
+fn exact() -> Window {
+    Window::new(Ageing { rates: rates(0), margin: 1 }, u64::MAX)
+}
+
+fn within(earliest_ns: i64, latest_ns: i64) -> Bound {
+    Bound::Within { earliest_ns, latest_ns }
 }
 
 fn facts(c1: u64, upper: i64, c4: u64, lower: i64) -> Facts {
@@ -69,6 +81,85 @@ fn one_exchange_that_contradicts_itself_is_empty() {
     let mut window = Window::new(ageing(), 1_000_000);
     window.add(&facts(1_000, 1_000, 1_100, 5_000));
     assert_eq!(window.bound(1_200), Bound::Empty);
+    // At the second reading: at most 1_101 by the first fact, at least 1_101 by the second.
+    for (lower, bound) in [(1_102, within(1_101, 1_101)), (1_103, Bound::Empty)] {
+        let mut window = exact();
+        window.add(&facts(1_000, 1_000, 1_100, lower));
+        assert_eq!(window.bound(1_100), bound, "facts that touch do not contradict each other");
+    }
+}
+
+#[test]
+fn better_rates_age_what_is_there_and_may_contradict_it() {
+    let mut window = Window::new(ageing(), u64::MAX);
+    window.add(&facts(1_000, 1_100, 1_200, 1_100));
+    window.set_rates(rates(0));
+    assert_eq!(window.bound(1_001_000), within(1_100 + 999_799, 1_100 + 1_000_001));
+    let mut window = Window::new(ageing(), u64::MAX);
+    window.add(&facts(1_000, 1_000, 1_001, 1_000));
+    window.add(&facts(1_001_000, 1_001_100, 1_001_001, 1_001_100));
+    assert!(matches!(window.bound(1_002_000), Bound::Within { .. }), "300 ns in a millisecond are allowed");
+    window.set_rates(rates(0));
+    assert_eq!(window.bound(1_002_000), Bound::Empty, "never an inverted interval");
+}
+
+#[test]
+fn worse_rates_forgive_what_they_explain_and_nothing_else() {
+    for (step, bound) in [(100, None), (400, Some(Bound::Empty))] {
+        let mut window = exact();
+        window.add(&facts(1_000, 1_000, 1_001, 1_000));
+        window.add(&facts(1_001_000, 1_001_000 + step, 1_001_001, 1_001_000 + step));
+        assert_eq!(window.bound(1_002_000), Bound::Empty);
+        window.widen(rates(K_PPB));
+        let found = window.bound(1_002_000);
+        assert_eq!(Some(found).filter(|found| *found == Bound::Empty), bound, "a step of {step} ns: {found:?}");
+    }
+}
+
+#[test]
+fn the_newest_64_exchanges_count() {
+    let mut window = exact();
+    window.add(&facts(1_000, 1_000, 1_001, 1_001));
+    for later in 1..=64 {
+        let at = 1_000 + 10 * later;
+        window.add(&facts(at, at as i64 + 100, at + 1, at as i64 - 100));
+        let Bound::Within { earliest_ns, latest_ns } = window.bound(2_000) else { panic!() };
+        assert_eq!(latest_ns - earliest_ns < 10, later < 64, "the best is the oldest of {}", later + 1);
+    }
+}
+
+#[test]
+fn facts_that_may_be_of_the_span_are_dropped_and_no_others() {
+    let of = |upper, lower| {
+        let mut window = exact();
+        window.add(&facts(9_000, upper, 9_100, lower));
+        window
+    };
+    // The upper fact is 1_001 more by the reading that counts.
+    for (upper, lower, kept) in
+        [(18_998, 0, true), (18_999, 0, false), (18_999, 30_000, false), (18_999, 30_001, true), (18_998, 30_001, true)]
+    {
+        let mut window = of(upper, lower);
+        window.drop_aged_into(10_000, 20_000..=30_000);
+        assert_eq!(window.newest().is_some(), kept, "{upper} {lower}");
+    }
+    let mut window = of(40_000, 39_000);
+    window.add(&facts(9_200, 25_000, 9_300, 24_000));
+    window.drop_aged_into(10_000, 0..=10);
+    assert_eq!(window.bound(10_000), Bound::Empty, "nothing was dropped, so they still contradict each other");
+    window.drop_aged_into(10_000, 20_000..=30_000);
+    assert_eq!(window.bound(10_000), within(39_000 + 899, 40_000 + 1_001));
+}
+
+#[test]
+fn what_a_leap_second_leaves_open_moves_both_ends_outward() {
+    let mut window = exact();
+    window.add(&facts(1_000, 1_000, 1_001, 1_000));
+    let Bound::Within { earliest_ns, latest_ns } = window.bound(2_000) else { panic!() };
+    window.widen_by((5, 7));
+    assert_eq!(window.bound(2_000), within(earliest_ns - 5, latest_ns + 7));
+    window.widen_by((0, i64::MAX));
+    assert_eq!(window.bound(2_000), Bound::Silent, "what does not fit says nothing");
 }
 
 proptest! {
