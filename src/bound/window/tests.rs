@@ -64,6 +64,26 @@ fn facts_older_than_the_window_are_dropped_and_then_it_is_silent() {
 }
 
 #[test]
+fn a_contradiction_that_ageing_closes_is_remembered_until_the_older_fact_has_left() {
+    let contradictory = || {
+        let mut window = Window::new(ageing(), 1_000_000);
+        window.add(&facts(1_000, 1_100, 1_200, 1_150)); // truth = c
+        window.add(&facts(2_000, 2_600, 2_100, 2_500)); // a step of 300, which 540 ppm of a window are more than
+        window
+    };
+    let mut window = contradictory();
+    assert_eq!((window.bound(2_200), window.bound(900_000)), (Bound::Empty, Bound::Empty));
+    // A leap second that no fact comes near changes nothing of it.
+    window.drop_aged_into(900_000, 10_000_000..=10_000_001);
+    assert_eq!(window.bound(900_001), Bound::Empty);
+    assert!(matches!(window.bound(1_001_001), Bound::Within { .. }));
+    // One that the older fact is from before of takes it away, and the contradiction with it.
+    let mut window = contradictory();
+    window.drop_aged_into(2_200, 1_150..=2_400);
+    assert!(matches!(window.bound(2_200), Bound::Within { .. }));
+}
+
+#[test]
 fn a_contradiction_is_empty_until_the_older_fact_has_left() {
     let mut window = Window::new(ageing(), 1_000_000);
     window.add(&facts(1_000, 1_100, 1_200, 1_150)); // truth = c
