@@ -638,13 +638,13 @@ pub(crate) fn commit_far_in_the_future(stage: &mut Stage) -> Checked {
     stage.settle()?;
     let clock = stage.clocks[0].clone();
     let Ok(now) = clock.now() else { return Ok(()) };
-    let ahead = stage.dice.length(MS, 2 * S);
+    let ahead = stage.dice.length(MS, 4 * S);
     let floor = now.latest().checked_add(ahead).expect("in range");
     stage.tally.acts += 1;
     match clock.commit_timestamp_above(floor).map(CommitTimestamp::timestamp) {
-        Err(_) if ahead > 400 * MS => Ok(()),
+        Err(_) if ahead > 1_400 * MS => Ok(()),
         Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("a floor {ahead:?} ahead: {error}"))),
-        Ok(s) if s <= floor || ahead > 600 * MS => {
+        Ok(s) if s <= floor || ahead > 1_600 * MS => {
             Err(stage.world.violation(Law::CommitsAreOrdered, || format!("{s} above {floor}, {ahead:?} ahead")))
         }
         Ok(s) => {
