@@ -276,6 +276,12 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_step_that_says_no_more_than_the_rest_is_nothing_learned() {
+        let step = Step { from: 0, until: 100, slope: 5 };
+        assert_eq!(Rise { steps: [step, step], rest: 5 }.since(50), Rise::plain(5));
+    }
+
+    #[test]
     fn a_step_on_either_side_is_something_learned() {
         let plain = Rates::plain(Slopes { slow: 5, fast: 9 });
         assert!(!plain.are_learned());
