@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     max_age_ticks: u64,
     /// No answer of the quick way is wider.
     max_width_ns: u64,
+    /// `max_floor_lead`: how far ahead of `latest` a floor from elsewhere may be.
+    pub(crate) floor_lead_ns: i64,
     timescale: Timescale,
     /// Where every reading looks for a suspend.
     suspends: Option<Suspends>,
@@ -99,6 +101,7 @@ impl Shared {
         let widest = i64::MAX.unsigned_abs();
         Shared {
             max_width_ns: u64::try_from(twice).map_or(widest, |ns| ns.min(widest)),
+            floor_lead_ns: i64::try_from(limits.max_floor_lead.as_nanos()).unwrap_or(i64::MAX),
             max_age_ticks: counter.scale().ticks(limits.max_age),
             counter,
             cell,
@@ -118,6 +121,11 @@ impl Shared {
     /// Whether this is the child of a fork: its locks may be held by threads that it does not have, so none is taken.
     pub(crate) fn forked(&self) -> bool {
         !self.process.holds()
+    }
+
+    /// How far `latest` may fall when an interval within the limits becomes narrow, or a leap second is over: twice the uncertainty.
+    pub(crate) fn narrows_by_ns(&self) -> i64 {
+        i64::try_from(self.max_width_ns).unwrap_or(i64::MAX)
     }
 
     /// The publication in force, and a reading of the counter taken while it was.

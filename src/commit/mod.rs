@@ -108,19 +108,19 @@ impl SureClock {
         // Of one reading: a disruption after it is one after the timestamp was made.
         let (interval, incarnation) = shared.now_with_incarnation()?;
         let latest = interval.latest();
-        let allowed = shared.limits.max_floor_lead;
-        let limit = latest.checked_add(allowed).unwrap_or(Timestamp::MAX);
-        let too_far = |needed: Timestamp| CommitError::FloorTooFar {
-            lead: needed.checked_duration_since(latest).unwrap_or(Duration::ZERO),
-            limit: allowed,
+        let too_far = |needed: i64| CommitError::FloorTooFar {
+            lead: Timestamp::from_unix_nanos(needed).checked_duration_since(latest).unwrap_or(Duration::ZERO),
+            limit: shared.limits.max_floor_lead,
         };
-        let above = floor.checked_add(Duration::from_nanos(1)).filter(|above| *above <= limit).ok_or(too_far(floor))?;
+        let limit = latest.as_unix_nanos().saturating_add(shared.floor_lead_ns);
+        let above = floor.as_unix_nanos().checked_add(1).ok_or(too_far(i64::MAX))?;
+        if above > limit {
+            return Err(too_far(above));
+        }
         // What was given out before was a `latest`, or a floor, of before: `latest` falls when the interval narrows, after a leap second by a
         // second and more. Beyond that it contradicts what is known.
-        let narrowed = shared.limits.max_uncertainty.saturating_mul(2);
-        let limit = limit.checked_add(narrowed).unwrap_or(Timestamp::MAX);
-        let given = shared.given_out.next(latest.max(above).as_unix_nanos(), limit.as_unix_nanos());
-        let ns = given.map_err(|needed| too_far(Timestamp::from_unix_nanos(needed)))?;
+        let limit = limit.saturating_add(shared.narrows_by_ns());
+        let ns = shared.given_out.next(latest.as_unix_nanos().max(above), limit).map_err(too_far)?;
         shared.cover(ns, latest)?;
         Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })
     }
