@@ -110,7 +110,8 @@ pub struct Retry {
 
 impl Retry {
     /// Of an id that is about to be sent for the first time. Gives up when it is certainly past its end for `patience`; while the clock has no
-    /// interval, when as much as the id lasts and `patience` together has passed by the counter, or the counter cannot tell.
+    /// interval, or one of another timescale than the id's, when as much as the id lasts and `patience` together has passed by the counter,
+    /// or the counter cannot tell. A `patience` that ends after 2262 has no end in true time.
     #[must_use]
     pub fn new(clock: &SureClock, id: &RequestId, patience: Duration) -> Retry {
         Retry { clock: clock.clone(), id: *id, patience, began: clock.monotonic() }
@@ -122,7 +123,8 @@ impl Retry {
         if !matches!(outcome, Outcome::Unknown(_)) {
             return Some(outcome);
         }
-        let now = self.clock.now().ok();
+        let timescale = self.id.expiry().interval().timescale();
+        let now = self.clock.now().ok().filter(|now| now.timescale() == timescale);
         let has_ended_for =
             |by| now.is_some_and(|now| self.id.expiry().later_by(by).is_some_and(|end| end.is_past(&now)));
         let longest = self.id.lasts().saturating_add(self.patience);

@@ -14,9 +14,9 @@ pub struct Expiry(TimeInterval);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ExpiryState {
-    /// Certainly not reached, and not for so long. In true time, rounded down; a truth that expires.
+    /// Certainly not reached; a truth that expires.
     Ahead {
-        /// What is left at least.
+        /// What is left at least, counted on the timescale: where a leap second is deleted before the end, a second less passes.
         at_least: Duration,
     },
     /// It may be past.
@@ -26,7 +26,7 @@ pub enum ExpiryState {
 }
 
 impl Expiry {
-    /// The moment so much true time after that of `now`. `None` after 2262.
+    /// The moment so much after that of `now`, counted on its timescale. `None` after 2262.
     #[must_use]
     pub fn after(now: &TimeInterval, within: Duration) -> Option<Expiry> {
         Expiry(*now).later_by(within)
@@ -95,7 +95,7 @@ pub enum RequestError {
 }
 
 impl RequestId {
-    /// An id for a new request, which is not to be begun later than `within` of true time from now. `now` is read for it, before it is sent.
+    /// An id for a new request, which is not to be begun later than `within` from now, counted on the timescale. `now` is read for it, before it is sent.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@
 /// is another question. [`Outcome::known`] makes a `Result` of it for those who have looked.
 ///
 /// ```compile_fail,E0308
-/// fn reply() -> sureclock::request::Outcome<u32, String> { todo!() }
+/// fn reply() -> sureclock::request::Outcome<u32, String> { sureclock::request::Outcome::unknown() }
 /// let answer: Result<u32, String> = reply(); // silence is neither
 /// ```
 ///

@@ -208,6 +208,16 @@ fn asking_again_ends_with_an_answer_or_with_the_patience() {
 }
 
 #[test]
+fn found_an_id_of_another_timescale_is_not_asked_with_for_ever() {
+    let (clock, time) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+    let smeared = TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h).unwrap();
+    let retry = Retry::new(&clock, &RequestId::new(&smeared, S).unwrap(), S);
+    assert_eq!(retry.judge(Outcome::<(), NotDone>::unknown()), None);
+    time.advance(3 * S);
+    assert_eq!(retry.judge(Outcome::<(), NotDone>::unknown()), Some(Outcome::unknown()));
+}
+
+#[test]
 fn a_reply_is_an_outcome() {
     let outcome = |reply: Reply<u32>| Outcome::from(reply);
     assert_eq!(outcome(Reply::Done(1)).map(|answer| answer + 1).known(), Ok(Ok(2)));
