@@ -85,6 +85,7 @@ mod tests {
     const US: Duration = Duration::from_micros(1);
 
     #[test]
+    #[cfg_attr(miri, ignore = "of real time")]
     fn the_lead_rises_at_once_to_what_was_seen_and_falls_slowly() {
         let sleeper = Sleeper::new(200 * US);
         let late = |by: Duration| sleeper.woke(Instant::now().checked_sub(by).unwrap());
@@ -114,6 +115,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's timers")]
     fn the_slack_is_least_and_then_what_it_was() {
         let slack = || rustix::thread::current_timer_slack().unwrap();
         let before = slack();

@@ -169,7 +169,7 @@ fn play(acts: &[(Act, i64, i64)], keep: u64) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2_000 }))]
 
     #[test]
     fn no_id_is_carried_out_twice_and_what_is_said_stays_true(acts in acts(), keep in 0..60_u64) {

@@ -54,7 +54,7 @@ fn at(rates: &Rates, c: u64) -> Slopes {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 64 }))]
     /// A rate that stays within a band as wide as the wander is within what is learned wherever that holds; and at no later reading
     /// is less known than before.
     #[test]

@@ -2,6 +2,7 @@
 #![cfg(not(sureclock_loom))]
 
 mod leap_tests;
+mod night_tests;
 
 use super::*;
 use crate::counter::{Counter, ManualCounter};
@@ -55,11 +56,19 @@ impl World {
         self.round_by(wrong, |_| leap);
     }
 
+    /// The questions that are due, with the reading before each.
+    fn asks(&self) -> Vec<(Ask, MonotonicTime)> {
+        let due = || self.machine.lock().next_ask(self.clock.monotonic());
+        std::iter::from_fn(due).map(|ask| (ask, self.clock.monotonic())).collect()
+    }
+
+    /// As a thread that looks whether anything is due.
+    fn look(&self) {
+        let _ = self.machine.lock().next_ask(self.clock.monotonic());
+    }
+
     fn round_by(&self, wrong: [Option<i64>; 3], leap: impl Fn(usize) -> LeapAnnouncement) {
-        let mut asks = Vec::new();
-        while let Some(ask) = self.machine.lock().next_ask(self.clock.monotonic()) {
-            asks.push((ask, self.clock.monotonic()));
-        }
+        let asks = self.asks();
         self.pass(1_000_000);
         let server = self.now_ns();
         self.pass(1_000_000);
@@ -76,6 +85,12 @@ impl World {
                 None => self.machine.lock().failed(now, ask.id, Problem::Timeout),
             }
         }
+    }
+
+    /// What a server says that is so many nanoseconds off, and answers at once.
+    fn facts(&self, wrong: i64) -> Facts {
+        let point = Timestamp::from_unix_nanos(self.now_ns() + wrong);
+        Facts::new(self.clock.monotonic(), point, self.clock.monotonic(), point).unwrap()
     }
 
     fn state(&self) -> State {
@@ -236,7 +251,7 @@ fn a_counter_that_goes_back_is_an_error_at_once_and_a_disruption_at_the_next_wak
     world.round(HONEST);
     world.counter.set(50 * S);
     assert!(matches!(world.clock.now(), Err(NowError::CounterWentBack { .. })));
-    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    world.look();
     let reason = DisruptionReason::CounterWentBack;
     assert_eq!(world.clock.now(), Err(NowError::Disrupted { reason }));
 }
@@ -273,11 +288,8 @@ fn two_names_for_one_host_are_one_domain() {
 #[test]
 fn kisses_stop_or_slow_a_source() {
     let world = World::new();
-    let mut asks = Vec::new();
-    while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
-        asks.push(ask);
-    }
-    for (ask, code) in asks.iter().zip([*b"DENY", *b"RATE", *b"RSTR"]) {
+    let asks = world.asks();
+    for ((ask, _), code) in asks.iter().zip([*b"DENY", *b"RATE", *b"RSTR"]) {
         let problem = Problem::Rejected(Rejected::KissOfDeath { code: KissCode(code) });
         world.machine.lock().failed(world.clock.monotonic(), ask.id, problem);
     }
@@ -298,7 +310,7 @@ fn an_unanswered_question_times_out_by_itself() {
     let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
     assert!(world.machine.lock().awaits(ask.id));
     world.pass(3 * S);
-    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    world.look();
     assert!(!world.machine.lock().awaits(ask.id));
     assert_eq!(world.clock.status().sources[ask.source].problem, Some(Problem::Timeout));
 }
@@ -408,20 +420,14 @@ fn an_announcement_that_is_published_too_late_is_a_disruption() {
         let (world, _) = before_midnight(30_000_000_000);
         world.round(HONEST);
         world.pass(20 * S);
-        let mut asks = Vec::new();
-        while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
-            asks.push(ask);
-        }
-        let before = world.clock.monotonic();
-        let point = Timestamp::from_unix_nanos(world.now_ns());
-        let facts = Facts::new(before, point, world.clock.monotonic(), point).unwrap();
-        let read = world.clock.monotonic();
+        let asks = world.asks();
+        let (facts, read) = (world.facts(0), world.clock.monotonic());
         // The writer is held up here: readers answer from before the announcement, up to half a second before midnight.
         if late {
             world.pass(9_500_000_000);
         }
-        world.machine.lock().answered(read, asks[0].id, facts.with_leap(LeapAnnouncement::Insert));
-        let _ = world.machine.lock().next_ask(world.clock.monotonic());
+        world.machine.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Insert));
+        world.look();
         assert_eq!(world.clock.now().is_err(), late);
     }
 }
@@ -471,13 +477,10 @@ fn answered_across_the_end(for_the_day_after: LeapAnnouncement) {
     world.round_with(HONEST, LeapAnnouncement::Insert);
     world.pass(31_900_000_000);
     world.truth -= 1_000_000_000;
-    let mut asks = Vec::new();
-    while let Some(ask) = world.machine.lock().next_ask(world.clock.monotonic()) {
-        asks.push((ask, world.clock.monotonic()));
-    }
+    let asks = world.asks();
     let late = Timestamp::from_unix_nanos(world.now_ns() + 1_000_000_000);
     world.pass(S / 5);
-    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    world.look();
     for (ask, before) in asks {
         let now = world.clock.monotonic();
         let facts = Facts::new(before, late, now, late).unwrap().with_leap(for_the_day_after);
@@ -593,7 +596,7 @@ fn found_sources_are_asked_again_after_the_counter_went_back() {
     let world = World::new();
     world.round(HONEST);
     world.counter.set(5 * S);
-    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    world.look();
     world.pass(5 * S);
     assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_some());
 }
@@ -605,7 +608,7 @@ fn found_a_recovery_from_a_counter_that_went_back_is_above_all_that_was_told() {
     let told = world.clock.now().unwrap().earliest();
     world.counter.set(world.counter.ticks() - 100_000_000);
     world.truth += 100_000_000; // true time goes on
-    let _ = world.machine.lock().next_ask(world.clock.monotonic());
+    world.look();
     for _ in 0..100 {
         world.pass(S / 10);
         world.round(HONEST);
@@ -651,7 +654,7 @@ fn found_a_recovery_that_waits_does_not_age_facts_over_a_leap_second() {
     world.truth -= 1_000_000_000;
     for _ in 0..60 {
         world.pass(S / 10);
-        let _ = world.machine.lock().next_ask(world.clock.monotonic());
+        world.look();
         assert!(world.clock.now().is_err() || world.inside(), "{:?}", world.clock.now());
     }
 }
