@@ -10,6 +10,8 @@ pub(crate) const GREEN: RGBColor = RGBColor(70, 140, 80);
 pub(crate) const ORANGE: RGBColor = RGBColor(225, 150, 40);
 pub(crate) const GREY: RGBColor = RGBColor(150, 150, 150);
 pub(crate) const BLACK: RGBColor = RGBColor(0, 0, 0);
+/// For a text without a bar.
+pub(crate) const WHITE: RGBColor = RGBColor(255, 255, 255);
 
 const SIZE: (u32, u32) = (760, 330);
 const ROW: u32 = 34;

@@ -1,7 +1,7 @@
 //! What a clock can know: runs of one simulated machine, whose true time is known.
 
 use crate::Result;
-use crate::chart::{BLACK, BLUE, Bar, Course, GREEN, GREY, Mark, ORANGE, RED, Rows};
+use crate::chart::{BLACK, BLUE, Bar, Course, GREEN, GREY, Mark, ORANGE, RED, Rows, WHITE};
 use plotters::prelude::SeriesLabelPosition::{LowerRight, UpperLeft};
 use std::time::Duration;
 use sureclock::sim::{Agreed, ClockError, Delay, DomainBound, Host, Oscillator, Path, Reply, Server, World, agreement};
@@ -57,22 +57,22 @@ pub(crate) fn knowledge() -> Result<String> {
     three(&mut world, ["x", "y", "z"], &mute);
     let (begin, counter) = (world.true_time(), asked_once.monotonic());
     let (mut goes_on, mut once, mut alone) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..=120 {
+    for _ in 0..=150 {
         goes_on.push(minutes(band_point(&world, begin, &asks.now()?)));
         once.push(minutes(band_point(&world, begin, &asked_once.now()?)));
         let elapsed = asked_once.elapsed(counter, asked_once.monotonic()).ok_or("one counter")?;
         let middle = (elapsed.at_least + elapsed.at_most) / 2;
         alone.push((since(&world, begin) / 60.0, middle.as_secs_f64() * 1e3 - since(&world, begin) * 1e3));
-        world.advance(15 * S);
+        world.advance(2 * S);
     }
     let course = Course {
-        x: ("minutes since the servers of one fell silent", 0.0..30.0),
-        y: ("ms from true time", -600.0..600.0),
+        x: ("minutes since the servers of one fell silent", 0.0..5.0),
+        y: ("ms from true time", -110.0..110.0),
         marks: vec![
             Mark::Band("what a clock knows that asked once", ORANGE, once),
             Mark::Band("what a clock knows that goes on asking", BLUE, goes_on),
             Mark::Line("its counter, believed as it is (60 ppm slow)", RED, alone),
-            Mark::Line("true time", BLACK, vec![(0.0, 0.0), (30.0, 0.0)]),
+            Mark::Line("true time", BLACK, vec![(0.0, 0.0), (5.0, 0.0)]),
         ],
         key: UpperLeft,
     };
@@ -180,7 +180,7 @@ pub(crate) fn servers() -> Result<String> {
                 let (from, to) = (at(point(earliest_ns)), at(point(latest_ns)));
                 vec![(from, to, if from <= 0.0 && 0.0 <= to { BLUE } else { RED }, "")]
             }
-            _ => vec![(-16.0, -4.0, GREY, "no answer: they contradict")],
+            _ => vec![(-16.0, -4.0, WHITE, "an error: they contradict each other")],
         }
     };
     let names = ["server a", "server b", "server c", "server d", "the liar"];
@@ -241,10 +241,10 @@ pub(crate) fn operating() -> Result<String> {
             (State::Synchronized, _) => ("synchronized", BLUE),
             (State::Holdover, true) => ("holdover: no news, it grows", ORANGE),
             (State::Holdover, false) => ("older than max_age: now() is an error, after() goes on", GREY),
-            _ => ("disrupted: an error", RED),
+            _ => ("disrupted: an error (drawn wider)", RED),
         };
         if matches!(state, State::Disrupted { .. } | State::Starting) {
-            points = points.iter().map(|&(x, _, _)| (x, 0.0, 300.0)).collect();
+            points = points.iter().flat_map(|&(x, _, _)| [(x, 0.0, 300.0), (x + 0.2, 0.0, 300.0)]).collect();
         }
         // Seen also where it is one point.
         points.push(points.last().map_or((0.0, 0.0, 0.0), |&(x, from, to)| (x + 1.0 / 60.0, from, to)));

@@ -77,7 +77,7 @@ pub(crate) fn writes() -> Result<String> {
         for _ in 0..PAIRS {
             let think = i64::try_from(dice.below(10_000_000))?;
             let (first, second) = (0, think);
-            // The first node's clock is ahead by the skew; both intervals hold true time, ± 1 ms at most.
+            // The first node's clock is ahead by the skew; both intervals hold true time, and reach up to 2 ms to either side.
             plain_lost += u32::from(first + skew_us * 1_000 > second);
             let mut interval = |truth: i64| {
                 let (before, after) = (dice.below(2_000_000) as i64, dice.below(2_000_000) as i64);
@@ -101,7 +101,7 @@ pub(crate) fn writes() -> Result<String> {
     }
     assert!(lost.iter().all(|&(_, lost)| lost == 0.0));
     let course = Course {
-        x: ("ms by which one node's clock is ahead; the client writes again within 10 ms", 0.0..20.0),
+        x: ("ms by which one system's clock is ahead (intervals are not); the client writes again within 10 ms", 0.0..20.0),
         y: ("% of the pairs of writes", -4.0..104.0),
         marks: vec![
             Mark::Line("the larger timestamp: the later write is lost", RED, plain),
@@ -155,7 +155,7 @@ pub(crate) fn hybrid() -> Result<String> {
             Mark::Dots("stamps in the east", BLUE, east),
             Mark::Dots("in the west", GREEN, west),
             Mark::Dots("on the far machine: it hears of newer ones", ORANGE, of_far),
-            Mark::Line("true time: no stamp leads it", BLACK, vec![(0.0, 0.0), (300.0, 0.0)]),
+            Mark::Line("true time: no stamp leads it here", BLACK, vec![(0.0, 0.0), (300.0, 0.0)]),
         ],
         key: UpperLeft,
     };
@@ -226,10 +226,12 @@ pub(crate) fn leases() -> Result<String> {
             _ => {}
         }
         let (color, text) = match first_lease.state(&first) {
+            LeaseState::Expired if stopped => (RED, "stopped, and over"),
             _ if stopped => (GREY, "stopped"),
             LeaseState::Held { .. } => (GREEN, "held"),
             LeaseState::Indeterminate => (ORANGE, ""),
-            LeaseState::Expired => (RED, if step < 20 { "not yet" } else { "over" }),
+            LeaseState::Expired if step < 20 => (GREY, "not yet"),
+            LeaseState::Expired => (RED, "over"),
         };
         extend(&mut of_first, from, to, color, text);
         // The successor asks until it gets it.

@@ -13,8 +13,8 @@ pub(crate) enum Agreement {
     NoNews,
     /// No point is covered by n'-f domains: more than f are wrong, or (R) is broken.
     Contradiction,
-    /// True time is between the two, in nanoseconds. Degraded: at most 2f domains have a bound, so a liar can widen the
-    /// interval (but never move it off true time).
+    /// True time is between the two, in nanoseconds. Otherwise no point is in it that no honest domain covers;
+    /// degraded: at most 2f domains have a bound, so liars can widen it at will (but never move it off true time).
     Within { earliest_ns: i64, latest_ns: i64, degraded: bool },
 }
 

@@ -70,9 +70,9 @@ pub struct LearnedRate {
 pub enum State {
     /// No agreement since the start.
     Starting,
-    /// More than 2f domains have a bound: liars can neither move nor widen the interval.
+    /// More than 2f domains have a bound: f liars cannot make the interval wider than what some honest server says for itself.
     Synchronized,
-    /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it.
+    /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it at will.
     Degraded,
     /// Nothing new from enough domains for three poll intervals: the last interval ages on, certain and growing.
     Holdover,
