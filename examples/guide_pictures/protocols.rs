@@ -101,7 +101,10 @@ pub(crate) fn writes() -> Result<String> {
     }
     assert!(lost.iter().all(|&(_, lost)| lost == 0.0));
     let course = Course {
-        x: ("ms by which one system's clock is ahead (intervals are not); the client writes again within 10 ms", 0.0..20.0),
+        x: (
+            "ms by which one system's clock is ahead (intervals are not); the client writes again within 10 ms",
+            0.0..20.0,
+        ),
         y: ("% of the pairs of writes", -4.0..104.0),
         marks: vec![
             Mark::Line("the larger timestamp: the later write is lost", RED, plain),
