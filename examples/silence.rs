@@ -69,7 +69,7 @@ fn main() -> Result<()> {
 
     let (mut bank, mut told) = (Bank::new(&clock)?, 0);
     for payment in 0..PAYMENTS {
-        told += u64::from(bank.ask(&new_id()?, payment)?.is_some());
+        told += u64::from(matches!(bank.ask(&new_id()?, payment)?, Some(Reply::Done(_))));
     }
     let paid = bank.end()?;
     println!("silence is a failure:     the client knows of {told} payments, the bank has made {paid}");
@@ -77,7 +77,7 @@ fn main() -> Result<()> {
 
     let mut bank = Bank::new(&clock)?;
     for payment in 0..PAYMENTS {
-        while bank.ask(&new_id()?, payment)?.is_none() {} // a new request each time
+        while !matches!(bank.ask(&new_id()?, payment)?, Some(Reply::Done(_))) {} // a new request each time
     }
     let paid = bank.end()?;
     println!("silence is asked anew:    the client wants {PAYMENTS} payments, the bank has made {paid}");

@@ -39,6 +39,7 @@ use std::time::Duration;
 pub struct Envelope<P> {
     sent: TimeInterval,
     epoch: u32,
+    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
     checksum: u128,
     payload: P,
 }

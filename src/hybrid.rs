@@ -3,12 +3,15 @@
 //! A stamp is the largest of three: one above the last stamp given out here, one above what was received, and `earliest` now. The candidate
 //! is `earliest`, and not the middle or `latest`, because it is never after true time. Then, with L the lead that all are allowed:
 //!
-//! 1. A stamp's physical part is at most true time at its event plus L. By induction along the events: `earliest <= t`; one more in the
-//!    counter of an older stamp leaves its physical part, which was at most `t' + L` at an event before, and `t' <= t`; and where the counter is full,
-//!    the physical part goes on only up to `earliest + L <= t + L`, and otherwise it is an error.
-//! 2. So what comes from an honest machine is at most `latest + L` where it is received, since it was sent before. What is beyond is **proof**
-//!    that a clock is wrong or a machine lies, whatever the network did: it is refused, and changes nothing.
-//! 3. A stamp is at least `earliest` of its event, less a unit.
+//! 1. Among honest machines a stamp's physical part is at most true time at its event plus L. By induction along the events: `earliest <= t`; one more
+//!    in the counter of an older stamp leaves its physical part, which was at most `t' + L` at an event before, and `t' <= t`; and where the counter is
+//!    full, the physical part goes on only up to `earliest + L <= t + L`, and otherwise it is an error.
+//! 2. So what such machines send is at most `latest + L` where it is received, since it was sent before. What is beyond is **proof** that a clock is wrong
+//!    or a machine lies, whatever the network did: it is refused, and changes nothing. Whose it is the proof does not say: of a machine that the
+//!    sender heard of, perhaps, whose stamp was within the sender's own `latest + L`, which is wider.
+//! 3. Whatever is received, a stamp is at most `latest + L` of the machine that gives it out: a lie can lead by the width of an honest machine's
+//!    interval more than it may, and no further. It can use up the counter there, and then stamps are an error until `earliest` has come after.
+//! 4. A stamp is at least `earliest` of its event, less a unit.
 //!
 //! What others set by a guess (a maximal offset of 500 ms that nobody measures) follows here from the bound.
 //!
@@ -29,7 +32,8 @@ use crate::time::{HybridTimestamp, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A hybrid logical clock over a [`SureClock`]. Cheap to clone; all clones are one clock.
+/// A hybrid logical clock over a [`SureClock`]. Cheap to clone; all clones are one clock. Two that are made of one `SureClock` are two, and may
+/// give out the same stamp: make one for each machine, or name them.
 ///
 /// One reading and one compare-and-swap a stamp, if nobody else stamps at the time; lock-free, without allocation.
 ///
@@ -46,7 +50,8 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// After a restart: [`receive`](HybridClock::receive) the highest stamp of your log before the first [`stamp`](HybridClock::stamp).
+/// After a restart: [`receive`](HybridClock::receive) the highest stamp of your log before the first [`stamp`](HybridClock::stamp). Should it be refused (it was
+/// received from a machine that lied, and the interval is narrower now), wait until it is not: stamps before that would be below it.
 #[derive(Clone, Debug)]
 pub struct HybridClock {
     clock: SureClock,
@@ -66,11 +71,12 @@ pub enum StampError {
     /// [a new epoch](SureClock::start_new_epoch), the last stamp is of a time that has not come: then make a new clock.
     #[error("the next stamp would be {by:?} too far ahead of true time")]
     TooFarAhead {
-        /// After so much true time it can be given out, at the latest.
+        /// How far, rounded up. Wait so long and ask again, perhaps more than once: `earliest` goes slower than true time by the drift bound, and
+        /// stands still for a second where a leap second is announced.
         by: Duration,
     },
-    /// The time is before 1970 or after 2106.
-    #[error("the time is outside of 1970 to 2106")]
+    /// The time is before 1970 or after 2106-02-07T06:28:15Z.
+    #[error("the time is outside of 1970 to February 2106")]
     OutOfRange,
 }
 
@@ -86,8 +92,8 @@ pub enum ReceiveError {
     Stamp(#[from] StampError),
 }
 
-/// A proof that the machine that sent a stamp, or this one, has a wrong clock or says what is not so: it was made before it was received, and
-/// lies after the receipt by more than every clock is allowed.
+/// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong clock or says what is not so: it was made before it was
+/// received, and lies after the receipt by more than every clock is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[error("{stamp} was received by {latest}, and lies {by:?} further ahead than a clock may be")]
@@ -258,6 +264,22 @@ mod tests {
         assert!(by > 500 * MS && by < 501 * MS, "{by:?}");
         time.advance(by);
         assert_eq!(hybrid.receive(edge).map(HybridTimestamp::to_bits), Ok(edge.to_bits() + 1));
+    }
+
+    #[test]
+    fn found_a_lie_leads_by_the_width_of_an_interval_and_no_further() {
+        let lead = 10 * MS;
+        let (wide, narrow) =
+            (manual("2026-11-23T11:03:00.000Z ± 250 ms").0, manual("2026-11-23T11:03:00.000Z ± 1 ms").0);
+        let latest = wide.now().unwrap().latest();
+        let (wide, narrow) = (HybridClock::with_max_lead(wide, lead), HybridClock::with_max_lead(narrow, lead));
+        // It cannot be told from one of an honest machine whose clock is right at the end of the interval.
+        let lie = stamp("2026-11-23T11:03:00.250000000Z#0");
+        wide.receive(lie).unwrap();
+        let sent = wide.stamp().unwrap();
+        assert!(sent > lie && sent.time() <= latest.checked_add(lead).unwrap());
+        // Elsewhere it is a proof that somebody lied: not that its sender did.
+        assert!(matches!(narrow.receive(sent), Err(ReceiveError::AheadOfTime(_))));
     }
 
     #[test]

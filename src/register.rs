@@ -38,9 +38,11 @@
 //! # What it does not do
 //!
 //! A blind write that certainly came later overwrites what its author never saw: that is what last write wins means; [`Dropped`] tells. With
-//! a clock beyond its assumptions an order may be wrong. Replicas are trusted: whoever may send a state may claim to have seen everything.
-//! A machine that is cloned while its register is open gives two of one name; the other's writes then look like one's own, which is an
-//! error where it shows ([`MergeError::Cloned`]).
+//! a clock beyond its assumptions an order may be wrong; what lies wholly in the future shows it ([`State::broken_bound`]). Replicas are trusted, and whoever
+//! brings a [`Seen`]: it may claim to have seen everything, and writes that it claims go unseen. Where clients may lie, keep it at the server or sign it.
+//! A machine that is cloned, or set back, while its register is open gives two of one name; the other's writes then look like one's own. That is an
+//! error where it shows ([`MergeError::Cloned`], [`WriteError::Unwritten`]), and where it does not, a write may be lost: open the state anew
+//! after a restore. The child of a fork draws a name of its own.
 //!
 //! # Source
 //!
@@ -55,6 +57,7 @@ pub use state::{Dropped, Latest, Reading, State, StateError, Superseded, Version
 
 use crate::bound::NowError;
 use crate::causality::BrokenBound;
+use crate::counter::ProcessMark;
 use crate::random;
 use crate::time::{TimeInterval, TimescaleMismatch};
 
@@ -82,18 +85,36 @@ use crate::time::{TimeInterval, TimescaleMismatch};
 #[derive(Debug)]
 pub struct Register<V> {
     state: State<V>,
-    /// Drawn at the first write.
-    writer: Option<u128>,
+    /// Drawn at the first write, and by the child of a fork anew.
+    writer: Option<Writer>,
+}
+
+/// Who numbers.
+#[derive(Clone, Copy, Debug)]
+struct Writer {
+    name: u128,
     written: u64,
+    process: ProcessMark,
 }
 
 /// Why a write was refused. The register is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// What is here, or was seen, was written before, and yet lies wholly after this write: one of the two clocks is wrong.
+    /// What is here, or was seen, was written before, and yet lies wholly after this write: one of the two clocks is wrong. Or `now` was read
+    /// before the last merge, and not after it.
     #[error(transparent)]
     BrokenBound(#[from] BrokenBound),
+    /// Its author claims to have seen writes of this replica that it has not made: the replica was copied, or the claim is false.
+    #[error("{claimed} writes of {writer:032x} are said to have been seen, and it has made {made}")]
+    Unwritten {
+        /// The name of this replica.
+        writer: u128,
+        /// What is said to have been seen.
+        claimed: u64,
+        /// What it has written under this name.
+        made: u64,
+    },
     /// A register keeps to one timescale.
     #[error(transparent)]
     Timescale(#[from] TimescaleMismatch),
@@ -131,7 +152,7 @@ impl<V> Register<V> {
     /// A replica that goes on from what was stored or sent. It writes under a name of its own.
     #[must_use]
     pub const fn open(state: State<V>) -> Register<V> {
-        Register { state, writer: None, written: 0 }
+        Register { state, writer: None }
     }
 
     /// What there is to store and to send.
@@ -146,8 +167,8 @@ impl<V> Register<V> {
         self.state.read()
     }
 
-    /// Writes. `now` is read after the request has arrived; `seen` is what its author had read. Acknowledge it when the state is as safe as
-    /// you promise.
+    /// Writes. `now` is read after the request has arrived and after the last merge: under the lock, where there is one. `seen` is what the
+    /// author had read. Acknowledge it when the state is as safe as you promise.
     ///
     /// Gives what is dropped for it: certainly earlier, or seen.
     ///
@@ -157,14 +178,18 @@ impl<V> Register<V> {
     pub fn write(&mut self, value: V, now: &TimeInterval, seen: &Seen) -> Result<Vec<Dropped<V>>, WriteError> {
         // It came after everything that it has seen, and after everything that is here.
         let interval = self.state.seen.raise(&seen.raise(now)?)?;
-        let writer = match self.writer {
+        let Writer { name: writer, written, process } = match self.writer.filter(|writer| writer.process.holds()) {
             Some(writer) => writer,
-            None => *self.writer.insert(draw()?),
+            None => Writer { name: draw()?, written: 0, process: ProcessMark::take() },
         };
+        let claimed = seen.number(writer);
+        if claimed > written {
+            return Err(WriteError::Unwritten { writer, claimed, made: written });
+        }
         // Never wraps: 2^64 writes take longer than any machine lasts.
-        self.written += 1;
-        let version = Version { value, interval, writer, number: self.written };
-        Ok(self.state.add(version, seen))
+        let number = written + 1;
+        self.writer = Some(Writer { name: writer, written: number, process });
+        Ok(self.state.add(Version { value, interval, writer, number }, seen))
     }
 
     /// Takes in what another replica has.
@@ -177,9 +202,10 @@ impl<V> Register<V> {
     /// [`MergeError`].
     pub fn merge(&mut self, other: &State<V>) -> Result<Vec<Dropped<V>>, MergeError>
     where
-        V: Clone + PartialEq,
+        V: Clone + Eq,
     {
-        if let Some(writer) = self.writer.filter(|&writer| other.seen.number(writer) > self.written) {
+        let writer = self.writer.filter(|writer| writer.process.holds());
+        if let Some(Writer { name: writer, .. }) = writer.filter(|of| other.seen.number(of.name) > of.written) {
             return Err(MergeError::Cloned { writer });
         }
         self.state.merge(other)

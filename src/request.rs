@@ -22,7 +22,11 @@
 //! 2. *Not done means never.* What the table does not have, and whose `expiry.latest + keep` is not below `forgotten`, was never dropped, so it was never
 //!    carried out here; and by 3 not in an earlier life. The answer is entered into the table, so that it will not be: `latest` may be smaller at the next look.
 //! 3. *A restart forgets, and says so.* An id that was carried out before the restart r was issued before it: `issued.earliest <= t(r) <= latest(r)`. So
-//!    an id with `issued.earliest > latest(r)` was not; any other one is answered with *forgotten*.
+//!    an id with `issued.earliest > latest(r)` was not; any other one is answered with *forgotten*, whatever else is to be said of it: an earlier life may have had
+//!    other settings.
+//!
+//! 2 and 3 rest on the server's clock, and over a restart on the client's as well: an id that says that it was made later than it was may be carried out
+//! by two lives.
 //!
 //! # What it does not do
 //!
@@ -50,7 +54,8 @@ use std::time::Duration;
 /// `patience`: the time for which the server [keeps](Answers::new) its answers, say. Blocks; a [`Retry`] does the same for a loop of your own.
 ///
 /// `ask` is called at least once. It sends the id with the request, and gives what came back: no answer is [`Outcome::unknown`], and so is every error after
-/// the first byte may have left.
+/// the first byte may have left, **in this try or in one before**: a connection that is refused at the second try says nothing of the first one.
+/// [`Outcome::Failed`] is what the server said of this id.
 ///
 /// ```
 /// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse()?);

@@ -20,6 +20,63 @@ fn an_interval_travels_as_two_numbers_and_its_timescale() {
     }
 }
 
+/// What a service sends: a kind, and the rest beside it. Serde reads that from a form of its own, which has no numbers of 128 bits.
+#[cfg(feature = "serde")]
+#[test]
+fn found_what_travels_in_a_tagged_message() {
+    use std::time::Duration;
+    use sureclock::causality::Envelope;
+    use sureclock::fence::{FenceState, FencingHolder, FencingToken};
+    use sureclock::register::{Register, Seen, State};
+    use sureclock::request::RequestId;
+    use sureclock::{Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock};
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    #[serde(tag = "kind")]
+    enum Message {
+        Ask { id: RequestId, envelope: Envelope<String> },
+        Gossip { state: State<u32>, seen: Seen },
+        Lease { request: LeaseRequest, grant: LeaseGrant },
+        Write { token: FencingToken, fence: FenceState },
+    }
+    let (clock, _) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+    let now = clock.now().unwrap();
+    let mut register = Register::new();
+    register.write(1, &now, &Seen::nothing()).unwrap();
+    let term = Duration::from_secs(1);
+    let request = Lease::new().unwrap().request(&clock, term).unwrap();
+    let grant = LeaseGrantor::first_ever(LeaseForm::Both, term).grant(&clock, &request).unwrap();
+    let mut writer = FencingHolder::new(1).unwrap().writer();
+    let (barrier, token) = (writer.barrier(), writer.token(b"x").unwrap());
+    let fence = FenceState { sequence: 1, holder: barrier.holder, write: 0, last: u128::MAX };
+    for message in [
+        Message::Ask { id: RequestId::new(&now, term).unwrap(), envelope: clock.seal("hello".into()).unwrap() },
+        Message::Gossip { state: register.state().clone(), seen: register.read().seen().clone() },
+        Message::Lease { request, grant },
+        Message::Write { token, fence },
+    ] {
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message, "{text}");
+        let value = serde_json::to_value(&message).unwrap();
+        assert_eq!(serde_json::from_value::<Message>(value).unwrap(), message);
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&message, &mut bytes).unwrap();
+        assert_eq!(ciborium::from_reader::<Message, _>(&bytes[..]).unwrap(), message);
+    }
+    // In a form for machines 16 bytes.
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&fence, &mut bytes).unwrap();
+    assert_eq!(ciborium::from_reader::<FenceState, _>(&bytes[..]).unwrap(), fence);
+    assert!(ciborium::from_reader::<FenceState, _>(&bytes[..bytes.len() - 1]).is_err());
+    // 128 bits are 32 digits, not fewer, not others, and no number.
+    let text = serde_json::to_string(&fence).unwrap();
+    assert!(text.contains(r#""last":"ffffffffffffffffffffffffffffffff""#), "{text}");
+    for bad in [r#""last":1"#, r#""last":"ff""#, r#""last":"+fffffffffffffffffffffffffffffff""#] {
+        let bad = text.replace(r#""last":"ffffffffffffffffffffffffffffffff""#, bad);
+        assert!(serde_json::from_str::<FenceState>(&bad).is_err(), "{bad}");
+    }
+}
+
 #[cfg(feature = "rsntp")]
 #[test]
 fn the_rsntp_source_gives_an_interval_around_the_servers_time() {

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "fork is an unsafe call")]
 
 use std::time::Duration;
+use sureclock::register::{Register, Seen};
 use sureclock::{Lease, LeaseError, LeaseForm, LeaseGrantor, LeaseRefused, LeaseState, NowError, SureClock, WaitError};
 
 #[test]
@@ -20,7 +21,9 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     let open = lease.request(&clock, term).unwrap();
     let late = grantor.grant(&clock, &open).unwrap();
     let mut idle = LeaseGrantor::first_ever(LeaseForm::Duration, term);
-    // SAFETY: the child calls what takes no lock and allocates nothing, and leaves by _exit.
+    let (mut register, written_at) = (Register::new(), clock.now().unwrap());
+    register.write(1, &written_at, &Seen::nothing()).unwrap();
+    // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {
@@ -32,7 +35,10 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
             && !idle.is_free(&clock)
             && !grantor.is_free(&clock);
         let gives_nothing_up = lease.release().is_none();
-        let forked = forked && holds_nothing && grants_nothing && gives_nothing_up;
+        // Its first write under a name of its own: under that of its parent it would be the second one. (The C library's heap may be used.)
+        let writes = register.write(2, &written_at, &Seen::nothing()).is_ok();
+        let under_its_own_name = writes && !format!("{:?}", register.state()).contains("number: 2");
+        let forked = forked && holds_nothing && grants_nothing && gives_nothing_up && under_its_own_name;
         // SAFETY: ends the child without running anything of the parent's.
         unsafe { libc::_exit(if forked { 7 } else { 1 }) }
     }
@@ -46,4 +52,9 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     assert!(lease.granted(&clock, &late).is_ok());
     assert!(lease.release().is_some());
     assert!(idle.grant(&clock, &request).is_ok());
+    register.write(2, &written_at, &Seen::nothing()).unwrap();
+    assert!(
+        format!("{:?}", register.state()).contains("number: 2"),
+        "the twin: the parent writes under the name it has"
+    );
 }

@@ -18,7 +18,6 @@ pub struct Seen {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Upto {
     number: u64,
     /// The highest `latest` of them.
@@ -35,6 +34,13 @@ impl Seen {
     /// Whether this write was taken into account; of what is under the newest by time it need not know any more.
     pub(super) fn covers<V>(&self, version: &Version<V>) -> bool {
         version.number <= self.number(version.writer)
+    }
+
+    /// Whether this write is of another one who writes under the same name: it is counted here, and ends after all that were counted.
+    pub(super) fn is_a_twin<V>(&self, version: &Version<V>) -> bool {
+        self.writers
+            .get(&version.writer)
+            .is_some_and(|upto| version.number <= upto.number && version.interval.latest() > upto.latest)
     }
 
     /// Whether what ends at `latest` is under the newest by time.
@@ -102,7 +108,6 @@ impl Seen {
     }
 
     /// The interval with the highest `earliest`.
-    #[cfg(feature = "serde")]
     pub(super) fn newest(&self) -> Option<TimeInterval> {
         self.newest
     }
@@ -113,19 +118,30 @@ impl Seen {
     }
 }
 
-/// What it is on the wire: u128 is no key of JSON.
+/// What it is on the wire.
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
     newest: Option<TimeInterval>,
-    writers: Vec<(u128, Upto)>,
+    writers: Vec<OfWriter>,
+}
+
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfWriter {
+    #[serde(with = "crate::random::bits128")]
+    writer: u128,
+    number: u64,
+    latest: Timestamp,
 }
 
 #[cfg(feature = "serde")]
 impl From<Seen> for Fields {
     fn from(seen: Seen) -> Fields {
-        Fields { newest: seen.newest, writers: seen.writers.into_iter().collect() }
+        let of_writer = |(writer, Upto { number, latest })| OfWriter { writer, number, latest };
+        Fields { newest: seen.newest, writers: seen.writers.into_iter().map(of_writer).collect() }
     }
 }
 
@@ -135,7 +151,8 @@ impl TryFrom<Fields> for Seen {
 
     fn try_from(fields: Fields) -> Result<Seen, super::StateError> {
         let mut seen = Seen { newest: fields.newest, writers: BTreeMap::new() };
-        for (writer, upto) in fields.writers {
+        for OfWriter { writer, number, latest } in fields.writers {
+            let upto = Upto { number, latest };
             // A writer without an interval that was seen: not what was sent.
             if seen.newest.is_none() || upto.number == 0 {
                 return Err(super::StateError::Seen);

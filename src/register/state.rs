@@ -1,7 +1,8 @@
 //! The state of a register: the writes that are left, and what was seen. What is stored and sent, and how two merge.
 
 use super::{MergeError, Seen};
-use crate::time::TimeInterval;
+use crate::causality::BrokenBound;
+use crate::time::{TimeInterval, TimescaleMismatch};
 
 /// What a replica knows of a register. With the feature `serde` as data; checked when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub struct State<V> {
 pub struct Version<V> {
     pub(super) value: V,
     pub(super) interval: TimeInterval,
+    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
     pub(super) writer: u128,
     pub(super) number: u64,
 }
@@ -89,6 +91,16 @@ impl<V> State<V> {
         Reading { state: self }
     }
 
+    /// A proof that a clock is wrong, or that this state is none of this register: what is here was written before `now`, and yet lies after it.
+    /// Ask before you [merge](super::Register::merge) what another machine sent: one write from the far future would make every later one an error.
+    ///
+    /// # Errors
+    ///
+    /// [`TimescaleMismatch`].
+    pub fn broken_bound(&self, now: &TimeInterval) -> Result<Option<BrokenBound>, TimescaleMismatch> {
+        self.seen.newest().map_or(Ok(None), |newest| BrokenBound::between(&newest, now))
+    }
+
     /// Adds a write that is not certainly before any that is here.
     pub(super) fn add(&mut self, version: Version<V>, seen: &Seen) -> Vec<Dropped<V>> {
         let (gone, kept) = std::mem::take(&mut self.versions).into_iter().partition(|v| seen.covers(v));
@@ -103,16 +115,20 @@ impl<V> State<V> {
 
     pub(super) fn merge(&mut self, other: &State<V>) -> Result<Vec<Dropped<V>>, MergeError>
     where
-        V: Clone + PartialEq,
+        V: Clone + Eq,
     {
         self.seen.check_timescale(&other.seen)?;
-        if let Some(twin) = self.versions.iter().find(|v| other.find(v).is_some_and(|o| o != *v)) {
+        let is_a_twin = |v: &&Version<V>| other.seen.is_a_twin(v) || other.find(v).is_some_and(|o| o != *v);
+        let theirs_is_a_twin = |v: &&Version<V>| self.seen.is_a_twin(v);
+        let twin = self.versions.iter().find(is_a_twin).or_else(|| other.versions.iter().find(theirs_is_a_twin));
+        if let Some(twin) = twin {
             return Err(MergeError::Cloned { writer: twin.writer });
         }
+        // Cloned before anything is taken apart: a clone may panic.
+        let theirs: Vec<_> = other.versions.iter().filter(|v| self.find(v).is_none()).cloned().collect();
         let ours = std::mem::take(&mut self.versions);
-        let theirs = other.versions.iter().filter(|v| !ours.iter().any(|o| o.is(v))).cloned();
         // What one has taken in and does not have any more is under something that it has.
-        let (late, new): (Vec<_>, Vec<_>) = theirs.partition(|v| self.seen.covers(v));
+        let (late, new): (Vec<_>, Vec<_>) = theirs.into_iter().partition(|v| self.seen.covers(v));
         let (mut gone, kept): (Vec<_>, Vec<_>) =
             ours.into_iter().partition(|v| other.seen.covers(v) && other.find(v).is_none());
         gone.extend(late);

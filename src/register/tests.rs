@@ -246,11 +246,7 @@ fn what_has_been_seen_is_forgotten_when_time_tells_as_much() {
 fn a_clone_is_found_where_it_shows() {
     let mut register = Register::new();
     register.write(1, &interval(0, 9), &Seen::nothing()).unwrap();
-    let copy = |register: &Register<i32>| Register {
-        state: register.state.clone(),
-        writer: register.writer,
-        written: register.written,
-    };
+    let copy = |register: &Register<i32>| Register { state: register.state.clone(), writer: register.writer };
     let mut clone = copy(&register);
     clone.write(2, &interval(1, 9), &Seen::nothing()).unwrap();
     let before = register.state().clone();
@@ -262,6 +258,68 @@ fn a_clone_is_found_where_it_shows() {
     let third = merged_into_new(register.state(), clone.state());
     assert!(matches!(third, Err(MergeError::Cloned { .. })), "two writes of one name");
     assert_eq!(values(before.read()), [1]);
+}
+
+#[test]
+fn found_a_write_of_a_twin_that_looked_as_if_it_had_been_seen() {
+    let mut parent = Register::new();
+    parent.write("before", &interval(0, 100), &Seen::nothing()).unwrap();
+    let mut twin = Register { state: parent.state.clone(), writer: parent.writer };
+    let seen = twin.read().seen().clone();
+    twin.write("the twin's", &interval(10, 100), &seen).unwrap();
+    parent.write("acknowledged", &interval(12, 120), &seen).unwrap();
+    let mut third = Register::open(twin.state().clone());
+    let seen = third.read().seen().clone();
+    third.write("over the twin's", &interval(11, 100), &seen).unwrap();
+    for (a, b) in [(third.state(), parent.state()), (parent.state(), third.state())] {
+        let refused = Register::open(a.clone()).merge(b).map(drop);
+        assert!(matches!(refused, Err(MergeError::Cloned { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn found_a_panic_in_a_clone_that_lost_everything() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    #[derive(Debug, PartialEq, Eq)]
+    struct Fragile(u32);
+    impl Clone for Fragile {
+        fn clone(&self) -> Fragile {
+            panic!("out of memory, say")
+        }
+    }
+    let (mut a, mut b) = (Register::new(), Register::new());
+    a.write(Fragile(1), &interval(0, 9), &Seen::nothing()).unwrap();
+    b.write(Fragile(2), &interval(0, 9), &Seen::nothing()).unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| a.merge(b.state()).map(drop)));
+    assert!(panicked.is_err());
+    assert_eq!(a.read().latest(), Latest::One(&Fragile(1)));
+}
+
+#[test]
+fn found_a_write_of_the_far_future_that_stopped_all_others() {
+    let (mut good, mut bad) = (Register::new(), Register::new());
+    good.write(1, &interval(0, 10), &Seen::nothing()).unwrap();
+    bad.write(2, &interval(1_000, 1_010), &Seen::nothing()).unwrap();
+    let proof = bad.state().broken_bound(&interval(11, 20)).unwrap().expect("a proof");
+    assert_eq!((proof.first, proof.by.as_nanos()), (interval(1_000, 1_010), 980));
+    assert_eq!(good.state().broken_bound(&interval(11, 20)), Ok(None));
+    assert_eq!(State::<u32>::new().broken_bound(&interval(11, 20)), Ok(None));
+    // The damage, for those who do not ask.
+    good.merge(bad.state()).unwrap();
+    assert!(matches!(good.write(3, &interval(21, 30), &Seen::nothing()), Err(WriteError::BrokenBound(_))));
+}
+
+#[test]
+fn found_a_claim_to_have_seen_writes_that_were_never_made() {
+    let mut register = Register::new();
+    register.write(1, &interval(0, 9), &Seen::nothing()).unwrap();
+    let mut copied = Register { state: register.state.clone(), writer: register.writer };
+    copied.write(2, &interval(1, 9), &Seen::nothing()).unwrap();
+    let before = register.state().clone();
+    let seen = copied.read().seen().clone();
+    let refused = register.write(3, &interval(2, 9), &seen);
+    assert!(matches!(refused, Err(WriteError::Unwritten { claimed: 2, made: 1, .. })), "{refused:?}");
+    assert_eq!(*register.state(), before);
 }
 
 fn merged_into_new(a: &State<i32>, b: &State<i32>) -> Result<(), MergeError> {
@@ -283,10 +341,8 @@ fn reopening_draws_another_name() {
 mod wire {
     use super::*;
 
-    /// Small names, which fit a `serde_json::Value`.
     fn two() -> State<u32> {
-        let named = |name| Register { state: State::new(), writer: Some(name), written: 0 };
-        let (mut a, mut b) = (named(1), named(2));
+        let (mut a, mut b) = (Register::new(), Register::new());
         a.write(1, &interval(0, 9), &Seen::nothing()).unwrap();
         b.write(2, &interval(1, 8), &Seen::nothing()).unwrap();
         a.merge(b.state()).unwrap();
@@ -327,6 +383,8 @@ mod wire {
             damaged(&|sent| sent["versions"][0]["interval"]["timescale"] = "smear-24h".into()),
             "another timescale"
         );
-        assert!(damaged(&|sent| sent["seen"]["writers"][0][1]["number"] = 0.into()), "a writer that has not written");
+        assert!(damaged(&|sent| sent["seen"]["writers"][0]["number"] = 0.into()), "a writer that has not written");
+        assert!(damaged(&|sent| sent["versions"][0]["writer"] = 1.into()), "a name of other digits");
+        assert!(damaged(&|sent| sent["versions"][0]["writer"] = "+f".repeat(16).into()), "no digits");
     }
 }

@@ -97,7 +97,8 @@ pub enum Reply<T> {
     Forgotten,
     /// Another request has this id. Whether this one was carried out is not said.
     OtherRequest,
-    /// It was made after it was received, by the clocks of the two: one of them is wrong. It was not begun, and may be when the time has come.
+    /// It was made after it was received, by the clocks of the two: one of them is wrong. It was not begun in this life of the server, and may be
+    /// when the time has come.
     AheadOfTime,
 }
 
@@ -120,7 +121,8 @@ impl<T> Answers<T> {
         Answers { since: now.latest(), ..Answers::first_ever(now.timescale(), keep, longest) }
     }
 
-    /// The same for a server whose earlier lives, if there were any, carried nothing out.
+    /// The same for a server whose earlier lives, if there were any, carried nothing out and answered nothing: what one of them said would never
+    /// be done, may be done by this one.
     #[must_use]
     pub fn first_ever(timescale: Timescale, keep: Duration, longest: Duration) -> Answers<T> {
         let (entries, ends) = (HashMap::new(), BTreeSet::new());
@@ -138,7 +140,12 @@ impl<T> Answers<T> {
         if let Some(entry) = self.entries.get(&id.token()) {
             return Begun::Known(entry.reply(id, content));
         }
-        if [id.issued().timescale(), id.expiry().interval().timescale()] != [self.timescale; 2] {
+        let is_of_this_timescale = [id.issued().timescale(), id.expiry().interval().timescale()] == [self.timescale; 2];
+        // Before all else: what an earlier life did with it, by other settings perhaps, is not known.
+        if self.may_be_of_an_earlier_life(id, is_of_this_timescale) {
+            return Begun::Known(Reply::Forgotten);
+        }
+        if !is_of_this_timescale {
             return Begun::Known(Reply::NotDone(NotDone::Timescale));
         }
         if id.lasts() > self.longest {
@@ -150,7 +157,7 @@ impl<T> Answers<T> {
         }
         self.forget(now);
         let kept_until = self.kept_until(id);
-        if id.issued().earliest() <= self.since || kept_until < self.forgotten {
+        if kept_until < self.forgotten {
             return Begun::Known(Reply::Forgotten);
         }
         let (progress, begun) = match state {
@@ -172,6 +179,13 @@ impl<T> Answers<T> {
             None => return false,
         }
         true
+    }
+
+    /// Whether it may have been made before this life began.
+    fn may_be_of_an_earlier_life(&self, id: &RequestId, is_of_this_timescale: bool) -> bool {
+        // No two timescales are as much as a day apart.
+        let apart = if is_of_this_timescale { Duration::ZERO } else { A_DAY };
+        self.since.checked_add(apart).is_none_or(|since| id.issued().earliest() <= since)
     }
 
     /// The end of the keeping; the last timestamp, which is never past, if that is beyond it.
@@ -200,3 +214,5 @@ impl<T> Answers<T> {
         self.entries.is_empty()
     }
 }
+
+const A_DAY: Duration = Duration::from_secs(86_400);

@@ -218,6 +218,27 @@ fn found_an_id_of_another_timescale_is_not_asked_with_for_ever() {
 }
 
 #[test]
+fn found_not_done_said_of_what_an_earlier_life_had_done() {
+    let id = RequestId::new(&interval(0, 10), ns(500)).unwrap();
+    let mut first = Answers::first_ever(Timescale::Utc, ns(1_000), ns(1_000));
+    assert_eq!(first.begin(&id, b"", &interval(5, 15)), Begun::New);
+    first.finish(&id, 1);
+    // Ids may not last as long any more; or times are counted otherwise.
+    let mut other = Answers::<u32>::new(&interval(20, 30), ns(1_000), ns(100));
+    assert_eq!(other.begin(&id, b"", &interval(40, 50)), Begun::Known(Reply::Forgotten));
+    let smeared = |ns: i64| {
+        let point = Timestamp::from_unix_nanos(ns);
+        TimeInterval::new(point, point, Timescale::Smear24h).unwrap()
+    };
+    let mut other = Answers::<u32>::new(&smeared(20), ns(1_000), ns(1_000));
+    assert_eq!(other.begin(&id, b"", &smeared(40)), Begun::Known(Reply::Forgotten));
+    // What was certainly made in this life is told what is wrong with it.
+    let later = RequestId::new(&interval(90_000_000_000_000, 90_000_000_000_010), ns(500)).unwrap();
+    let not_done = Begun::Known(Reply::NotDone(NotDone::Timescale));
+    assert_eq!(other.begin(&later, b"", &smeared(90_000_000_000_020)), not_done);
+}
+
+#[test]
 fn a_reply_is_an_outcome() {
     let outcome = |reply: Reply<u32>| Outcome::from(reply);
     assert_eq!(outcome(Reply::Done(1)).map(|answer| answer + 1).known(), Ok(Ok(2)));

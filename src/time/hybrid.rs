@@ -52,7 +52,8 @@ impl HybridTimestamp {
     }
 
     /// The physical part as a timestamp, rounded down to a nanosecond. Not after true time at the event by more than the lead that the clocks
-    /// are allowed; it may be before it by the uncertainty of a clock, and more if no machine heard of anything newer.
+    /// are allowed, if all that were heard of are honest ([how far else](crate::HybridClock)); it may be before it by the width of the interval
+    /// of the clock that gave it out.
     #[must_use]
     pub fn time(self) -> Timestamp {
         let (seconds, fraction) = (self.units() >> BITS, self.units() & u64::from(u16::MAX));
@@ -69,13 +70,13 @@ impl HybridTimestamp {
     }
 
     /// The first stamp of the unit that holds this point: for the ends of a range of stamps. At most 15.3 µs before it; `None` before 1970 and
-    /// after 2106.
+    /// from 2106-02-07T06:28:16Z on.
     #[must_use]
     pub fn first_of_unit(point: Timestamp) -> Option<HybridTimestamp> {
         HybridTimestamp::first_of(point.as_unix_nanos())
     }
 
-    /// The first stamp of the unit that holds this point: rounded down. `None` before 1970 and after 2106.
+    /// The first stamp of the unit that holds this point: rounded down. `None` before 1970 and from 2106-02-07T06:28:16Z on.
     #[inline]
     pub(crate) fn first_of(ns: i64) -> Option<HybridTimestamp> {
         let ns = u64::try_from(ns).ok()?;
@@ -113,7 +114,9 @@ impl FromStr for HybridTimestamp {
     /// Parses what is printed; a time that is not that of a unit is refused.
     fn from_str(text: &str) -> Result<HybridTimestamp, ParseTimeError> {
         let (time, counter) = text.split_once('#').ok_or(ParseTimeError::Form)?;
-        let (time, counter): (Timestamp, u16) = (time.parse()?, counter.parse().map_err(|_| ParseTimeError::Form)?);
+        let is_a_number = counter.bytes().all(|digit| digit.is_ascii_digit());
+        let counter = counter.parse::<u16>().ok().filter(|_| is_a_number).ok_or(ParseTimeError::Form)?;
+        let time: Timestamp = time.parse()?;
         let first = HybridTimestamp::first_of(time.as_unix_nanos()).ok_or(ParseTimeError::OutOfRange)?;
         // What is printed is rounded down, so the unit is the one that begins here or within the next nanosecond.
         let next = HybridTimestamp(first.0.saturating_add(1 << BITS));

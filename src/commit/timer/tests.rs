@@ -61,6 +61,7 @@ impl Stage {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "of real time")]
 fn a_turn_wakes_who_is_due_and_sleeps_until_a_lead_before_the_next() {
     let mut stage = Stage::new(20 * MS);
     for beyond in [3 * US, 400 * MS] {

@@ -4,10 +4,11 @@ use super::*;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-const WRITES: u64 = 200_000;
+/// Under Miri a write takes a millisecond.
+const WRITES: u64 = if cfg!(miri) { 200 } else { 200_000 };
 /// How far the writer of the stress test may be ahead of its slowest reader. Much more, and an optimized writer is done
 /// before a reader has seen two publications; much less, and the test waits for the scheduler.
-const LEAD: u64 = 2_000;
+const LEAD: u64 = if cfg!(miri) { 20 } else { 2_000 };
 
 /// Loads, and says how many tries it took.
 fn load_counting<const N: usize>(cell: &Cell<N>) -> ([u64; N], u32) {
