@@ -535,6 +535,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn f_needs_2f_plus_1_domains_and_zero_must_be_written() {
         assert_eq!(check_faulty(1, None), Err(BuildError::NoFaultTolerance { domains: 1 }));
         assert_eq!(check_faulty(2, None), Err(BuildError::NoFaultTolerance { domains: 2 }));
@@ -552,6 +553,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn bad_settings_are_typed_errors() {
         let fails = |builder: Builder| builder.own_loop().map(|_| ()).unwrap_err();
         let setting = |builder| match fails(builder) {

@@ -103,8 +103,8 @@
 //!
 //! # Writes, stamps, requests
 //!
-//! A [`register::Register`] keeps both of two writes whose order nobody can know; a [`HybridClock`] gives 64-bit stamps that never lead true time by more than
-//! is declared; a [`request::Outcome`] may be unknown, and [`request::Answers`] is the way out.
+//! A [`register::Register`] keeps both of two writes whose order nobody can know; a [`HybridClock`] gives 64-bit stamps that do not lead true time by more than
+//! is declared, and where a machine lies by no more than an honest one thinks possible; a [`request::Outcome`] may be unknown, and [`request::Answers`] is the way out.
 //!
 //! # Leases and fences
 //!

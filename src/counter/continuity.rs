@@ -220,6 +220,7 @@ mod tests {
     use crate::counter::CounterChoice;
 
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn a_machine_that_ran_on_is_never_called_otherwise() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
         for look in 0..3_000 {
@@ -246,6 +247,7 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn a_suspend_that_the_os_knows_is_seen_once() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
         // As if the last look had been before a suspend of one second.
@@ -261,6 +263,7 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
         // As if the thread had been held up for 2 s between the two readings of MONOTONIC.

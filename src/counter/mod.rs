@@ -339,6 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn readings_go_forward_and_carry_their_counter() {
         for choice in [CounterChoice::Auto, CounterChoice::Raw, CounterChoice::OsMonotonic] {
             if choice == CounterChoice::Raw && os::raw().is_err() {

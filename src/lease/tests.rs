@@ -288,6 +288,7 @@ fn two_copies_of_a_holder_do_not_take_each_others_answers() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "of the system's timers")]
 fn a_future_under_a_lease_is_done_before_it_is_judged() {
     let (clock, time) = manual();
     let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, 10 * S);

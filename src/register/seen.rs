@@ -37,6 +37,7 @@ impl Seen {
     }
 
     /// Whether this write is of another one who writes under the same name: it is counted here, and ends after all that were counted.
+    /// (What is forgotten of a name ends before the begin of the newest, and what is counted anew of it does not; so the count ends after both.)
     pub(super) fn is_a_twin<V>(&self, version: &Version<V>) -> bool {
         self.writers
             .get(&version.writer)

@@ -35,7 +35,8 @@ pub enum Unknown {
     /// It may have been carried out, or be carried out at any time from now on.
     #[error("whether it was carried out is unknown, and it may still be")]
     Unsettled,
-    /// It was carried out, or begun, or never will be: its end has passed. Who looks at its effects sees all of it once what was begun is over.
+    /// It was carried out, or begun, or never will be: its end has passed. It is begun when a server reads its clock for it; who looks at its effects sees
+    /// all of it once what was begun is over, however long that pauses.
     #[error("whether it was carried out is unknown; it cannot be begun any more")]
     Settled,
 }
