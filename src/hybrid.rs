@@ -1,4 +1,4 @@
-//! A hybrid logical clock on top of the interval: causes before effects, and never ahead of true time by more than is declared.
+//! A hybrid logical clock on top of the interval: causes before effects, and among honest machines never ahead of true time by more than is declared.
 //!
 //! A stamp is the largest of three: one above the last stamp given out here, one above what was received, and `earliest` now. The candidate
 //! is `earliest`, and not the middle or `latest`, because it is never after true time. Then, with L the lead that all are allowed:
@@ -10,7 +10,8 @@
 //!    or a machine lies, whatever the network did: it is refused, and changes nothing. Whose it is the proof does not say: of a machine that the
 //!    sender heard of, perhaps, whose stamp was within the sender's own `latest + L`, which is wider.
 //! 3. Whatever is received, a stamp is at most `latest + L` of the machine that gives it out: a lie can lead by the width of an honest machine's
-//!    interval more than it may, and no further. It can use up the counter there, and then stamps are an error until `earliest` has come after.
+//!    interval more than it may, and no further. It can use up the counter there, or be refuted by a narrower interval, and then stamps are an error until
+//!    `earliest + L` has come after.
 //! 4. A stamp is at least `earliest` of its event, less a unit.
 //!
 //! What others set by a guess (a maximal offset of 500 ms that nobody measures) follows here from the bound.
@@ -67,8 +68,8 @@ pub enum StampError {
     /// The clock has no bound.
     #[error(transparent)]
     Now(#[from] NowError),
-    /// The counter of the last stamp is full, and its physical part may not go on yet; or, after
-    /// [a new epoch](SureClock::start_new_epoch), the last stamp is of a time that has not come: then make a new clock.
+    /// The counter of the last stamp is full, and its physical part may not go on yet; or the last stamp was received from a machine that lied, and the interval is
+    /// narrower now; or it is of before [a new epoch](SureClock::start_new_epoch), and far ahead: for that make a new clock.
     #[error("the next stamp would be {by:?} too far ahead of true time")]
     TooFarAhead {
         /// How far, rounded up. Wait so long and ask again, perhaps more than once: `earliest` goes slower than true time by the drift bound, and

@@ -37,7 +37,8 @@
 //!    or at the next exchange that contradicts what was published. A suspend shorter than the platform
 //!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
 //!    Until then an interval may be off: behind true time, and where a rate is learned for longer, since the pause is taken for a part of
-//!    the rate as long as it is in its base; and a pause smaller than the uncertainty may never be noticed. Only a
+//!    the rate as long as it is in its base; and a pause smaller than the uncertainty may never be noticed. Pauses that come again and again, each
+//!    unnoticed, are learned as a rate, and when they stop `earliest` runs ahead: machines that are paused on schedule take [`Drift::fixed_ppm`]. Only a
 //!    fence at the resource makes that harmless.
 //! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What contradicts itself is an error.
 //! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table

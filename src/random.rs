@@ -24,23 +24,23 @@ pub(crate) struct NoRandom;
 #[cfg(feature = "serde")]
 pub(crate) mod bits128 {
     use serde::de::{Error, SeqAccess, Visitor};
-    use serde::{Deserializer, Serialize, Serializer};
+    use serde::{Deserializer, Serializer};
     use std::fmt;
 
     pub(crate) fn serialize<S: Serializer>(bits: &u128, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.collect_str(&format_args!("{bits:032x}"))
         } else {
-            bits.to_be_bytes().serialize(serializer)
+            serializer.serialize_bytes(&bits.to_be_bytes())
         }
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
         // A tagged type is read from a form of serde's own, which says that people may read it whatever was written.
         if deserializer.is_human_readable() {
-            deserializer.deserialize_any(Bits)
+            deserializer.deserialize_str(Bits)
         } else {
-            deserializer.deserialize_tuple(16, Bits)
+            deserializer.deserialize_bytes(Bits)
         }
     }
 
@@ -57,6 +57,10 @@ pub(crate) mod bits128 {
             let is_whole = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
             let bits = if is_whole { u128::from_str_radix(text, 16).ok() } else { None };
             bits.ok_or_else(|| E::custom("128 bits are 32 hexadecimal digits"))
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<u128, E> {
+            bytes.try_into().map(u128::from_be_bytes).map_err(|_| E::invalid_length(bytes.len(), &self))
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<u128, A::Error> {

@@ -133,8 +133,9 @@ pub enum MergeError {
     /// A register keeps to one timescale.
     #[error(transparent)]
     Timescale(#[from] TimescaleMismatch),
-    /// Two replicas number their writes under one name: one is a copy of the other's machine. If it is this one,
-    /// [open](Register::open) its state anew, which draws another name.
+    /// Two replicas number their writes under one name: one is a copy of the other's machine, or its memory was set back. Throw the state of the copy away, begin
+    /// again with that of another replica, and write anew what the copy alone had: what it wrote keeps the wrong name. It is also said where a value does not
+    /// come back from its wire form as it was (floats in JSON, unless the reader is told to be exact).
     #[error("writer {writer:032x} is there twice: one is a copy of the other")]
     Cloned {
         /// The name.

@@ -149,7 +149,7 @@ pub(crate) fn limits() -> Result<String> {
         y: ("s from true time", -12.0..4.0),
         marks: vec![
             Mark::Band("now(), drawn wider than it is", BLUE, before),
-            Mark::Band("nobody in the machine can know yet: WRONG", RED, wrong),
+            Mark::Band("not noticed yet: WRONG", RED, wrong),
             Mark::Band("after the new exchanges; between, now() is an error", GREEN, after),
             Mark::Line("true time", BLACK, vec![(0.0, 0.0), (3000.0, 0.0)]),
         ],

@@ -15,7 +15,7 @@ mod embedded;
 #[allow(unreachable_pub, dead_code, reason = "the tests against real stores have it too")]
 mod etcd;
 
-const TERM: Duration = Duration::from_secs(2);
+const TERM: Duration = Duration::from_secs(4);
 /// Silence for so long is suspicious: much less than the term.
 const SUSPICIOUS: Duration = Duration::from_millis(300);
 const NAME: &str = "sureclock-example-quorum";

@@ -148,12 +148,12 @@ impl<T> Answers<T> {
         if !is_of_this_timescale {
             return Begun::Known(Reply::NotDone(NotDone::Timescale));
         }
-        if id.lasts() > self.longest {
-            return Begun::Known(Reply::NotDone(NotDone::LastsTooLong));
-        }
         let Ok(state) = id.expiry().state(now) else { return Begun::Known(Reply::Forgotten) };
         if id.issued().earliest() > now.latest() {
             return Begun::Known(Reply::AheadOfTime);
+        }
+        if id.lasts() > self.longest {
+            return Begun::Known(Reply::NotDone(NotDone::LastsTooLong));
         }
         self.forget(now);
         let kept_until = self.kept_until(id);

@@ -70,7 +70,8 @@ pub struct LearnedRate {
 pub enum State {
     /// No agreement since the start.
     Starting,
-    /// More than 2f domains have a bound: f liars cannot make the interval wider than what some honest server says for itself.
+    /// More than 2f domains have a bound: f liars cannot move an end of the interval further out than that of some honest
+    /// server.
     Synchronized,
     /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it at will.
     Degraded,

@@ -13,7 +13,7 @@
 ///
 /// | what | earns |
 /// |---|---|
-/// | nothing is known: a virtual machine that may be migrated without a word, a laptop, a board that is put into the sun | [`fixed_ppm(200)`](Drift::fixed_ppm) |
+/// | nothing is known: a virtual machine that may be migrated without a word, or is paused again and again (snapshots), a laptop, a board that is put into the sun | [`fixed_ppm(200)`](Drift::fixed_ppm) |
 /// | a server or a virtual machine that stays where it is, in a room that is cooled | [`learned_ppm(2)`](Drift::learned_ppm), the default |
 /// | a server whose load and temperature are steady | `learned_ppm(1)` and below: 0.1 ppm over all spans up to days was measured of such machines (Veitch, Babu, Pasztor 2004) |
 /// | a temperature compensated or oven oscillator | what its data sheet says, for both: `learned_ppb(100).within_ppm(5)` |
