@@ -39,7 +39,7 @@ use std::time::Duration;
 pub struct Envelope<P> {
     sent: TimeInterval,
     epoch: u32,
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     checksum: u128,
     payload: P,
 }

@@ -57,15 +57,15 @@ pub struct FencingToken {
     /// The number that the lease came with: whoever came later has a higher one. From 1 to 2^64 - 2.
     pub sequence: u64,
     /// Drawn at random by the holder, after the grant.
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub holder: u128,
     /// The count of the holder's writes to this resource; 0 is the barrier.
     pub write: u64,
     /// The `id` of the write before this one; 0 for the first one.
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub previous: u128,
     /// What tells this write from every other: 128 bits of `previous`, of what is written and of the system's random numbers; 0 of a barrier.
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub id: u128,
 }
 
@@ -76,12 +76,12 @@ pub struct FenceState {
     /// The highest sequence; 0: none yet.
     pub sequence: u64,
     /// Its holder.
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub holder: u128,
     /// That holder's last write.
     pub write: u64,
     /// Its `id`.
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub last: u128,
 }
 

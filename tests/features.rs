@@ -2,19 +2,33 @@
 
 #[cfg(feature = "serde")]
 #[test]
-fn an_interval_travels_as_two_numbers_and_its_timescale() {
+fn an_interval_travels_as_two_timestamps_and_its_timescale() {
     use sureclock::{TimeInterval, Timestamp};
     let interval: TimeInterval =
         "[1970-01-01T00:00:00.000000001Z, 1970-01-01T00:00:00.000000009Z] smear-24h".parse().unwrap();
     let json = serde_json::to_string(&interval).unwrap();
-    assert_eq!(json, r#"{"earliest_ns":1,"latest_ns":9,"timescale":"smear-24h"}"#);
+    assert_eq!(
+        json,
+        r#"{"earliest":"1970-01-01T00:00:00.000000001Z","latest":"1970-01-01T00:00:00.000000009Z","timescale":"smear-24h"}"#
+    );
     assert_eq!(serde_json::from_str::<TimeInterval>(&json).unwrap(), interval);
-    assert_eq!(serde_json::to_string(&Timestamp::from_unix_nanos(-5)).unwrap(), "-5");
+    // Not a number, which a browser would round by up to 128 ns.
+    let before_1970 = serde_json::to_string(&Timestamp::from_unix_nanos(-5)).unwrap();
+    assert_eq!(before_1970, r#""1969-12-31T23:59:59.999999995Z""#);
+    for end in [Timestamp::MIN, Timestamp::MAX] {
+        let text = serde_json::to_string(&end).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), end, "{text}");
+    }
+    let stamp: sureclock::HybridTimestamp = "2026-11-23T11:03:00.500000000Z#7".parse().unwrap();
+    let text = serde_json::to_string(&stamp).unwrap();
+    assert_eq!(text, r#""2026-11-23T11:03:00.500000000Z#7""#);
+    assert_eq!(serde_json::from_str::<sureclock::HybridTimestamp>(&text).unwrap(), stamp);
     for bad in [
-        r#"{"earliest_ns":9,"latest_ns":1,"timescale":"utc"}"#,
-        r#"{"earliest_ns":1,"latest_ns":9}"#,
-        r#"{"earliest_ns":1,"latest_ns":9,"timescale":"tai"}"#,
-        r#"{"earliest_ns":1.5,"latest_ns":9,"timescale":"utc"}"#,
+        r#"{"earliest":"1970-01-01T00:00:09Z","latest":"1970-01-01T00:00:01Z","timescale":"utc"}"#,
+        r#"{"earliest":"1970-01-01T00:00:01Z","latest":"1970-01-01T00:00:09Z"}"#,
+        r#"{"earliest":"1970-01-01T00:00:01Z","latest":"1970-01-01T00:00:09Z","timescale":"tai"}"#,
+        r#"{"earliest":"1970-01-01T00:00:01.0000000001Z","latest":"1970-01-01T00:00:09Z","timescale":"utc"}"#,
+        r#"{"earliest":1,"latest":9,"timescale":"utc"}"#,
     ] {
         assert!(serde_json::from_str::<TimeInterval>(bad).is_err(), "{bad}");
     }
@@ -29,7 +43,9 @@ fn found_what_travels_in_a_tagged_message() {
     use sureclock::fence::{FenceState, FencingHolder, FencingToken};
     use sureclock::register::{Register, Seen, State};
     use sureclock::request::RequestId;
-    use sureclock::{Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock};
+    use sureclock::{
+        HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock,
+    };
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
     #[serde(tag = "kind")]
@@ -37,7 +53,7 @@ fn found_what_travels_in_a_tagged_message() {
         Ask { id: RequestId, envelope: Envelope<String> },
         Gossip { state: State<u32>, seen: Seen },
         Lease { request: LeaseRequest, grant: LeaseGrant },
-        Write { token: FencingToken, fence: FenceState },
+        Write { token: FencingToken, fence: FenceState, stamp: HybridTimestamp },
     }
     let (clock, _) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
     let now = clock.now().unwrap();
@@ -53,7 +69,7 @@ fn found_what_travels_in_a_tagged_message() {
         Message::Ask { id: RequestId::new(&now, term).unwrap(), envelope: clock.seal("hello".into()).unwrap() },
         Message::Gossip { state: register.state().clone(), seen: register.read().seen().clone() },
         Message::Lease { request, grant },
-        Message::Write { token, fence },
+        Message::Write { token, fence, stamp: HybridClock::new(clock.clone()).stamp().unwrap() },
     ] {
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message, "{text}");

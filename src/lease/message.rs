@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Who holds: drawn at random for each [`Lease`](super::Lease), 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct HolderId(#[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))] pub(super) u128);
+pub struct HolderId(#[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128);
 
 impl fmt::Display for HolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,7 +22,7 @@ impl fmt::Display for HolderId {
 pub struct LeaseRequest {
     pub(super) holder: HolderId,
     /// Of this transmission: no other one has it, from whatever copy of the holder.
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub(super) nonce: u128,
     pub(super) term: Duration,
 }
@@ -53,7 +53,7 @@ impl LeaseRequest {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LeaseGrant {
     pub(super) holder: HolderId,
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub(super) nonce: u128,
     pub(super) form: LeaseForm,
     pub(super) term: Duration,

@@ -132,7 +132,7 @@ struct Fields {
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfWriter {
-    #[serde(with = "crate::random::bits128")]
+    #[serde(with = "crate::time::wire")]
     writer: u128,
     number: u64,
     latest: Timestamp,

@@ -22,7 +22,7 @@ pub struct State<V> {
 pub struct Version<V> {
     pub(super) value: V,
     pub(super) interval: TimeInterval,
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub(super) writer: u128,
     pub(super) number: u64,
 }

@@ -378,7 +378,10 @@ mod wire {
         assert!(damaged(&|sent| sent["versions"] = serde_json::json!([])), "nothing left");
         assert!(damaged(&|sent| sent["versions"][0]["number"] = 7.into()), "not seen");
         assert!(damaged(&|sent| sent["seen"]["newest"] = serde_json::Value::Null), "seen without an interval");
-        assert!(damaged(&|sent| sent["seen"]["newest"]["earliest_ns"] = 0.into()), "newest is not what is there");
+        assert!(
+            damaged(&|sent| sent["seen"]["newest"]["earliest"] = "1970-01-01T00:00:00Z".into()),
+            "newest is not what is there"
+        );
         assert!(
             damaged(&|sent| sent["versions"][0]["interval"]["timescale"] = "smear-24h".into()),
             "another timescale"

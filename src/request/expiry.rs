@@ -77,7 +77,7 @@ impl Expiry {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct RequestId {
-    #[cfg_attr(feature = "serde", serde(with = "crate::random::bits128"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     token: u128,
     issued: TimeInterval,
     expiry: Expiry,

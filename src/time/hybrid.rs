@@ -26,7 +26,6 @@ use std::str::FromStr;
 /// # Ok::<(), sureclock::ParseTimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct HybridTimestamp(u64);
 
 /// Bits of the counter, and of a fraction of a second.
@@ -122,6 +121,43 @@ impl FromStr for HybridTimestamp {
         let next = HybridTimestamp(first.0.saturating_add(1 << BITS));
         let unit = [first, next].into_iter().find(|unit| unit.time() == time).ok_or(ParseTimeError::Form)?;
         Ok(HybridTimestamp(unit.0 | u64::from(counter)))
+    }
+}
+
+/// Under the feature `serde`: as it prints where people may read it, as its 64 bits in 8 bytes (big-endian) elsewhere.
+#[cfg(feature = "serde")]
+impl serde::Serialize for HybridTimestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::time::wire::serialize(self, serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for HybridTimestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<HybridTimestamp, D::Error> {
+        crate::time::wire::deserialize(deserializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl crate::time::wire::Wire for HybridTimestamp {
+    type Bytes = [u8; 8];
+    const WHAT: &str = "a stamp of a hybrid clock, or 8 bytes";
+
+    fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    fn from_bytes(bytes: [u8; 8]) -> HybridTimestamp {
+        HybridTimestamp(u64::from_be_bytes(bytes))
+    }
+
+    fn to_text(self) -> impl fmt::Display {
+        self
+    }
+
+    fn from_text(text: &str) -> Option<HybridTimestamp> {
+        text.parse().ok()
     }
 }
 

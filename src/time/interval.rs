@@ -164,8 +164,8 @@ pub struct TimescaleMismatch {
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
-    earliest_ns: Timestamp,
-    latest_ns: Timestamp,
+    earliest: Timestamp,
+    latest: Timestamp,
     timescale: Timescale,
 }
 
@@ -173,7 +173,7 @@ struct Fields {
 impl From<TimeInterval> for Fields {
     fn from(interval: TimeInterval) -> Fields {
         let TimeInterval { earliest, latest, timescale } = interval;
-        Fields { earliest_ns: earliest, latest_ns: latest, timescale }
+        Fields { earliest, latest, timescale }
     }
 }
 
@@ -182,7 +182,7 @@ impl TryFrom<Fields> for TimeInterval {
     type Error = InvertedInterval;
 
     fn try_from(fields: Fields) -> Result<TimeInterval, InvertedInterval> {
-        TimeInterval::new(fields.earliest_ns, fields.latest_ns, fields.timescale)
+        TimeInterval::new(fields.earliest, fields.latest, fields.timescale)
     }
 }
 

@@ -81,6 +81,8 @@ mod text;
 mod timescale;
 mod timestamp;
 mod wall;
+#[cfg(feature = "serde")]
+pub(crate) mod wire;
 
 pub use convert::ConvertError;
 pub use drift::Drift;

@@ -25,7 +25,6 @@ use std::time::Duration;
 /// # Ok::<(), sureclock::ParseTimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -69,5 +68,42 @@ impl Timestamp {
     #[must_use]
     pub fn checked_duration_since(self, earlier: Timestamp) -> Option<Duration> {
         if self < earlier { None } else { Some(Duration::from_nanos(self.0.abs_diff(earlier.0))) }
+    }
+}
+
+/// Under the feature `serde`: as it prints where people may read it, as 8 bytes (big-endian nanoseconds) elsewhere.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::time::wire::serialize(self, serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        crate::time::wire::deserialize(deserializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl crate::time::wire::Wire for Timestamp {
+    type Bytes = [u8; 8];
+    const WHAT: &str = "a timestamp of up to nine digits of a second, or 8 bytes";
+
+    fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    fn from_bytes(bytes: [u8; 8]) -> Timestamp {
+        Timestamp(i64::from_be_bytes(bytes))
+    }
+
+    fn to_text(self) -> impl std::fmt::Display {
+        self
+    }
+
+    fn from_text(text: &str) -> Option<Timestamp> {
+        text.parse().ok()
     }
 }
