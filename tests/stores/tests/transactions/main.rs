@@ -24,9 +24,11 @@ mod versions;
 use clients::{Nodes, Played};
 use std::process::Command;
 use std::time::{Duration, Instant};
+use storage::{Storage as _, Version};
 use support::chronyd::{Chronyd, Config, require_chronyd};
 use support::path::{Leg, Path};
 use support::relay::Relay;
+use sureclock::Timestamp;
 use sureclock_stores::{Postgres, require_postgres};
 
 const DATABASE: &str = "SURECLOCK_TEST_DATABASE";
@@ -74,6 +76,22 @@ fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Played> {
     let (count, took, uncertainty) = (played.history.len(), began.elapsed(), &nodes.uncertainty_us);
     println!("{count} transactions in {took:.1?}, uncertainties at the start {uncertainty:?} us");
     Some(played)
+}
+
+#[test]
+fn found_two_transactions_of_one_timestamp_are_kept_and_what_fails_says_why() {
+    let Some(bin) = require_postgres() else { return };
+    let database = Postgres::start(&bin).unwrap();
+    let storage = versions::Postgres::new(&database.url(), "node_0").unwrap();
+    let version = |by| Version { key: 7, at: 1_000, value: 10, by };
+    storage.write(&[version(1)]).unwrap();
+    storage.write(&[version(2)]).unwrap();
+    assert_eq!(storage.read(7, Timestamp::MAX).unwrap(), version(2));
+    assert_eq!(storage.read_all(Timestamp::MAX).unwrap(), [version(2)]);
+    storage.erase(2).unwrap();
+    assert_eq!(storage.read(7, Timestamp::MAX).unwrap(), version(1));
+    let twice = storage.write(&[version(1)]).unwrap_err().to_string();
+    assert!(twice.contains("duplicate key"), "{twice}");
 }
 
 /// One after the other: each has the processors for itself.

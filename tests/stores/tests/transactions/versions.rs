@@ -1,4 +1,7 @@
 //! The versions of a node's keys in PostgreSQL, durable when a write returns. A table a node, and a connection for each thread at work.
+//!
+//! Without commit wait two transactions can have one timestamp: nodes whose clocks are behind a reader's all take the next one after
+//! its. Both are kept, so that it is the check of the history that finds it.
 
 use crate::partition::Error;
 use crate::storage::{Id, Key, Storage, Version};
@@ -18,7 +21,7 @@ impl Postgres {
         let table = &storage.table;
         storage.with(|client| {
             client.batch_execute(&format!(
-                "CREATE TABLE IF NOT EXISTS {table} (key int8, at int8, value int8, by int8, PRIMARY KEY (key, at));
+                "CREATE TABLE IF NOT EXISTS {table} (key int8, at int8, value int8, by int8, PRIMARY KEY (key, at, by));
                  CREATE INDEX IF NOT EXISTS {table}_by ON {table} (by)"
             ))
         })?;
@@ -31,7 +34,9 @@ impl Postgres {
             Some(client) => client,
             None => Client::connect(&self.url, NoTls)?,
         };
-        let result = work(&mut client)?;
+        // The server's own words are only in what is behind the error.
+        let result = work(&mut client)
+            .map_err(|error| error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string))?;
         self.idle.lock().push(client);
         Ok(result)
     }
@@ -62,13 +67,15 @@ impl Storage for Postgres {
     }
 
     fn read(&self, key: Key, t: Timestamp) -> Result<Version, Error> {
-        let newest = format!("SELECT * FROM {} WHERE key = $1 AND at <= $2 ORDER BY at DESC LIMIT 1", self.table);
+        let newest =
+            format!("SELECT * FROM {} WHERE key = $1 AND at <= $2 ORDER BY at DESC, by DESC LIMIT 1", self.table);
         let row = self.with(|client| client.query_opt(&newest, &[&key.cast_signed(), &t.as_unix_nanos()]))?;
         Ok(row.as_ref().map(version).transpose()?.unwrap_or(Version::initial(key)))
     }
 
     fn read_all(&self, t: Timestamp) -> Result<Vec<Version>, Error> {
-        let newest = format!("SELECT DISTINCT ON (key) * FROM {} WHERE at <= $1 ORDER BY key, at DESC", self.table);
+        let newest =
+            format!("SELECT DISTINCT ON (key) * FROM {} WHERE at <= $1 ORDER BY key, at DESC, by DESC", self.table);
         let rows = self.with(|client| client.query(&newest, &[&t.as_unix_nanos()]))?;
         Ok(rows.iter().map(version).collect::<Result<_, _>>()?)
     }
