@@ -28,7 +28,10 @@ impl Sleeper {
 
     /// A sleep that was to end at `due` ended now.
     pub(crate) fn woke(&self, due: Instant) {
-        let late = due.elapsed();
+        self.was_late(due.elapsed());
+    }
+
+    fn was_late(&self, late: Duration) {
         let mut lead = self.lead.lock();
         *lead = if late > *lead { late.min(self.budget) } else { *lead - (*lead - late) / 16 };
     }
@@ -85,12 +88,11 @@ mod tests {
     const US: Duration = Duration::from_micros(1);
 
     #[test]
-    #[cfg_attr(miri, ignore = "of real time")]
     fn the_lead_rises_at_once_to_what_was_seen_and_falls_slowly() {
         let sleeper = Sleeper::new(200 * US);
-        let late = |by: Duration| sleeper.woke(Instant::now().checked_sub(by).unwrap());
+        let late = |by: Duration| sleeper.was_late(by);
         late(150 * US);
-        assert!(sleeper.lead() >= 150 * US);
+        assert_eq!(sleeper.lead(), 150 * US);
         (0..100).for_each(|_| late(Duration::ZERO));
         assert!(sleeper.lead() < 50 * US, "{:?}", sleeper.lead());
         late(Duration::from_millis(20));
@@ -100,10 +102,10 @@ mod tests {
     #[test]
     fn the_lead_falls_by_a_sixteenth_of_what_it_is_too_long_by() {
         let sleeper = Sleeper::new(10_000 * US);
-        let late = |by: Duration| sleeper.woke(Instant::now().checked_sub(by).unwrap());
+        let late = |by: Duration| sleeper.was_late(by);
         late(8_000 * US);
         late(7_200 * US);
-        assert!(sleeper.lead() >= 7_950 * US, "{:?}", sleeper.lead());
+        assert_eq!(sleeper.lead(), 7_950 * US);
     }
 
     #[test]
