@@ -28,7 +28,8 @@ fn table(clock: &SureClock, own_loop: &OwnLoop, count: usize) {
     let interval = clock.now().expect("synchronized");
     let far = interval.latest().checked_add(Duration::from_secs(86_400)).expect("in range");
     let mut deadline = clock.deadline(far);
-    let mut subjects = [
+    let moving = support::clock_with_a_vm_clock();
+    let mut subjects = vec![
         subject("ordered counter read", ordered_counter),
         subject("SystemTime::now", SystemTime::now),
         subject("Instant::now", Instant::now),
@@ -41,6 +42,9 @@ fn table(clock: &SureClock, own_loop: &OwnLoop, count: usize) {
         subject("before", || clock.before(black_box(far)).unwrap_or(false)),
         subject("commit_timestamp", || clock.commit_timestamp().map_or(0, |s| s.timestamp().as_unix_nanos())),
     ];
+    if let Some((moving, _)) = &moving {
+        subjects.push(subject("now, with a VM clock device", || moving.now().map_or((0, 0), ends)));
+    }
     let names: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
     let mut alone = Vec::new();
     let mut disturbed = Vec::new();

@@ -7,7 +7,7 @@ use crate::bound::rates::{Rates, Slopes};
 use crate::bound::window::Ageing;
 use crate::clock::{Limits, Shared, SureClock};
 use crate::commit::MarkFile;
-use crate::counter::{Counter, CounterChoice};
+use crate::counter::{Counter, CounterChoice, VmClock, VmClockChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
@@ -42,6 +42,7 @@ use server_name::{is_loopback, parse_server};
 /// | [`max_wait`](Builder::max_wait) | 60 s | a schema change is announced a minute ahead | refuses commits planned further ahead | a mistaken timestamp is waited for |
 /// | [`spin_budget`](Builder::spin_budget) | 200 us | what a system at rest oversleeps by, twice over; a tenth of a wait of 2 ms | waits end late, by what the system oversleeps | more processor time a wait |
 /// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |
+/// | [`vm_clock`](Builder::vm_clock) | `/dev/vmclock0`, if it can be read | moves and restores of a virtual machine are seen at once | | |
 /// | [`check_interval`](Builder::check_interval) | 100 ms | how late a suspend may be noticed | more wakes | suspends are noticed later |
 pub struct Builder {
     sources: Vec<Configured>,
@@ -50,6 +51,7 @@ pub struct Builder {
     drift: Drift,
     timescale: Timescale,
     counter: CounterChoice,
+    vm_clock: VmClockChoice,
     exchange: ExchangeSettings,
     poll: Duration,
     adapts: bool,
@@ -82,6 +84,7 @@ impl Builder {
             drift: Drift::default(),
             timescale: Timescale::Utc,
             counter: CounterChoice::Auto,
+            vm_clock: VmClockChoice::Auto,
             exchange: ExchangeSettings::default(),
             poll: Duration::from_secs(16),
             adapts: true,
@@ -173,6 +176,23 @@ impl Builder {
     #[must_use]
     pub fn counter(mut self, choice: CounterChoice) -> Builder {
         self.counter = choice;
+        self
+    }
+
+    /// The VM clock device that tells when this virtual machine was moved to another host, restored from a snapshot or copied. By default
+    /// `/dev/vmclock0`, if there is one and this process may read it (often only root may: the
+    /// [`status`](SureClock::status) says whether it is read). With it no reading of after such an event is ever answered by what was
+    /// known before; without it the next answers show it, and until then an interval may be wrong. It costs a reading two loads.
+    ///
+    /// A pause after which the machine goes on where it was is no disruption if its counter ran on, and not announced if it did not, unless
+    /// the hypervisor says so: that is the hypervisor's to tell.
+    ///
+    /// # Source
+    ///
+    /// UAPI.13, VMClock 1.0. Linux has a driver for it since 6.13.
+    #[must_use]
+    pub fn vm_clock(mut self, choice: VmClockChoice) -> Builder {
+        self.vm_clock = choice;
         self
     }
 
@@ -327,7 +347,7 @@ impl Builder {
     ///
     /// [`BuildError`], before anything is sent.
     pub fn start(self) -> Result<SureClock, BuildError> {
-        let counter = Counter::choose(self.counter).map_err(|why| BuildError::CounterUnavailable { why })?;
+        let counter = self.choose_counter()?;
         let check_interval = self.check_interval;
         let (shared, machine, plans) = self.assemble(counter)?;
         let counter = shared.counter.clone();
@@ -346,7 +366,7 @@ impl Builder {
         if let Some(source) = self.sources.iter().find(|source| matches!(source.kind, Kind::Custom(_))) {
             return Err(BuildError::NeedsThread { name: source.name.clone() });
         }
-        let counter = Counter::choose(self.counter).map_err(|why| BuildError::CounterUnavailable { why })?;
+        let counter = self.choose_counter()?;
         let (clock, machine) = self.machine_over(counter.clone())?;
         Ok((clock, OwnLoop::new(machine, counter)))
     }
@@ -416,6 +436,7 @@ impl Builder {
             counter: counter.id(),
             incarnation: Arc::clone(counter.incarnation()),
             counter_description: Arc::clone(counter.describe()),
+            vm_clock: counter.vm_clock().clone(),
             tick: counter.tick(),
             tick_at_first: counter.tick(),
             rate,
@@ -448,6 +469,12 @@ impl Builder {
             shared.mark = Some(mark);
         }
         Ok((shared, machine, plans))
+    }
+
+    fn choose_counter(&self) -> Result<Counter, BuildError> {
+        let vm_clock = VmClock::open(&self.vm_clock)
+            .map_err(|(path, problem)| BuildError::VmClock { path: path.display().to_string(), problem })?;
+        Counter::choose(self.counter, vm_clock).map_err(|why| BuildError::CounterUnavailable { why })
     }
 
     fn check_settings(&self) -> Result<(), BuildError> {

@@ -34,9 +34,10 @@
 //! 2. A suspended machine is noticed, where its system tells of it (*Platforms*), up to `check_interval` (100 ms of running time) late, at once with [`Builder::suspend_check`]. A
 //!    hardware counter that jumps or changes its rate is noticed as soon where CLOCK_MONOTONIC_RAW is another clock; where the
 //!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
-//!    or at the next exchange that contradicts what was published. A suspend shorter than the platform
-//!    measures, a migrated, paused or restored virtual machine only at the next exchange that contradicts what was published.
-//!    Until then an interval may be off: behind true time, and where a rate is learned for longer, since the pause is taken for a part of
+//!    or at the next exchange that contradicts what was published. A virtual machine that is moved to another
+//!    host, restored or copied: at once, where there is a VM clock device ([`Builder::vm_clock`]). A suspend shorter than the platform
+//!    measures, a move without such a device, a pause of a virtual machine whose counter stands still: only at the next exchange that
+//!    contradicts what was published. Until then an interval may be off: behind true time, and where a rate is learned for longer, since the pause is taken for a part of
 //!    the rate as long as it is in its base; and a pause smaller than the uncertainty may never be noticed. Pauses that come again and again, each
 //!    unnoticed, are learned as a rate, and when they stop `earliest` runs ahead: machines that are paused on schedule take [`Drift::fixed_ppm`]. Only a
 //!    fence at the resource makes that harmless.
@@ -147,7 +148,7 @@ pub use clock::SureClock;
 pub use commit::{
     CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, MarkFileError, Past, Unconfirmed, WaitError,
 };
-pub use counter::CounterChoice;
+pub use counter::{CounterChoice, ExpectedDisruption, VmClockChoice, VmClockError, VmClockStatus};
 pub use hybrid::{AheadOfTime, HybridClock, ReceiveError, StampError};
 pub use leadership::{Acquired, Leadership, LeadershipError, LeaseStore};
 pub use lease::{

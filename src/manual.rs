@@ -139,6 +139,7 @@ pub(crate) fn status(clock: &SureClock) -> Status {
         rate_bound_ppb: 0,
         learned_rate: None,
         leap_second: None,
+        vm_clock: clock.shared().counter.vm_clock().status(),
         counter_margin: Duration::ZERO,
         counts: Counts::default(),
         sources: Vec::new(),

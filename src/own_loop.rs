@@ -16,7 +16,7 @@ use std::time::Duration;
 ///
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
-/// must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
+/// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
 #[derive(Debug)]
 pub struct OwnLoop {
     machine: Arc<SharedMachine>,

@@ -5,16 +5,34 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use sureclock::{Facts, OwnLoop, SureClock};
+use sureclock::{BuildError, Facts, OwnLoop, SureClock, VmClockChoice};
 
 /// A clock over the machine's own counter and a loop that can publish 1000 times a second: ten sources, each asked every 10 ms and
 /// answered at once with the OS clock.
 pub(crate) fn clock() -> (SureClock, OwnLoop) {
+    clock_beside(VmClockChoice::Off).expect("a clock")
+}
+
+/// The same with a VM clock device, here a file of its layout; `None` on platforms where none is read.
+pub(crate) fn clock_with_a_vm_clock() -> Option<(SureClock, OwnLoop)> {
+    let path = std::env::temp_dir().join(format!("sureclock-bench-vmclock-{}", std::process::id()));
+    let mut page = [0; 4096];
+    page[..4].copy_from_slice(b"VCLK");
+    // Its size and its version.
+    (page[5], page[8]) = (16, 1);
+    std::fs::write(&path, page).expect("written");
+    let clock = clock_beside(VmClockChoice::Device(path.clone()));
+    // It stays mapped.
+    std::fs::remove_file(path).expect("removed");
+    clock.ok()
+}
+
+fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildError> {
     let builder = (1..=10).fold(SureClock::builder(), |builder, port| builder.ntp(format!("127.0.0.1:{port}")));
-    let (clock, own_loop) = builder.poll_interval(Duration::from_millis(10)).own_loop().expect("a clock");
+    let (clock, own_loop) = builder.poll_interval(Duration::from_millis(10)).vm_clock(vm_clock).own_loop()?;
     answer(&clock, &own_loop);
     clock.now().expect("synchronized");
-    (clock, own_loop)
+    Ok((clock, own_loop))
 }
 
 /// Answers what is due.

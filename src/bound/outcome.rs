@@ -97,9 +97,9 @@ pub enum DisruptionReason {
     /// had been told by then did not allow for it. One source is enough, also one that lies.
     #[error("a leap second was announced too late")]
     LeapSecond,
-    /// The machine was restored from a snapshot or migrated: a marker said so. Nothing in the library reads one yet; a program
-    /// that does says it with [`OwnLoop::disrupt`](crate::OwnLoop::disrupt).
-    #[error("the machine was restored or migrated")]
+    /// The virtual machine was moved to another host, restored from a snapshot or copied: its VM clock device said so
+    /// ([`Builder::vm_clock`](crate::Builder::vm_clock)), or a program did with [`OwnLoop::disrupt`](crate::OwnLoop::disrupt).
+    #[error("the virtual machine was moved, restored or copied")]
     Restored,
     /// The test in charge of a manual clock said so.
     #[error("disrupted by hand")]

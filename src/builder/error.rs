@@ -1,6 +1,7 @@
 //! `BuildError`: why no clock was built.
 
 use crate::commit::MarkFileError;
+use crate::counter::VmClockError;
 use crate::time::Timescale;
 
 /// Why no clock was built. Nothing has been started.
@@ -53,6 +54,14 @@ pub enum BuildError {
     CounterUnavailable {
         /// What is missing.
         why: &'static str,
+    },
+    /// The device of [`Builder::vm_clock`](crate::Builder::vm_clock) cannot be read.
+    #[error("the VM clock {path}: {problem}")]
+    VmClock {
+        /// The device.
+        path: String,
+        /// What is wrong.
+        problem: VmClockError,
     },
     /// `domain` was called before any source, or a domain was trusted that no source is in.
     #[error("no source is in the domain {domain:?}")]

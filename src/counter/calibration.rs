@@ -89,6 +89,11 @@ impl Calibration {
         self.to_fit = if self.to_fit > 0 { PAIRS_TO_FIT } else { 0 };
     }
 
+    /// The machine was moved before `pair`: nothing that was known of the counter counts any more. As after [`Parted`].
+    pub(crate) fn distrust(&mut self, pair: Pair) {
+        (self.first, self.last, self.to_fit) = (pair, pair, PAIRS_TO_FIT);
+    }
+
     /// Another pair, later than the others.
     ///
     /// # Errors
@@ -105,7 +110,7 @@ impl Calibration {
             None => Some(self.tick),
         });
         let Some(Some(tick)) = narrowed else {
-            (self.first, self.last, self.to_fit) = (pair, pair, PAIRS_TO_FIT);
+            self.distrust(pair);
             return Err(Parted);
         };
         if self.to_fit > 0 && !self.is_far_from_last(pair) {

@@ -3,7 +3,11 @@
 //! A system that has two clocks of one rate of which one stands still in a suspend says by their difference how long it was suspended: it
 //! changes at a suspend and at nothing else (`os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
 //! systems, the interrupt time less the unbiased one on Windows). Elsewhere nothing is seen. A suspend shorter than the platform can measure (a second where only the
-//! battery clock runs meanwhile) is not seen, nor is a pause of a whole virtual machine: *Not guaranteed*.
+//! battery clock runs meanwhile) is not seen: *Not guaranteed*.
+//!
+//! A virtual machine that was moved to another host, restored or copied hears it from its VM clock device (`vm_clock`), where it has one;
+//! without one nothing is seen here. After a move nothing is known of the hardware counter: it is calibrated anew, and its cores are
+//! compared anew, before it is used again.
 //!
 //! The hardware counter is compared with CLOCK_MONOTONIC_RAW: a jump, a step back or another rate of one of them shows, as far as it
 //! is larger than what the pairs leave open, some hundreds of nanoseconds. But where the kernel makes RAW out of this very counter, RAW
@@ -12,10 +16,12 @@
 
 use super::calibration::{Calibration, Pair};
 use super::hardware;
-use super::{Counter, Incarnation, Kind, ManualCounter, os};
+use super::vm_clock::{Marked, Marker};
+use super::{Counter, Incarnation, Kind, ManualCounter, VmClock, os};
 use crate::time::TickBounds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 /// What is known of the clocks beside the counter, and what has changed since.
 #[derive(Debug)]
@@ -31,10 +37,17 @@ pub(crate) struct Continuity {
     watches_clock_source: bool,
     /// What RAW is made of, where its rate may be learned.
     raw_source: Option<String>,
-    /// At the last look the counter fitted to RAW, and the kernel kept time by it; and both.
+    /// At the last look the counter fitted to RAW, the kernel kept time by it, and the cores were compared on this host; and all of it.
     even: bool,
     clock_source: bool,
+    cores: bool,
     usable: bool,
+    vm_clock: VmClock,
+    /// What its device said at the last look.
+    marked: Option<Marked>,
+    /// What two cores may be apart by, and when they were last compared.
+    margin: u64,
+    last_compared: Option<Instant>,
 }
 
 /// How closely to look.
@@ -55,6 +68,8 @@ pub(crate) enum Break {
     Jumped,
     /// The kernel does not keep time by it any more.
     ClockSource,
+    /// The hypervisor has moved, restored or copied the machine; no reader has answered from a reading of after that.
+    Restored,
 }
 
 /// What a look has shown.
@@ -118,7 +133,13 @@ impl Continuity {
             raw_source: counter.clock_source.clone(),
             even: true,
             clock_source: true,
+            cores: true,
             usable: true,
+            // What was noted when it was opened, not what it says now: the counter was measured in between.
+            marked: counter.vm_clock.marker().map(Marker::at_first),
+            vm_clock: counter.vm_clock.clone(),
+            margin: counter.margin,
+            last_compared: None,
         }
     }
 
@@ -130,12 +151,17 @@ impl Continuity {
     /// What has changed since the last look. Readers learn of it with [`noted`](Continuity::noted).
     pub(crate) fn look(&mut self, look: Look) -> Seen {
         let mut seen = Seen::default();
+        // First: what is read below is from after what it tells of.
+        let restored = self.was_restored();
         if let Some(calibration) = &mut self.calibration {
             // Before the pair: it is not from before the disruption that this number tells of.
             let incarnation = self.incarnation.get();
             let pair = self.clocks.pair();
             let known = calibration.tick();
-            if incarnation == self.calibrated_in {
+            if restored {
+                calibration.distrust(pair);
+                (self.even, self.cores, self.last_compared) = (false, false, None);
+            } else if incarnation == self.calibrated_in {
                 self.even = calibration.add(pair).is_ok();
             } else {
                 self.calibrated_in = incarnation;
@@ -155,10 +181,10 @@ impl Continuity {
                 (self.raw_source, seen.broken) = (source, Some(Break::ClockSource));
             }
         }
-        let usable = self.even && self.clock_source;
+        let usable = self.even && self.clock_source && self.cores;
         if usable != self.usable {
             (self.usable, seen.usable) = (usable, Some(usable));
-            let reason = if self.even { Break::ClockSource } else { Break::Jumped };
+            let reason = if self.even && self.cores { Break::ClockSource } else { Break::Jumped };
             seen.broken = (!usable).then_some(reason);
         }
         let new = self.clocks.suspended_ns();
@@ -172,17 +198,66 @@ impl Continuity {
             // What a slow first look left open is not left open to the readers, either.
             self.suspends.note(self.suspended_ns.1);
         }
+        if restored {
+            seen.broken = Some(Break::Restored);
+        }
         seen
+    }
+
+    /// Whether the VM clock device says something else than at the last look. In the middle of an update it says nothing yet.
+    fn was_restored(&mut self) -> bool {
+        let Some(marked) = self.vm_clock.marker().and_then(Marker::marked) else { return false };
+        self.marked.replace(marked).is_some_and(|before| before != marked)
+    }
+
+    /// The margin that the cores have to be within on this host, if they are to be compared now. It takes a while, so not under a lock.
+    pub(crate) fn comparison_due(&mut self) -> Option<Comparison> {
+        let lately = self.last_compared.is_some_and(|at| at.elapsed() < BETWEEN_COMPARISONS);
+        if self.cores || lately {
+            return None;
+        }
+        let marked = self.marked;
+        Some(Comparison { clocks: self.clocks.clone(), margin: self.margin, marked })
+    }
+
+    /// The cores have been compared.
+    pub(crate) fn compared(&mut self, comparison: &Comparison, are_within: bool) {
+        self.last_compared = Some(Instant::now());
+        // Unless the machine was moved once more meanwhile.
+        self.cores |= are_within && comparison.marked == self.marked;
     }
 
     /// What was seen has been published.
     pub(crate) fn noted(&mut self, seen: Seen) {
         self.suspends.note(self.suspended_ns.1);
+        if let (Some(marker), Some(marked)) = (self.vm_clock.marker(), self.marked) {
+            marker.note(marked);
+        }
         let incarnation = self.incarnation.get();
-        if seen.broken == Some(Break::Jumped) && incarnation == self.calibrated_in.wrapping_add(1) {
+        if matches!(seen.broken, Some(Break::Jumped | Break::Restored))
+            && incarnation == self.calibrated_in.wrapping_add(1)
+        {
             // The pair that showed it is from after it: no need to begin once more. Unless something else has disrupted the
             // clock since that pair was taken.
             self.calibrated_in = incarnation;
+        }
+    }
+}
+
+/// The counters of the cores are to be compared.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    clocks: Clocks,
+    margin: u64,
+    marked: Option<Marked>,
+}
+
+impl Comparison {
+    /// Whether they are within the margin. Takes half a second at most.
+    pub(crate) fn make(&self) -> bool {
+        match &self.clocks {
+            Clocks::Manual(_) => true,
+            Clocks::Os => hardware::cores_are_within(self.margin),
         }
     }
 }
@@ -214,6 +289,9 @@ impl Clocks {
     }
 }
 
+/// A machine on which they are further apart, or that is too busy, is not measured all the time.
+const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +300,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn a_machine_that_ran_on_is_never_called_otherwise() {
-        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
+        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         for look in 0..3_000 {
             let seen = continuity.look(if look % 100 == 0 { Look::All } else { Look::Clocks });
             assert_eq!((seen.broken, seen.usable), (None, None));
@@ -249,7 +327,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn a_suspend_that_the_os_knows_is_seen_once() {
-        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
+        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the last look had been before a suspend of one second.
         continuity.suspended_ns.0 -= 1_000_000_000;
         continuity.suspended_ns.1 -= 1_000_000_000;
@@ -265,7 +343,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
-        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto).unwrap());
+        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the thread had been held up for 2 s between the two readings of MONOTONIC.
         continuity.suspended_ns.1 += 2_000_000_000;
         continuity.noted(Seen::default());
@@ -308,6 +386,69 @@ mod tests {
         assert_eq!(continuity.look(Look::Clocks).usable, None);
         pass(100, 250_000_000);
         assert_eq!(continuity.look(Look::Clocks).usable, Some(true));
+    }
+
+    /// Lets `ms` pass on a counter of 2.5 GHz.
+    #[cfg(feature = "sim")]
+    fn pass(manual: &ManualCounter, ms: u64) {
+        manual.set_raw_ns(manual.raw_ns() + ms * 1_000_000);
+        manual.set(manual.shown() + ms * 2_500_000);
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn after_a_move_the_counter_is_used_when_its_cores_and_its_tick_are_known_again() {
+        let (manual, _) = watched();
+        let counter = Counter::manual(Arc::clone(&manual)).with_vm_clock();
+        let tick = TickBounds { least_2_40: (2 << 40) / 5 - 1_000, most_2_40: (2 << 40) / 5 + 1_000 };
+        let mut continuity = Continuity::of(&counter.with_second_clock(tick));
+        pass(&manual, 100);
+        assert_eq!(continuity.look(Look::All).broken, None);
+        assert!(continuity.comparison_due().is_none());
+        manual.mark(true, false);
+        let seen = continuity.look(Look::Clocks);
+        assert_eq!((seen.broken, seen.usable), (Some(Break::Restored), Some(false)));
+        assert!(continuity.vm_clock.unnoted(), "by readers until it is published");
+        continuity.noted(seen);
+        assert!(!continuity.vm_clock.unnoted());
+        let first = continuity.comparison_due().unwrap();
+        continuity.compared(&first, false);
+        assert!(continuity.comparison_due().is_none(), "not at once");
+        for _ in 0..4 {
+            pass(&manual, 100);
+            assert_eq!(continuity.look(Look::All).usable, None, "the tick alone is not enough");
+        }
+        // Moved again while the cores were compared: that was of another host.
+        continuity.last_compared = None;
+        let second = continuity.comparison_due().unwrap();
+        manual.mark(true, false);
+        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Restored));
+        continuity.compared(&second, true);
+        continuity.last_compared = None;
+        let third = continuity.comparison_due().unwrap();
+        assert!(third.make());
+        continuity.compared(&third, true);
+        assert!(continuity.comparison_due().is_none());
+        let usable: Vec<_> = (0..4)
+            .map(|_| {
+                pass(&manual, 100);
+                continuity.look(Look::Clocks).usable
+            })
+            .collect();
+        assert_eq!(usable, [None, Some(true), None, None], "the cores alone are not enough");
+    }
+
+    #[test]
+    fn a_copy_is_a_disruption_that_readers_need_not_look_for() {
+        let manual = ManualCounter::new(0);
+        let mut continuity = Continuity::of(&Counter::manual(Arc::clone(&manual)).with_vm_clock());
+        manual.mark(false, true);
+        assert!(!continuity.vm_clock.unnoted());
+        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Restored));
+        assert_eq!(continuity.look(Look::Clocks).broken, None);
+        let mut without = Continuity::of(&Counter::manual(Arc::clone(&manual)));
+        manual.mark(true, true);
+        assert_eq!(without.look(Look::All).broken, None, "the twin: no device");
     }
 
     #[cfg(feature = "sim")]

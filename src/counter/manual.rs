@@ -14,6 +14,11 @@ pub(crate) struct ManualCounter {
     raw_ns: AtomicU64,
     /// Whether the kernel would keep time by this counter.
     clock_source: AtomicBool,
+    /// What a VM clock device would show.
+    #[cfg(any(test, feature = "sim"))]
+    vm_marker: AtomicU64,
+    #[cfg(any(test, feature = "sim"))]
+    vm_generation: AtomicU64,
     #[cfg(feature = "sim")]
     watch: watch::Watch,
 }
@@ -26,6 +31,10 @@ impl ManualCounter {
             suspended_ns: AtomicU64::new(0),
             raw_ns: AtomicU64::new(0),
             clock_source: AtomicBool::new(true),
+            #[cfg(any(test, feature = "sim"))]
+            vm_marker: AtomicU64::new(0),
+            #[cfg(any(test, feature = "sim"))]
+            vm_generation: AtomicU64::new(0),
             #[cfg(feature = "sim")]
             watch: watch::Watch::default(),
         })
@@ -68,6 +77,23 @@ impl ManualCounter {
 
     pub(crate) fn is_clock_source(&self) -> bool {
         self.clock_source.load(Ordering::Acquire)
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn vm_marker(&self) -> u64 {
+        self.vm_marker.load(Ordering::Acquire)
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn vm_generation(&self) -> u64 {
+        self.vm_generation.load(Ordering::Acquire)
+    }
+
+    /// The hypervisor has moved the machine, or restored it; or copied it while its counter ran on.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn mark(&self, disrupted: bool, copied: bool) {
+        self.vm_marker.store(self.vm_marker() + u64::from(disrupted), Ordering::Release);
+        self.vm_generation.store(self.vm_generation() + u64::from(copied), Ordering::Release);
     }
 
     #[cfg(feature = "sim")]

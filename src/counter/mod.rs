@@ -11,7 +11,7 @@
 //! | manual | tests and simulated worlds | as declared | 1 tick and the declared skew |
 //!
 //! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `os` asks the operating
-//! system, `nominal` turns its answers into bounds, `continuity` watches that the counter runs on.
+//! system, `nominal` turns its answers into bounds, `continuity` watches that the counter runs on, `vm_clock` hears it from the hypervisor.
 
 mod calibration;
 mod continuity;
@@ -25,11 +25,14 @@ mod incarnation;
 mod manual;
 mod nominal;
 mod os;
+mod vm_clock;
 
 pub(crate) use continuity::{Break, Continuity, Look, Seen, Suspends};
 pub(crate) use fork::ProcessMark;
 pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;
+pub(crate) use vm_clock::VmClock;
+pub use vm_clock::{ExpectedDisruption, VmClockChoice, VmClockError, VmClockStatus};
 
 use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, WallTime};
 use calibration::Calibration;
@@ -74,6 +77,8 @@ pub(crate) struct Counter {
     watched: Option<(Calibration, bool)>,
     /// What the kernel made CLOCK_MONOTONIC_RAW out of at the start, where that is what is read.
     clock_source: Option<String>,
+    /// Who tells of moves and restores of a virtual machine.
+    vm_clock: VmClock,
 }
 
 #[derive(Clone, Debug)]
@@ -85,15 +90,20 @@ enum Kind {
 }
 
 impl Counter {
-    /// The counter of `choice`.
+    /// The counter of `choice`. What is measured of it is measured after `vm_clock` was opened, so a move meanwhile will be seen.
     ///
     /// # Errors
     ///
     /// Why this machine has none such.
-    pub(crate) fn choose(choice: CounterChoice) -> Result<Counter, &'static str> {
+    pub(crate) fn choose(choice: CounterChoice, vm_clock: VmClock) -> Result<Counter, &'static str> {
+        let may_move = vm_clock.marker().is_some();
+        Ok(Counter { vm_clock, ..Counter::measure(choice, may_move)? })
+    }
+
+    fn measure(choice: CounterChoice, may_move: bool) -> Result<Counter, &'static str> {
         match choice {
             CounterChoice::Auto => {
-                let why = match Counter::hardware(false) {
+                let why = match Counter::hardware(false, may_move) {
                     Ok(counter) => return Ok(counter),
                     Err(why) => why,
                 };
@@ -101,15 +111,15 @@ impl Counter {
                 let description = format!("{} (not the hardware counter: {why})", counter.description).into();
                 Ok(Counter { description, ..counter })
             }
-            CounterChoice::Hardware => Counter::hardware(true),
+            CounterChoice::Hardware => Counter::hardware(true, may_move),
             CounterChoice::Raw => Counter::raw(),
             CounterChoice::OsMonotonic => Counter::os_monotonic(),
         }
     }
 
-    fn hardware(forced: bool) -> Result<Counter, &'static str> {
+    fn hardware(forced: bool, may_move: bool) -> Result<Counter, &'static str> {
         // RAW's own steps matter where it comes from another clock.
-        let certificate = hardware::certify(forced, Counter::raw()?.margin)?;
+        let certificate = hardware::certify(forced, Counter::raw()?.margin, may_move)?;
         let known = certificate.calibration;
         let (scale, description) = (known.tick().middle(), certificate.to_string().into());
         let counter = Counter::over(Kind::Hardware, scale, RAW_RATE_ERROR_PPB, certificate.margin, description);
@@ -150,6 +160,7 @@ impl Counter {
             description,
             watched: None,
             clock_source: None,
+            vm_clock: VmClock::none("nothing tells of moves"),
         }
     }
 
@@ -177,6 +188,13 @@ impl Counter {
         let Kind::Manual(manual) = &self.kind else { return self };
         let known = Calibration::known(tick, manual.pair(), self.margin);
         Counter { tick, watched: Some((known, true)), ..self }
+    }
+
+    /// The same with a VM clock device, which the simulated world writes.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn with_vm_clock(self) -> Counter {
+        let Kind::Manual(manual) = &self.kind else { return self };
+        Counter { vm_clock: VmClock::manual(Arc::clone(manual)), ..self }
     }
 
     /// One reading, in ticks. Ordered after earlier loads where an instruction or the vDSO does so by itself: not on aarch64 with the
@@ -235,6 +253,12 @@ impl Counter {
     #[cfg(feature = "sim")]
     pub(crate) fn reading_of(&self, ticks: u64) -> MonotonicTime {
         MonotonicTime::new(self.id, self.incarnation.get(), ticks)
+    }
+
+    /// The VM clock device of this machine.
+    #[inline]
+    pub(crate) fn vm_clock(&self) -> &VmClock {
+        &self.vm_clock
     }
 
     /// How many disruptions the clock has had.
@@ -345,7 +369,7 @@ mod tests {
             if choice == CounterChoice::Raw && os::raw().is_err() {
                 continue;
             }
-            let counter = Counter::choose(choice).unwrap();
+            let counter = Counter::choose(choice, VmClock::none("")).unwrap();
             let (a, b) = (counter.read(), counter.read());
             assert!(a.ticks() <= b.ticks() && a.counter() == b.counter());
             // Of the hardware counter it is what was measured.
@@ -353,7 +377,8 @@ mod tests {
             assert!(counter.margin() >= 1 && counter.scale().duration(counter.margin()).as_nanos() >= least);
             assert!(counter.ticks() > counter.margin(), "no reading is within a margin of the origin");
         }
-        let (a, b) = (Counter::choose(CounterChoice::Auto).unwrap(), Counter::choose(CounterChoice::Auto).unwrap());
+        let choose = || Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap();
+        let (a, b) = (choose(), choose());
         assert_ne!(a.id(), b.id(), "the readings of two clocks are two things: each knows of its own disruptions");
     }
 

@@ -16,7 +16,7 @@ impl fmt::Display for Certificate {
     }
 }
 
-pub(super) fn certify(_forced: bool, _raw_step_ns: u64) -> Result<Certificate, &'static str> {
+pub(super) fn certify(_forced: bool, _raw_step_ns: u64, _may_move: bool) -> Result<Certificate, &'static str> {
     Err(NONE)
 }
 
@@ -30,6 +30,10 @@ pub(super) fn ticks_unordered() -> u64 {
 
 pub(super) fn is_clock_source() -> Option<bool> {
     None
+}
+
+pub(super) fn cores_are_within(_margin: u64) -> bool {
+    false
 }
 
 pub(super) fn pair() -> Pair {

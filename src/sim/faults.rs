@@ -61,7 +61,27 @@ impl World {
         inner.wake_host(host, at);
     }
 
-    /// A marker (a VM clock device, say) has told the program that drives the clock of a restore or a migration: what
+    /// Moves the virtual machine of a clock to another host, or restores it from a snapshot, which takes `length`: it stands still, its
+    /// counter shows `ticks` more afterwards than if it had only been paused (but not less than zero), and its
+    /// [VM clock device](crate::sim::Host::vm_clock), if it has one, says so before anything runs in it again. Do not read the clock
+    /// meanwhile.
+    pub fn move_machine(&mut self, clock: &SureClock, length: Duration, ticks: i64) {
+        self.stand_still(clock, length, "is moved");
+        self.jump_counter(clock, ticks);
+        let host = self.host_of(clock);
+        self.inner.lock().hosts[host].manual.mark(true, false);
+    }
+
+    /// Copies the virtual machine of a clock while it runs: its counter runs on, and its VM clock device says that there is another one. The
+    /// other one is not in this world.
+    pub fn copy_machine(&mut self, clock: &SureClock) {
+        let host = self.host_of(clock);
+        let mut inner = self.inner.lock();
+        inner.did(Some(host), || "the machine is copied".into());
+        inner.hosts[host].manual.mark(false, true);
+    }
+
+    /// A marker has told the program that drives the clock of a restore or a migration: what
     /// [`OwnLoop::disrupt`](crate::OwnLoop::disrupt) does.
     pub fn report_restore(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);

@@ -37,6 +37,7 @@ pub struct Host {
     skew_ticks: u32,
     granularity: (u32, u32),
     calibrated: Option<(u32, i32)>,
+    vm_clock: bool,
     starts_at: u64,
     asks: Option<Vec<(String, Option<String>)>>,
     pub(super) stalls: Stalls,
@@ -63,6 +64,7 @@ impl Host {
             skew_ticks: 0,
             granularity: (1, 1),
             calibrated: None,
+            vm_clock: false,
             // An hour of uptime.
             starts_at: 3_600_000_000_000,
             asks: None,
@@ -130,6 +132,13 @@ impl Host {
         Host { calibrated: Some((within_ppb, off_ppb)), ..self }
     }
 
+    /// It is a virtual machine with a VM clock device, which tells when it is [moved](crate::sim::World::move_machine) or
+    /// [copied](crate::sim::World::copy_machine).
+    #[must_use]
+    pub fn vm_clock(self) -> Host {
+        Host { vm_clock: true, ..self }
+    }
+
     /// Asks this server, too; without such a call all servers of the world.
     #[must_use]
     pub fn asks(mut self, server: impl Into<String>) -> Host {
@@ -163,13 +172,14 @@ impl Host {
         let tick_ps = (u128::from(self.scale.ns_per_tick_2_40) * 1000) >> 40;
         format!(
             "is a machine with a tick of {tick_ps} ps, wrong by {} ppb of {} declared, cores {} ticks apart, steps of {} ticks of {} \
-             declared, calibrated {:?}; it runs by {:?}",
+             declared, calibrated {:?}, a VM clock: {}; it runs by {:?}",
             self.nominal_error_ppb,
             self.declared_error_ppb,
             self.skew_ticks,
             self.granularity.0,
             self.granularity.1,
             self.calibrated,
+            self.vm_clock,
             self.oscillator
         )
     }
@@ -189,6 +199,11 @@ impl Host {
     }
 
     pub(super) fn counter(&self) -> (Arc<ManualCounter>, Counter) {
+        let (manual, counter) = self.counter_alone();
+        (manual, if self.vm_clock { counter.with_vm_clock() } else { counter })
+    }
+
+    fn counter_alone(&self) -> (Arc<ManualCounter>, Counter) {
         let manual = ManualCounter::new(self.starts_at);
         let margin = u64::from(self.granularity.1) + u64::from(self.skew_ticks);
         let Some((within, off)) = self.calibrated else {
@@ -256,6 +271,8 @@ pub(super) struct Told {
     pub(super) synchronized: Option<bool>,
     /// A reading of before, with true time at it.
     pub(super) reading: Option<(MonotonicTime, Moment)>,
+    /// Two such, for the time between them to be asked again later.
+    pub(super) pair: Option<[(MonotonicTime, Moment); 2]>,
     /// A timestamp that `after` called past.
     pub(super) past_ns: Option<i64>,
     /// A deadline that has been asked before.

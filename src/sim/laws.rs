@@ -187,13 +187,21 @@ impl World {
                 Err(AtError::BeforeEpoch) => inner.hosts[host].told.reading = None,
                 Err(_) => {}
             }
-            if let Some(elapsed) = clock.elapsed(then, reading) {
+            let pair = inner.hosts[host].told.pair;
+            // Once more what was asked before: what is known of the two readings may have changed since.
+            for [(then, began), (later, ended)] in [Some([(then, moment), (reading, now)]), pair].into_iter().flatten()
+            {
+                let Some(elapsed) = clock.elapsed(then, later) else { continue };
                 let (least, most) = (Moment::of(elapsed.at_least), Moment::of(elapsed.at_most));
-                let passed = now - moment;
+                let passed = ended - began;
                 if passed < least || most < passed {
                     let what = || format!("{elapsed:?} for {:?}", passed.length());
                     return Err(inner.violation(Law::ElapsedIsBounded, what));
                 }
+            }
+            // By chance, but not by the dice: who looks must not change the world.
+            if pair.is_none() || now.0 % 10 == 0 {
+                inner.hosts[host].told.pair = Some([(then, moment), (reading, now)]);
             }
         }
         if inner.hosts[host].told.reading.is_none() || inner.dice.chance_ppm(100_000) {
@@ -211,7 +219,7 @@ impl World {
         let (now, incarnation) = (inner.now, inner.hosts[host].counter.incarnation().get());
         let told = &mut inner.hosts[host].told;
         told.incarnation = incarnation;
-        (told.excused_since, told.noticed, told.reading) = (Some(now), None, None);
+        (told.excused_since, told.noticed, told.reading, told.pair) = (Some(now), None, None, None);
     }
 
     /// How long after [`excuse`](World::excuse) the clock was next disrupted, and why; `None` if it has not been.
@@ -298,7 +306,8 @@ impl Inner {
         state.told.incarnation = incarnation;
         let reason = state.clock_says();
         if let (Some(since), Some(reason)) = (state.told.excused_since.take(), reason) {
-            (state.told.noticed, state.told.reading) = (Some(((now - since).length(), reason)), None);
+            state.told.noticed = Some(((now - since).length(), reason));
+            (state.told.reading, state.told.pair) = (None, None);
             if reason == DisruptionReason::CounterWentBack {
                 (state.told.earliest_ns, state.told.past_ns) = (None, None);
             }

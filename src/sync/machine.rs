@@ -23,7 +23,7 @@ use crate::bound::params::{News, Params};
 use crate::bound::rate::{Learner, Wander};
 use crate::bound::window::{Ageing, Window};
 use crate::bound::{DisruptionReason, Facts};
-use crate::counter::Incarnation;
+use crate::counter::{Incarnation, VmClock};
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::SourceError;
 use crate::source::ntp::{ExchangeSettings, Rejected};
@@ -69,6 +69,7 @@ pub(crate) struct MachineConfig {
     pub(crate) counter: CounterId,
     pub(crate) incarnation: Arc<Incarnation>,
     pub(crate) counter_description: Arc<str>,
+    pub(crate) vm_clock: VmClock,
     /// What is known of the nominal length of a tick, and the rate bound beside it.
     pub(crate) tick: TickBounds,
     pub(crate) tick_at_first: TickBounds,

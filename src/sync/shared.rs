@@ -28,12 +28,17 @@ impl SharedMachine {
     ///
     /// When this returns, a suspend that was visible at the call has been published as a disruption.
     pub(crate) fn check_continuity(&self, counter: &Counter, look: Look) {
+        if look == Look::All {
+            self.compare_cores();
+        }
         let mut continuity = self.continuity.lock();
         let seen = continuity.look(look);
         if seen != Seen::default() {
             let mut machine = self.lock();
-            if let Some(broken) = seen.broken {
-                machine.disrupt(counter.read(), reason(broken));
+            match seen.broken {
+                Some(Break::Restored) => machine.restored(counter.read()),
+                Some(broken) => machine.disrupt(counter.read(), reason(broken)),
+                None => {}
             }
             // Not usable first, usable last: in between something else may be learned of it.
             if seen.usable == Some(false) {
@@ -49,6 +54,15 @@ impl SharedMachine {
             continuity.noted(seen);
             // The other lock first: dropping the machine wakes tasks, which may look for a suspend themselves.
             drop(continuity);
+        }
+    }
+
+    /// Compares the counters of the cores, if the machine has been moved to other ones. Under no lock: commit waits and leases look, too.
+    fn compare_cores(&self) {
+        let due = self.continuity.lock().comparison_due();
+        if let Some(comparison) = due {
+            let are_within = comparison.make();
+            self.continuity.lock().compared(&comparison, are_within);
         }
     }
 
@@ -74,6 +88,7 @@ fn reason(broken: Break) -> DisruptionReason {
         Break::Suspended => DisruptionReason::Suspended,
         Break::Jumped => DisruptionReason::CounterJumped,
         Break::ClockSource => DisruptionReason::ClockSourceChanged,
+        Break::Restored => DisruptionReason::Restored,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the outside may see of a clock: a plain struct, enough for any metrics crate.
 
 use crate::bound::DisruptionReason;
+use crate::counter::VmClockStatus;
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
 use crate::time::{TimeInterval, Timestamp};
@@ -33,6 +34,8 @@ pub struct Status {
     /// clock is starting or disrupted, and from some
     /// seconds after it on. Around it the interval is wider, by a second for an insertion or a deletion, by two where both are announced.
     pub leap_second: Option<Timestamp>,
+    /// Whether a VM clock device tells of moves, restores and copies of this virtual machine.
+    pub vm_clock: VmClockStatus,
     /// The margin of the counter: granularity and skew between cores; charged on each side at each use.
     pub counter_margin: Duration,
     /// What has happened so far.

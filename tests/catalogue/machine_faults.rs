@@ -562,6 +562,68 @@ pub(crate) fn restored_without_a_marker(stage: &mut Stage) -> Checked {
     stage.run(10 * S)
 }
 
+/// F5: moved to another host, whose oscillator and counter are others, or restored, and the VM clock device tells: no reading of after it is
+/// answered by what was known before it, in the middle of readings and of the thread's steps.
+pub(crate) fn moved_with_a_vm_clock(stage: &mut Stage) -> Checked {
+    moved(stage, true)
+}
+
+/// Its twin: no device.
+pub(crate) fn moved_without_a_vm_clock(stage: &mut Stage) -> Checked {
+    moved(stage, false)
+}
+
+fn moved(stage: &mut Stage, told: bool) -> Checked {
+    let plain = stage.dice.below(2) == 0;
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let k = i32::try_from(k).unwrap_or(0);
+    if plain {
+        plain_servers(stage);
+    } else {
+        any_servers(stage);
+    }
+    let host = plain_host("east", k.unsigned_abs(), oscillator);
+    let hardware = stage.dice.below(2) == 0;
+    let host = if hardware { calibrated(host, &mut stage.dice) } else { host };
+    let host = if stage.dice.below(4) == 0 { host.stalls(300_000, 50 * MS) } else { host };
+    let host = if stage.dice.below(4) == 0 { host.settings(|builder| builder.suspend_check(true)) } else { host };
+    // The readers look, not only the thread.
+    let host = host.settings(|builder| builder.check_interval(S));
+    stage.clock(if told { host.vm_clock() } else { host });
+    stage.settle()?;
+    for _ in 0..5 {
+        let length = stage.dice.length(Duration::ZERO, 20 * S);
+        stage.run(length)?;
+        let length = *stage.dice.one_of(&[Duration::ZERO, MS, S, 3600 * S]);
+        let ticks = *stage.dice.one_of(&[0, 1_000, -1_000, 1_000_000_000, -500_000_000, 3_600_000_000_000]);
+        let oscillator = Oscillator::steady(*stage.dice.one_of(&[k, -k]));
+        let rate = *stage.dice.one_of(&[0, 50_000, -1_000_000, 50_000_000]);
+        let point = *stage.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
+        let (clock, in_a_reading) = (stage.clocks[0].clone(), stage.dice.below(2) == 0);
+        stage.act(|world, _| {
+            let moved = clock.clone();
+            let move_it = move |world: &mut World| {
+                world.move_machine(&moved, length, ticks);
+                world.replace_oscillator(&moved, oscillator);
+                if hardware {
+                    // By the kernel's clock, of which the length of a tick was learned.
+                    world.change_counter_rate(&moved, rate);
+                }
+                world.advance(length);
+            };
+            if in_a_reading { world.in_next_reading(&clock, point, move_it) } else { move_it(world) }
+        })?;
+    }
+    stage.run(90 * S)?;
+    match stage.now(0) {
+        Err(error) if plain => {
+            let state = stage.clocks[0].status().state;
+            Err(stage.world.violation(Law::Usefulness, || format!("a minute and a half later: {error}, {state:?}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// F10: readings that span the end of publications: every exchange of a second's polls comes in the middle of a reading.
 pub(crate) fn publication_during_a_reading(stage: &mut Stage) -> Checked {
     for name in ["a", "b", "c"] {

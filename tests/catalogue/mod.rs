@@ -161,6 +161,11 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         machine::restored_without_a_marker,
     ),
     with_twin(
+        scenario("F5", "moved-with-a-vm-clock", CERTAIN, machine::moved_with_a_vm_clock),
+        "no device",
+        machine::moved_without_a_vm_clock,
+    ),
+    with_twin(
         scenario("F6", "network-misbehaves", CERTAIN, sources::network_misbehaves),
         "the path to all is forged",
         sources::path_forged,

@@ -12,7 +12,9 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use sureclock::{BuildError, CounterChoice, Drift, NowError, SourceStatus, State, Status, SureClock, Verdict};
+use sureclock::{
+    BuildError, CounterChoice, Drift, NowError, SourceStatus, State, Status, SureClock, Verdict, VmClockChoice,
+};
 
 /// What time is it, with certainty: an interval that contains true time, or an error.
 #[derive(Parser)]
@@ -84,6 +86,9 @@ struct ClockArgs {
     /// Which local counter to read: auto, hardware (tsc, cntvct), raw or os.
     #[arg(long, default_value = "auto", value_parser = parse_counter)]
     counter: CounterChoice,
+    /// The VM clock device that tells of moves and restores of this virtual machine: auto (/dev/vmclock0 if it can be read), off, or a path.
+    #[arg(long, default_value = "auto", value_parser = parse_vm_clock)]
+    vm_clock: VmClockChoice,
 }
 
 fn main() -> ExitCode {
@@ -215,6 +220,7 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
     }
     let domains = format!("{} failure domains, {} may be wrong", status.domains, status.max_faulty);
     writeln!(out, "{domains}; rate bound {} ppb; counter: {}", status.rate_bound_ppb, status.counter)?;
+    writeln!(out, "VM clock: {}", status.vm_clock)?;
     Ok(if synchronized.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -247,8 +253,8 @@ fn start(args: &ClockArgs) -> Result<SureClock, Failure> {
         (None, Some(ppb)) => Drift::learned_ppb(ppb),
         (None, None) => Drift::default(),
     };
-    let builder = builder.max_faulty(faulty).drift(drift).poll_interval(args.poll).counter(args.counter);
-    builder.start().map_err(Failure::Usage)
+    let builder = builder.max_faulty(faulty).drift(drift).poll_interval(args.poll);
+    builder.counter(args.counter).vm_clock(args.vm_clock.clone()).start().map_err(Failure::Usage)
 }
 
 /// The reason, and the reason of each source, on stderr.
@@ -306,6 +312,15 @@ fn parse_length(text: &str) -> Result<Duration, String> {
     };
     let longest = Duration::from_secs(86_400 * 365);
     length.filter(|length| *length <= longest).ok_or_else(|| "not a length as in 100ms or 10s".to_owned())
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a parser of arguments")]
+fn parse_vm_clock(text: &str) -> Result<VmClockChoice, String> {
+    Ok(match text {
+        "auto" => VmClockChoice::Auto,
+        "off" => VmClockChoice::Off,
+        path => VmClockChoice::Device(path.into()),
+    })
 }
 
 fn parse_counter(text: &str) -> Result<CounterChoice, String> {

@@ -26,7 +26,7 @@ use super::calibration::{Calibration, FINE_SLACK_NS, Pair};
 use super::os::os_ns;
 use rustix::time::ClockId;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use trust::Distrust;
 
@@ -53,19 +53,19 @@ impl fmt::Display for Certificate {
         )?;
         f.write_str(" CLOCK_MONOTONIC_RAW")?;
         if trust::is_virtual() {
-            f.write_str("; in a virtual machine: a move to another host may change its rate, and what was learned of it is wrong then until exchanges show it")?;
+            f.write_str("; in a virtual machine")?;
         }
         Ok(())
     }
 }
 
 /// Certifies the counter, or says why not; where `forced`, even if the kernel keeps time by another clock source, in which case RAW
-/// moves in steps of `raw_step_ns` at most.
-pub(super) fn certify(forced: bool, raw_step_ns: u64) -> Result<Certificate, &'static str> {
-    trusted(forced, raw_step_ns).map_err(Distrust::as_str)
+/// moves in steps of `raw_step_ns` at most. Where the machine `may_move`, the margin has room for what is measured on another host.
+pub(super) fn certify(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate, &'static str> {
+    trusted(forced, raw_step_ns, may_move).map_err(Distrust::as_str)
 }
 
-fn trusted(forced: bool, raw_step_ns: u64) -> Result<Certificate, Distrust> {
+fn trusted(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate, Distrust> {
     trust::is_readable()?;
     let is_source = is_clock_source() == Some(true);
     if !forced && !is_source {
@@ -73,34 +73,46 @@ fn trusted(forced: bool, raw_step_ns: u64) -> Result<Certificate, Distrust> {
     }
     // Once, for it takes a while; again if it failed, for the machine may have been busy. Nobody waits for another thread's measuring,
     // which a forked child would do for ever. The tick is measured for each clock: what the counter did before is not its assumption.
-    static MARGIN: OnceLock<u64> = OnceLock::new();
-    let margin = match MARGIN.get() {
-        Some(margin) => *margin,
-        None => *MARGIN.get_or_init({
-            let measured = measure_margin()?;
-            move || measured
-        }),
+    // Relaxed: one number, and each of those stored is a bound.
+    let margin = match MARGIN.load(Ordering::Relaxed) {
+        UNMEASURED => measure_margin()?,
+        margin => margin,
     };
     // Another clock source shows in RAW, with its steps: 100 ns of Hyper-V's, milliseconds of jiffies.
     let slack = if is_source { FINE_SLACK_NS } else { raw_step_ns.saturating_add(FINE_SLACK_NS) };
-    Ok(Certificate { calibration: calibrate(margin, slack)?, margin, forced })
+    let (calibration, margin) = calibrate(margin, if may_move { MOVE_ALLOWANCE } else { Duration::ZERO }, slack)?;
+    Ok(Certificate { calibration, margin, forced })
 }
 
-/// By how much two readings may differ beside what passed between them.
+/// The margin of this process, where it has been measured: the last time, for the machine may have been moved.
+static MARGIN: AtomicU64 = AtomicU64::new(UNMEASURED);
+const UNMEASURED: u64 = u64::MAX;
+
+/// By how much two readings may differ beside what passed between them. Takes a millisecond or so a core, half a second at most.
 fn measure_margin() -> Result<u64, Distrust> {
     let skew = skew::between_cores(|| ticks_after(0)).ok_or(Distrust::Skew)?;
     // With steps of g, cores that show an offset o may be apart by o + g on either side, and a difference of readings says by less
     // than g more or less what passed.
-    Ok(skew.saturating_add(3 * step()))
+    let margin = skew.saturating_add(3 * step()).min(UNMEASURED - 1);
+    MARGIN.store(margin, Ordering::Relaxed);
+    Ok(margin)
 }
 
-/// What two pairs say, a little while apart.
-fn calibrate(margin: u64, slack: u64) -> Result<Calibration, Distrust> {
+/// Whether the counters of the cores are still within a margin, on the host that the machine was moved to; `false` also where it
+/// cannot be measured now.
+pub(super) fn cores_are_within(margin: u64) -> bool {
+    measure_margin().is_ok_and(|measured| measured <= margin)
+}
+
+/// What two pairs say, a little while apart; and the margin with the allowance.
+fn calibrate(margin: u64, allowance: Duration, slack: u64) -> Result<(Calibration, u64), Distrust> {
     let first = pair();
     std::thread::sleep(FIRST_BASE);
     let second = pair();
     // Roughly: the counter against RAW between the two.
     let (ticks, ns) = (second.before.saturating_sub(first.before), second.raw_ns.saturating_sub(first.raw_ns));
+    let allowance = allowance.as_nanos() * u128::from(ticks) / u128::from(ns.max(1));
+    let margin = margin.saturating_add(u64::try_from(allowance).unwrap_or(u64::MAX));
     let apart_ns = u128::from(margin) * u128::from(ns) / u128::from(ticks.max(1));
     if apart_ns > MOST_SKEW.as_nanos() {
         return Err(Distrust::Skew);
@@ -109,7 +121,7 @@ fn calibrate(margin: u64, slack: u64) -> Result<Calibration, Distrust> {
     let tick = calibration.tick();
     let usual = LEAST_TICK_2_40..=MOST_TICK_2_40;
     let is_clock = tick.width_ppb() <= WIDEST_TICK_PPB && usual.contains(&tick.least_2_40);
-    if is_clock { Ok(calibration) } else { Err(Distrust::Calibration) }
+    if is_clock { Ok((calibration, margin)) } else { Err(Distrust::Calibration) }
 }
 
 /// An upper bound of the counter's steps, in ticks: on some processors it counts in tens. No step is seen smaller than it is.
@@ -221,6 +233,9 @@ const LEAST_TICK_2_40: u64 = (1 << 40) / 10;
 const MOST_TICK_2_40: u64 = 1_000_000 << 40;
 /// Cores further apart than this are not kept together by anyone: then the kernel does not use the counter either.
 const MOST_SKEW: Duration = Duration::from_micros(50);
+/// By how much more the cores of another host may be apart, as far as can be measured there. Less: a machine that was moved may never use its counter
+/// again. More: wider intervals for every clock with a VM clock device.
+const MOVE_ALLOWANCE: Duration = Duration::from_micros(1);
 
 #[cfg(test)]
 mod tests {
@@ -228,18 +243,18 @@ mod tests {
 
     #[test]
     fn a_certificate_fits_to_raw_or_says_why_there_is_none() {
-        let certificate = match certify(true, 300) {
+        let certificate = match certify(true, 300, false) {
             Ok(certificate) => certificate,
             Err(why) => return println!("no certificate: {why}"),
         };
         println!("{certificate}");
-        let again = certify(true, 300).unwrap();
+        let again = certify(true, 300, false).unwrap();
         assert_eq!(again.margin, certificate.margin, "measured once");
         assert!(again.calibration.tick().and(certificate.calibration.tick()).is_some(), "both are true");
         let text = certificate.to_string();
         assert!(text.contains(NAME) && text.contains("on request") && text.contains(" ppm"), "{text}");
         // As with jiffies, which say too little in four milliseconds: refused, whatever the processor.
-        assert!(is_clock_source() == Some(true) || certify(true, 4_000_000).is_err());
+        assert!(is_clock_source() == Some(true) || certify(true, 4_000_000, false).is_err());
         let (a, b) = (pair(), pair());
         assert!(a.before <= a.after && a.raw_ns <= b.raw_ns && a.before <= b.after);
     }

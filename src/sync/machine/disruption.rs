@@ -1,6 +1,6 @@
 //! The end of what was published: an assumption was seen to be broken. How a recovery goes is in `accept`.
 
-use super::{Floor, Machine, Phase, events};
+use super::{Floor, LONGEST_SLEEP, Machine, Phase, events};
 use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
 
@@ -9,6 +9,32 @@ impl Machine {
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
         if self.advance(now).is_some() {
             self.enter_disruption(reason);
+        }
+    }
+
+    /// The machine was moved, restored or copied before reading `now`, wherever its counter may show now; and no reader has answered by
+    /// the old parameters since, for each looks at the marker after the counter.
+    ///
+    /// What readers were told was then true at the moment of the disruption at the latest, so it is not above the `latest` of an
+    /// agreement of later facts alone. The old line at `now` would not do: a counter that came back lower makes it too low, one that
+    /// jumped an hour ahead makes it an hour's wait, and a thread that was held up may have published nonsense since, which nobody read.
+    pub(crate) fn restored(&mut self, now: MonotonicTime) {
+        if now.counter() != self.config.counter || matches!(self.phase, Phase::Dead) {
+            return;
+        }
+        let told = match &self.phase {
+            Phase::Running(_) => Some(i64::MIN),
+            // Disrupted before for another reason: what readers were told need not have been true.
+            Phase::Disrupted { floor: Floor::Pending(params), .. } => {
+                let read_on = self.last_now.saturating_add(self.config.scale.ticks(LONGEST_SLEEP));
+                Some(params.earliest_now(read_on).unwrap_or(i64::MIN))
+            }
+            _ => None,
+        };
+        (self.last_now, self.told_until) = (now.ticks(), now.ticks());
+        self.enter_disruption(DisruptionReason::Restored);
+        if let (Some(told), Phase::Disrupted { floor, .. }) = (told, &mut self.phase) {
+            *floor = Floor::FirstLatest { told };
         }
     }
 

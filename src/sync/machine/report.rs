@@ -71,6 +71,7 @@ impl Machine {
             rate_bound_ppb: self.config.ageing.rates.wide().rate_bound_ppb(scale),
             learned_rate: self.learned_rate(ticks),
             leap_second: leap.map(|leap| Timestamp::from_unix_nanos(leap.midnight_ns)),
+            vm_clock: self.config.vm_clock.status(),
             counter_margin: scale.duration(self.config.ageing.margin),
             counts: self.counts,
             sources,
