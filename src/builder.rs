@@ -184,8 +184,8 @@ impl Builder {
     /// [`status`](SureClock::status) says whether it is read). With it no reading of after such an event is ever answered by what was
     /// known before; without it the next answers show it, and until then an interval may be wrong. It costs a reading two loads.
     ///
-    /// A pause after which the machine goes on where it was is no disruption if its counter ran on, and not announced if it did not, unless
-    /// the hypervisor says so: that is the hypervisor's to tell.
+    /// **Assumed of the hypervisor**: it has begun to write a new marker before the machine runs again, and repeats none. A pause of which it
+    /// writes nothing is none to it, and where the counter stood still meanwhile it is seen as without a device.
     ///
     /// # Source
     ///

@@ -71,6 +71,19 @@ fn act(world: &mut World, clock: &SureClock, (n, faulty): (usize, usize), input:
         6 => {
             let _was_disrupted = clock.start_new_epoch();
         }
+        7 => {
+            let (in_a_reading, ticks) = (input.number(1), i64::from(input.number(4) as i32) * 1_000);
+            let moved = clock.clone();
+            let move_it = move |world: &mut World| {
+                world.move_machine(&moved, length, ticks);
+                world.advance(length);
+            };
+            match in_a_reading % 4 {
+                0 => world.in_next_reading(clock, ReadPoint::BeforeCounter, move_it),
+                1 => world.in_next_reading(clock, ReadPoint::AfterCounter, move_it),
+                _ => move_it(world),
+            }
+        }
         _ => world.advance(length),
     }
 }
@@ -87,7 +100,7 @@ fn host(name: &str, input: &mut Input) -> Host {
     };
     let hz = [1_000_000_000, 25_000_000, 3_000_000_000, 1_000][input.number(1) as usize % 4];
     let poll = Duration::from_secs(1 << (input.number(1) % 6));
-    let host = Host::named(name).oscillator(course).counter_hz(hz).settings(move |builder| {
+    let host = Host::named(name).oscillator(course).counter_hz(hz).vm_clock().settings(move |builder| {
         builder.drift(Drift::fixed_ppb(k)).poll_interval(poll).max_uncertainty(Duration::from_secs(3600))
     });
     match input.number(1) % 4 {
