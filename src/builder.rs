@@ -179,13 +179,17 @@ impl Builder {
         self
     }
 
-    /// The VM clock device that tells when this virtual machine was moved to another host, restored from a snapshot or copied. By default
+    /// The VM clock device that tells when this virtual machine was moved to another host or restored from a snapshot, or copied. By default
     /// `/dev/vmclock0`, if there is one and this process may read it (often only root may: the
-    /// [`status`](SureClock::status) says whether it is read). With it no reading of after such an event is ever answered by what was
-    /// known before; without it the next answers show it, and until then an interval may be wrong. It costs a reading two loads.
+    /// [`status`](SureClock::status) says whether it is read). With it no reading of after a move or restore is ever answered by what was
+    /// known before (a copy, whose counter ran on, is seen by every wait and look at a lease, and every [`check_interval`](Builder::check_interval)); without it the next answers show it, and until then an interval may be wrong. It costs a reading two loads.
     ///
     /// **Assumed of the hypervisor**: it has begun to write a new marker before the machine runs again, and repeats none. A pause of which it
-    /// writes nothing is none to it, and where the counter stood still meanwhile it is seen as without a device.
+    /// writes nothing is none to it, and where the counter stood still meanwhile it is seen as without a device. The rate bound (R) has to hold
+    /// on the new host, too, by the frequency that the kernel measured at its start.
+    ///
+    /// Where the hardware counter is read, its cores are compared anew after a move, and its tick; until that has succeeded, on a busy machine with many cores
+    /// after seconds, there is no answer. A reading in the middle of an update waits for its end, 20 ms at most.
     ///
     /// # Source
     ///

@@ -149,7 +149,7 @@ impl SureClock {
     /// synchronization.
     ///
     /// `None` if a reading belongs to another counter, if the clock was disrupted between the two (the counter may not have
-    /// run through; with the hardware counter, or where every reading looks for a suspend, also after the two), while the counter
+    /// run through; with the hardware counter or a VM clock device, or where every reading looks for a suspend, also after the two), while the counter
     /// cannot be trusted, or if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
     #[must_use]
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
@@ -255,7 +255,13 @@ impl SureClock {
     pub fn status(&self) -> Status {
         match &self.inner.source {
             _ if self.inner.shared.forked() => manual::status(self),
-            Source::Synced(machine) => machine.lock().status(self.monotonic()),
+            Source::Synced(machine) => {
+                if self.inner.shared.counter.vm_clock().unnoted() {
+                    // What is published is of before a move, what the counter shows of after it.
+                    machine.check_continuity(&self.inner.shared.counter, Look::Clocks);
+                }
+                machine.lock().status(self.monotonic())
+            }
             Source::Manual => manual::status(self),
         }
     }
@@ -333,6 +339,10 @@ impl LeaseClock for SureClock {
 
     fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         if self.inner.shared.forked() { None } else { self.elapsed(earlier, later) }
+    }
+
+    fn lease_restores(&self) -> u32 {
+        self.inner.shared.counter.incarnation().restores()
     }
 
     fn lease_interval(&self) -> Result<(TimeInterval, u32), NowError> {

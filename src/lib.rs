@@ -35,7 +35,7 @@
 //!    hardware counter that jumps or changes its rate is noticed as soon where CLOCK_MONOTONIC_RAW is another clock; where the
 //!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
 //!    or at the next exchange that contradicts what was published. A virtual machine that is moved to another
-//!    host, restored or copied: at once, where there is a VM clock device ([`Builder::vm_clock`]). A suspend shorter than the platform
+//!    host or restored: at once, where there is a VM clock device ([`Builder::vm_clock`]). A suspend shorter than the platform
 //!    measures, a move without such a device, a pause of a virtual machine whose counter stands still: only at the next exchange that
 //!    contradicts what was published. Until then an interval may be off: behind true time, and where a rate is learned for longer, since the pause is taken for a part of
 //!    the rate as long as it is in its base; and a pause smaller than the uncertainty may never be noticed. Pauses that come again and again, each

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// A clock started by [`Builder::start`](crate::Builder::start) does this in a thread. With
 /// [`Builder::own_loop`](crate::Builder::own_loop) you do it: ask what [`next_ask`](OwnLoop::next_ask) says, report
 /// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
-/// Nothing here blocks. `examples/own_loop.rs` is a whole program.
+/// Nothing here blocks, but for the measuring of some milliseconds after a [move](crate::Builder::vm_clock) of the machine to other cores, in
+/// [`next_ask`](OwnLoop::next_ask). `examples/own_loop.rs` is a whole program.
 ///
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
@@ -57,6 +58,7 @@ impl OwnLoop {
 
     /// The question was not answered. One no longer awaited is passed over.
     pub fn failed(&self, id: AskId, problem: Problem) {
+        self.machine.check_continuity(&self.counter, Look::Clocks);
         let mut machine = self.machine.lock();
         machine.failed(self.counter.read(), id, problem);
     }
@@ -69,6 +71,7 @@ impl OwnLoop {
 
     /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count.
     pub fn disrupt(&self, reason: DisruptionReason) {
+        self.machine.check_continuity(&self.counter, Look::Clocks);
         let mut machine = self.machine.lock();
         machine.disrupt(self.counter.read(), reason);
     }

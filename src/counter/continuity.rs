@@ -45,8 +45,9 @@ pub(crate) struct Continuity {
     vm_clock: VmClock,
     /// What its device said at the last look.
     marked: Option<Marked>,
-    /// What two cores may be apart by, and when they were last compared.
+    /// What two cores may be apart by, how far they are compared, and when that was.
     margin: u64,
+    survey: Option<hardware::Survey>,
     last_compared: Option<Instant>,
 }
 
@@ -139,6 +140,7 @@ impl Continuity {
             marked: counter.vm_clock.marker().map(Marker::at_first),
             vm_clock: counter.vm_clock.clone(),
             margin: counter.margin,
+            survey: None,
             last_compared: None,
         }
     }
@@ -160,7 +162,8 @@ impl Continuity {
             let known = calibration.tick();
             if restored {
                 calibration.distrust(pair);
-                (self.even, self.cores, self.last_compared) = (false, false, None);
+                (self.even, self.cores) = (false, false);
+                (self.survey, self.last_compared) = (None, None);
             } else if incarnation == self.calibrated_in {
                 self.even = calibration.add(pair).is_ok();
             } else {
@@ -216,15 +219,19 @@ impl Continuity {
         if self.cores || lately {
             return None;
         }
-        let marked = self.marked;
-        Some(Comparison { clocks: self.clocks.clone(), margin: self.margin, marked })
+        // Whoever else looks meanwhile does not compare them, too.
+        self.last_compared = Some(Instant::now());
+        let (clocks, marked) = (self.clocks.clone(), self.marked);
+        Some(Comparison { clocks, margin: self.margin, marked, survey: self.survey.take() })
     }
 
-    /// The cores have been compared.
-    pub(crate) fn compared(&mut self, comparison: &Comparison, are_within: bool) {
-        self.last_compared = Some(Instant::now());
+    /// The cores have been compared, as far as a go of it allows.
+    pub(crate) fn compared(&mut self, comparison: Comparison, are_within: bool) {
         // Unless the machine was moved once more meanwhile.
-        self.cores |= are_within && comparison.marked == self.marked;
+        if comparison.marked == self.marked {
+            self.cores |= are_within;
+            (self.survey, self.last_compared) = (comparison.survey, Some(Instant::now()));
+        }
     }
 
     /// What was seen has been published.
@@ -250,15 +257,17 @@ pub(crate) struct Comparison {
     clocks: Clocks,
     margin: u64,
     marked: Option<Marked>,
+    survey: Option<hardware::Survey>,
 }
 
 impl Comparison {
-    /// Whether they are within the margin. Takes half a second at most.
-    pub(crate) fn make(&self) -> bool {
-        match &self.clocks {
-            Clocks::Manual(_) => true,
-            Clocks::Os => hardware::cores_are_within(self.margin),
+    /// Whether they are all within the margin. Takes a tenth of a second at most, and may have to go on after that.
+    pub(crate) fn make(&mut self) -> bool {
+        if let Clocks::Manual(_) = self.clocks {
+            return true;
         }
+        self.survey = self.survey.take().or_else(hardware::Survey::new);
+        self.survey.as_mut().is_some_and(|survey| hardware::are_within(self.margin, survey))
     }
 }
 
@@ -290,7 +299,7 @@ impl Clocks {
 }
 
 /// A machine on which they are further apart, or that is too busy, is not measured all the time.
-const BETWEEN_COMPARISONS: Duration = Duration::from_secs(1);
+const BETWEEN_COMPARISONS: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
 mod tests {
@@ -412,7 +421,7 @@ mod tests {
         continuity.noted(seen);
         assert!(!continuity.vm_clock.unnoted());
         let first = continuity.comparison_due().unwrap();
-        continuity.compared(&first, false);
+        continuity.compared(first, false);
         assert!(continuity.comparison_due().is_none(), "not at once");
         for _ in 0..4 {
             pass(&manual, 100);
@@ -423,11 +432,11 @@ mod tests {
         let second = continuity.comparison_due().unwrap();
         manual.mark(true, false);
         assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Restored));
-        continuity.compared(&second, true);
+        continuity.compared(second, true);
         continuity.last_compared = None;
-        let third = continuity.comparison_due().unwrap();
+        let mut third = continuity.comparison_due().unwrap();
         assert!(third.make());
-        continuity.compared(&third, true);
+        continuity.compared(third, true);
         assert!(continuity.comparison_due().is_none());
         let usable: Vec<_> = (0..4)
             .map(|_| {

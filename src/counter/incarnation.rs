@@ -6,9 +6,10 @@
 use crate::time::CounterId;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// The number of disruptions so far, set by the machine and read with every reading.
+/// The number of disruptions so far, set by the machine and read with every reading; and how many of them were moves, restores and copies of
+/// the machine, after which what is in memory may be of long ago.
 #[derive(Debug, Default)]
-pub(crate) struct Incarnation(AtomicU32);
+pub(crate) struct Incarnation(AtomicU32, AtomicU32);
 
 impl Incarnation {
     #[inline]
@@ -19,6 +20,15 @@ impl Incarnation {
 
     pub(crate) fn set(&self, disruptions: u32) {
         self.0.store(disruptions, Ordering::Release);
+    }
+
+    pub(crate) fn restores(&self) -> u32 {
+        // Acquire, with `restored`: after the look that has noted one.
+        self.1.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn restored(&self) {
+        self.1.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -97,7 +97,12 @@ impl Counter {
     /// Why this machine has none such.
     pub(crate) fn choose(choice: CounterChoice, vm_clock: VmClock) -> Result<Counter, &'static str> {
         let may_move = vm_clock.marker().is_some();
-        Ok(Counter { vm_clock, ..Counter::measure(choice, may_move)? })
+        let mut counter = Counter::measure(choice, may_move)?;
+        if vm_clock.unnoted() {
+            // Measured over a move it may be of no use for good. The first look will see that there was one.
+            counter = Counter::measure(choice, may_move)?;
+        }
+        Ok(Counter { vm_clock, ..counter })
     }
 
     fn measure(choice: CounterChoice, may_move: bool) -> Result<Counter, &'static str> {

@@ -10,7 +10,8 @@
 //! noted, in this order: the loads come after the counter in the program, and what a processor did ahead of it is thrown away by the
 //! exit to the hypervisor that a disruption is.
 //!
-//! 1. If c is from after a disruption, q is odd, or from after its end. Odd: the reader waits, or says that there is no answer. From after
+//! 1. If c is from after a disruption, q is odd, or from after its end. Odd: the reader waits, for 20 ms at most, and then says that there is no
+//!    answer. From after
 //!    its end: so is m, by the fence between the two, and m is not what was noted before.
 //! 2. If m is what is noted, and it was noted after the disruption: a disruption of the clock had been published before (`note` releases,
 //!    the load acquires), so the cell's second look at the stamp sees it, and the reader begins again.
@@ -23,12 +24,14 @@
 
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
-    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
+    target_endian = "little"
 ))]
 mod page;
 #[cfg(not(all(
     any(target_os = "linux", target_os = "android"),
-    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
+    target_endian = "little"
 )))]
 #[path = "vm_clock/no_page.rs"]
 mod page;
@@ -40,12 +43,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 /// Which VM clock device a clock reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VmClockChoice {
-    /// `/dev/vmclock0`, if there is one that can be read; else none. The status says which, and why.
+    /// `/dev/vmclock0`, if there is one that can be read and is a device; else none. The status says which, and why.
     #[default]
     Auto,
     /// The device of this path, or no clock is built. A regular file of the same layout is taken, too, for tests: it must not become
@@ -126,7 +130,7 @@ pub enum VmClockError {
         bytes: u64,
     },
     /// This platform has none.
-    #[error("VM clock devices are read on Linux and Android, on processors of 64 bits")]
+    #[error("VM clock devices are read on Linux and Android, on x86-64, aarch64 and riscv64")]
     Unsupported,
 }
 
@@ -149,7 +153,7 @@ impl VmClock {
             VmClockChoice::Auto => (Path::new(USUAL), false),
             VmClockChoice::Device(path) => (path.as_path(), true),
         };
-        match Mapping::open(path).and_then(Marker::read) {
+        match Mapping::open(path, must_be).and_then(Marker::read) {
             Ok(marker) => Ok(VmClock::Device { path: path.into(), marker }),
             Err(error) if must_be => Err((path.to_owned(), error)),
             Err(VmClockError::System(std::io::ErrorKind::NotFound)) => {
@@ -280,19 +284,33 @@ impl Marker {
         self.marked().is_none_or(|marked| marked.marker != self.noted.load(Ordering::Acquire))
     }
 
-    /// What the device says; `None` if an update does not end.
+    /// What the device says; `None` if an update does not end. A hypervisor that is held up in the middle of one is waited for, asleep, since
+    /// the alternative is an error although nothing has happened.
     pub(crate) fn marked(&self) -> Option<Marked> {
-        for _ in 0..TRIES {
-            let sequence = self.page.sequence();
-            fence(Ordering::Acquire);
-            let generation = if self.has_generation { self.page.generation() } else { 0 };
-            let marked = Marked { marker: self.page.marker(), generation };
-            fence(Ordering::Acquire);
-            if sequence & 1 == 0 && self.page.sequence() == sequence {
+        let try_for_a_while = || (0..TRIES).find_map(|_| self.try_marked());
+        let mut slept = Duration::ZERO;
+        loop {
+            if let Some(marked) = try_for_a_while() {
                 return Some(marked);
             }
-            std::hint::spin_loop();
+            if slept >= LONGEST_UPDATE {
+                return None;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+            slept += BETWEEN_LOOKS;
         }
+    }
+
+    fn try_marked(&self) -> Option<Marked> {
+        let sequence = self.page.sequence();
+        fence(Ordering::Acquire);
+        let generation = if self.has_generation { self.page.generation() } else { 0 };
+        let marked = Marked { marker: self.page.marker(), generation };
+        fence(Ordering::Acquire);
+        if sequence & 1 == 0 && self.page.sequence() == sequence {
+            return Some(marked);
+        }
+        std::hint::spin_loop();
         None
     }
 
@@ -339,8 +357,11 @@ impl Page {
 }
 
 const USUAL: &str = "/dev/vmclock0";
-/// So often a reader looks at a device that is being written: some microseconds in all.
-const TRIES: u32 = 1_000;
+/// So often a reader looks at a device that is being written before it sleeps: some microseconds in all.
+const TRIES: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
+/// No update takes as long, but of a hypervisor that does not run. Less: errors for nothing. More: readers that wait for longer.
+const LONGEST_UPDATE: Duration = Duration::from_millis(20);
 
 // The layout: all little-endian, as the processors are on which it is read.
 const MAGIC_AT: usize = 0x00;

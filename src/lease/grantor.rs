@@ -12,6 +12,10 @@ use std::time::Duration;
 /// Its state is in memory. Whoever takes over after it, a restarted process too, begins with
 /// [`restarted`](LeaseGrantor::restarted) and waits for the longest term ever offered; or, by deadline, with
 /// [`recovered`](LeaseGrantor::recovered) from what was stored.
+///
+/// The memory of a virtual machine that is restored from a snapshot has forgotten grants. Where its [VM clock
+/// device](crate::Builder::vm_clock) tells of that, the grantor goes on as one that was restarted, from its first call with a clock on; where nothing
+/// does, or two copies of the machine grant, only a [fence](crate::fence) helps.
 #[derive(Debug)]
 pub struct LeaseGrantor {
     /// The child of a fork is no grantor: its parent is.
@@ -20,6 +24,8 @@ pub struct LeaseGrantor {
     longest: Duration,
     promise: Option<Promise>,
     released: Option<HolderId>,
+    /// How often the machine had been restored at the last call with a clock.
+    restores: Option<u32>,
 }
 
 /// The end of all that was granted to one holder, or by a grantor before.
@@ -61,17 +67,46 @@ impl LeaseGrantor {
     /// A grantor for a lease that **nobody has ever granted**: it is free at once.
     #[must_use]
     pub fn first_ever(form: LeaseForm, longest_term: Duration) -> LeaseGrantor {
-        LeaseGrantor { process: ProcessMark::take(), form, longest: longest_term, promise: None, released: None }
+        LeaseGrantor {
+            process: ProcessMark::take(),
+            form,
+            longest: longest_term,
+            promise: None,
+            released: None,
+            restores: None,
+        }
     }
 
     /// A grantor that comes after another one, a restarted process say: free only when the longest term that any of them ever offered is
     /// over. `longest_term` must be no less than that.
     #[must_use]
     pub fn restarted(form: LeaseForm, longest_term: Duration, clock: &impl LeaseClock) -> LeaseGrantor {
+        let mut grantor = LeaseGrantor::first_ever(form, longest_term);
+        grantor.begin_again(clock);
+        grantor
+    }
+
+    /// The grantor as it comes out of a snapshot of now.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> LeaseGrantor {
+        LeaseGrantor { ..*self }
+    }
+
+    /// Nothing is known of what was granted, but that it was for the longest term at most.
+    fn begin_again(&mut self, clock: &impl LeaseClock) {
         let received = clock.lease_reading();
-        let mut promise = Promise { holder: None, received, term: longest_term, deadline: None };
+        let mut promise = Promise { holder: None, received, term: self.longest, deadline: None };
         promise.find_deadline(clock, received);
-        LeaseGrantor { promise: Some(promise), ..LeaseGrantor::first_ever(form, longest_term) }
+        (self.promise, self.released, self.restores) = (Some(promise), None, Some(clock.lease_restores()));
+    }
+
+    /// If the machine was restored since the last call, its memory may be of before grants that others know of.
+    fn mind_restores(&mut self, clock: &impl LeaseClock) {
+        let _looked = clock.lease_reading();
+        match self.restores {
+            Some(seen) if seen != clock.lease_restores() => self.begin_again(clock),
+            _ => self.restores = Some(clock.lease_restores()),
+        }
     }
 
     /// A grantor of leases by deadline that comes after another one, on this machine or any other, and knows from storage until when that one
@@ -103,6 +138,7 @@ impl LeaseGrantor {
         if !self.process.holds() {
             return Err(LeaseRefused::NoCounter);
         }
+        self.mind_restores(clock);
         if self.released == Some(request.holder) {
             return Err(LeaseRefused::Released);
         }
@@ -130,6 +166,7 @@ impl LeaseGrantor {
         if !self.process.holds() {
             return false;
         }
+        self.mind_restores(clock);
         let Some(promise) = &mut self.promise else { return true };
         let now = clock.lease_reading();
         let Some(elapsed) = clock.lease_elapsed(promise.received, now) else {

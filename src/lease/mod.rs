@@ -104,6 +104,10 @@ pub trait LeaseClock: sealed::Sealed {
     #[doc(hidden)]
     fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed>;
 
+    /// How often the machine has been moved, restored or copied, as far as is noted; after a reading.
+    #[doc(hidden)]
+    fn lease_restores(&self) -> u32;
+
     /// The interval now, and the incarnation that it is of.
     #[doc(hidden)]
     fn lease_interval(&self) -> Result<(TimeInterval, u32), NowError>;

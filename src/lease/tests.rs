@@ -19,12 +19,13 @@ struct Fake {
     interval: Cell<Option<(i64, i64)>>,
     /// The incarnation of the interval, if it is another one.
     interval_of: Cell<Option<u32>>,
+    restores: Cell<u32>,
 }
 
 impl Fake {
     fn new(doubt: Duration) -> Fake {
         let (ticks, incarnation, interval) = (Cell::new(0), Cell::new(0), Cell::new(Some((0, 0))));
-        Fake { id: 1, ticks, incarnation, doubt, interval, interval_of: Cell::new(None) }
+        Fake { id: 1, ticks, incarnation, doubt, interval, interval_of: Cell::new(None), restores: Cell::new(0) }
     }
 
     /// Moves the counter and the interval.
@@ -47,6 +48,10 @@ impl LeaseClock for Fake {
         let between = Duration::from_nanos(later.ticks().checked_sub(earlier.ticks())?);
         let known = of_one_incarnation(earlier, later);
         known.then(|| Elapsed { at_least: between.saturating_sub(self.doubt), at_most: between + self.doubt })
+    }
+
+    fn lease_restores(&self) -> u32 {
+        self.restores.get()
     }
 
     fn lease_interval(&self) -> Result<(TimeInterval, u32), NowError> {
@@ -434,4 +439,42 @@ fn a_lease_that_is_renewed_over_another_clock_is_held_by_that_one() {
 #[test]
 fn a_holder_is_shown_by_all_of_its_bits() {
     assert_eq!(HolderId(0xfeed << 112 | 7).to_string(), "feed0000000000000000000000000007");
+}
+
+#[test]
+fn found_a_restored_grantor_does_not_trust_its_memory() {
+    for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
+        // Nothing had been promised; a short term had; the lease had been another one's, who asks again.
+        for snapshot in 0..3 {
+            for told in [true, false] {
+                let clock = Fake::new(Duration::ZERO);
+                let mut grantor = LeaseGrantor::first_ever(form, 100 * S);
+                assert!(grantor.is_free(&clock));
+                let mut other = Lease::new().unwrap();
+                let short = other.request(&clock, S).unwrap();
+                if snapshot > 0 {
+                    other.granted(&clock, &grantor.grant(&clock, &short).unwrap()).unwrap();
+                }
+                let mut snapshot_of_it = grantor.remembered();
+                clock.pass(3 * S);
+                let mut holder = Lease::new().unwrap();
+                let request = holder.request(&clock, 100 * S).unwrap();
+                holder.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
+
+                clock.incarnation.set(1);
+                clock.restores.set(u32::from(told));
+                let asks = if snapshot == 2 { &mut other } else { &mut Lease::new().unwrap() };
+                let again = asks.request(&clock, 10 * S).unwrap();
+                let first = snapshot_of_it.grant(&clock, &again);
+                clock.pass(2 * S);
+                let second = snapshot_of_it.grant(&clock, &again);
+                let granted = first.is_ok() || second.is_ok();
+                assert_eq!(granted, !told, "the lease is held for {:?} more: {form:?} {snapshot}", 98 * S);
+                if told {
+                    clock.pass(100 * S);
+                    assert!(snapshot_of_it.is_free(&clock), "after the longest term it goes on");
+                }
+            }
+        }
+    }
 }

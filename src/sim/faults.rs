@@ -5,6 +5,7 @@ use super::oscillator::Oscillator;
 use super::world::World;
 use crate::bound::DisruptionReason;
 use crate::clock::SureClock;
+use crate::counter::Look;
 use crate::time::{Timescale, WallTime};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -93,6 +94,7 @@ impl World {
         let state = &inner.hosts[host];
         let now = state.counter.reading_of(state.manual.shown());
         let machine = Arc::clone(&state.machine);
+        machine.check_continuity(&state.counter, Look::Clocks);
         machine.lock().disrupt(now, DisruptionReason::Restored);
         inner.notice_disruption(host);
     }

@@ -312,7 +312,9 @@ impl Machine {
     /// Takes note of the time: sees the counter go back, questions time out, a leap second pass; fixes the floor of a
     /// recovery. `None` if the reading is of no use.
     fn advance(&mut self, now: MonotonicTime) -> Option<u64> {
-        if now.counter() != self.config.counter || matches!(self.phase, Phase::Dead) {
+        let no_use = now.counter() != self.config.counter || matches!(self.phase, Phase::Dead);
+        // Looked at after the reading: none of after a move that is not noted yet says anything here.
+        if no_use || self.config.vm_clock.unnoted() {
             return None;
         }
         let ticks = now.ticks();

@@ -60,9 +60,9 @@ impl SharedMachine {
     /// Compares the counters of the cores, if the machine has been moved to other ones. Under no lock: commit waits and leases look, too.
     fn compare_cores(&self) {
         let due = self.continuity.lock().comparison_due();
-        if let Some(comparison) = due {
+        if let Some(mut comparison) = due {
             let are_within = comparison.make();
-            self.continuity.lock().compared(&comparison, are_within);
+            self.continuity.lock().compared(comparison, are_within);
         }
     }
 

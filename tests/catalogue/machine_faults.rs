@@ -600,6 +600,7 @@ fn moved(stage: &mut Stage, told: bool) -> Checked {
         let rate = *stage.dice.one_of(&[0, 50_000, -1_000_000, 50_000_000]);
         let point = *stage.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
         let (clock, in_a_reading) = (stage.clocks[0].clone(), stage.dice.below(2) == 0);
+        let reported = told && stage.dice.below(4) == 0;
         stage.act(|world, _| {
             let moved = clock.clone();
             let move_it = move |world: &mut World| {
@@ -610,6 +611,10 @@ fn moved(stage: &mut Stage, told: bool) -> Checked {
                     world.change_counter_rate(&moved, rate);
                 }
                 world.advance(length);
+                if reported {
+                    // By the program, too, as one that read the device itself would.
+                    world.report_restore(&moved);
+                }
             };
             if in_a_reading { world.in_next_reading(&clock, point, move_it) } else { move_it(world) }
         })?;

@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use trust::Distrust;
 
+pub(super) use skew::Survey;
 pub(super) use trust::is_clock_source;
 
 /// What was certified of the counter.
@@ -73,10 +74,10 @@ fn trusted(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate
     }
     // Once, for it takes a while; again if it failed, for the machine may have been busy. Nobody waits for another thread's measuring,
     // which a forked child would do for ever. The tick is measured for each clock: what the counter did before is not its assumption.
-    // Relaxed: one number, and each of those stored is a bound.
+    // Relaxed: one number. Not where the machine may have been moved since, by the word of nobody.
     let margin = match MARGIN.load(Ordering::Relaxed) {
-        UNMEASURED => measure_margin()?,
-        margin => margin,
+        margin if margin != UNMEASURED && !may_move => margin,
+        _ => measure_margin()?,
     };
     // Another clock source shows in RAW, with its steps: 100 ns of Hyper-V's, milliseconds of jiffies.
     let slack = if is_source { FINE_SLACK_NS } else { raw_step_ns.saturating_add(FINE_SLACK_NS) };
@@ -84,7 +85,7 @@ fn trusted(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate
     Ok(Certificate { calibration, margin, forced })
 }
 
-/// The margin of this process, where it has been measured: the last time, for the machine may have been moved.
+/// The margin of this process, where it has been measured.
 static MARGIN: AtomicU64 = AtomicU64::new(UNMEASURED);
 const UNMEASURED: u64 = u64::MAX;
 
@@ -98,10 +99,10 @@ fn measure_margin() -> Result<u64, Distrust> {
     Ok(margin)
 }
 
-/// Whether the counters of the cores are still within a margin, on the host that the machine was moved to; `false` also where it
-/// cannot be measured now.
-pub(super) fn cores_are_within(margin: u64) -> bool {
-    measure_margin().is_ok_and(|measured| measured <= margin)
+/// Whether the counters of the cores are still within a margin, on the host that the machine was moved to; `false` also where not all of
+/// them could be compared closely enough yet. Takes a tenth of a second at most.
+pub(super) fn are_within(margin: u64, survey: &mut Survey) -> bool {
+    survey.go_on(|| ticks_after(0), margin.saturating_sub(3 * step()), LONGEST_GO)
 }
 
 /// What two pairs say, a little while apart; and the margin with the allowance.
@@ -224,6 +225,8 @@ const FIRST_BASE: Duration = Duration::from_millis(4);
 const STEPS: u32 = 1000;
 /// If the counter does not move during all of them.
 const MOST_STEP: u64 = 1_000_000;
+/// Longer: the thread answers later meanwhile. Shorter: more goes.
+const LONGEST_GO: Duration = Duration::from_millis(100);
 /// Of so many pairs the closest counts.
 const PAIRS: u32 = 5;
 /// A first bracket wider than this (100 us in 4 ms) is that of a machine too busy to be measured.

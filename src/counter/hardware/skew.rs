@@ -5,24 +5,69 @@
 //! for readings that go back (the kernel's warp test) would not do: it sees no offset below that time, and a bound must.
 
 use rustix::thread::CpuSet;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The largest difference between the counters of any two cores that this process may run on, in ticks; `None` where it cannot
 /// be measured.
 pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<u64> {
-    let cores = cores_of_the_process()?;
-    let (first, others) = cores.split_first()?;
-    let mut offsets = (0i128, 0i128);
-    let give_up = Instant::now() + LONGEST_OF_ALL;
-    for other in others {
-        if Instant::now() > give_up {
-            return None;
-        }
-        let (least, most) = offset(*first, *other, &read)?;
-        offsets = (offsets.0.min(least), offsets.1.max(most));
+    let mut survey = Survey::new()?;
+    survey.go_on(read, u64::MAX, LONGEST_OF_ALL).then_some(survey.span())
+}
+
+/// The comparison of all cores with the first one, in as many goes as it takes: on a busy machine some pairs cannot be compared closely at
+/// the first try.
+#[derive(Debug)]
+pub(in crate::counter) struct Survey {
+    first: usize,
+    left: VecDeque<usize>,
+    compared: Vec<usize>,
+    /// The least and the most that one of the compared may be ahead of the first.
+    offsets: (i128, i128),
+}
+
+impl Survey {
+    pub(in crate::counter) fn new() -> Option<Survey> {
+        let mut left = VecDeque::from(cores_of_the_process()?);
+        Some(Survey { first: left.pop_front()?, left, compared: Vec::new(), offsets: (0, 0) })
     }
-    u64::try_from(offsets.1 - offsets.0).ok()
+
+    /// Compares what is left, as far as `length` allows. True when all cores are found to be within `most` ticks of each other.
+    pub(super) fn go_on(&mut self, read: impl Fn() -> u64 + Sync, most: u64, length: Duration) -> bool {
+        let give_up = Instant::now() + length;
+        let mut failed = 0;
+        while failed < self.left.len() {
+            if Instant::now() > give_up {
+                return false;
+            }
+            let Some(core) = self.left.pop_front() else { break };
+            let hull = offset(self.first, core, &read)
+                .map(|(least, highest)| (self.offsets.0.min(least), self.offsets.1.max(highest)))
+                .filter(|hull| hull.1 - hull.0 <= i128::from(most));
+            match hull {
+                Some(hull) => {
+                    self.offsets = hull;
+                    self.compared.push(core);
+                }
+                // After the others.
+                None => {
+                    self.left.push_back(core);
+                    failed += 1;
+                }
+            }
+        }
+        if !self.left.is_empty() {
+            // What was found coarsely before may leave no room for these.
+            self.left.extend(self.compared.drain(..));
+            self.offsets = (0, 0);
+        }
+        self.left.is_empty()
+    }
+
+    fn span(&self) -> u64 {
+        u64::try_from(self.offsets.1 - self.offsets.0).unwrap_or(u64::MAX)
+    }
 }
 
 /// The cores that any thread of this process may run on, however the calling one is pinned.
@@ -126,6 +171,23 @@ mod tests {
         if let Some((least, most)) = offset(cores[0], cores[1], &read) {
             assert!(least <= 0 && 0 <= most, "{least} to {most}");
         }
+    }
+
+    #[test]
+    fn found_a_survey_goes_on_where_it_was_and_begins_anew_where_it_is_stuck() {
+        let began = Instant::now();
+        let read = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let Some(mut survey) = Survey::new().filter(|survey| !survey.left.is_empty()) else { return };
+        let cores = survey.left.len();
+        assert!(!survey.go_on(read, 0, Duration::from_secs(10)), "nothing can be compared as closely");
+        assert_eq!((survey.left.len(), survey.compared.len(), survey.offsets), (cores, 0, (0, 0)));
+        for _ in 0..100 {
+            if survey.go_on(read, u64::MAX, LONGEST_OF_ALL) {
+                assert_eq!((survey.left.len(), survey.compared.len()), (0, cores));
+                return;
+            }
+        }
+        panic!("these cores cannot be compared at all");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 pub(super) enum Mapping {}
 
 impl Mapping {
-    pub(super) fn open(_path: &Path) -> Result<Mapping, VmClockError> {
+    pub(super) fn open(_path: &Path, _may_be_a_file: bool) -> Result<Mapping, VmClockError> {
         Err(VmClockError::Unsupported)
     }
 

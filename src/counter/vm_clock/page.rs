@@ -23,14 +23,18 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps the first page of a device, or of a file that is at least as long.
+    /// Maps the first page of a device, or of a file that is at least as long, if it may be one.
     #[allow(unsafe_code)]
-    pub(super) fn open(path: &Path) -> Result<Mapping, VmClockError> {
+    pub(super) fn open(path: &Path, may_be_a_file: bool) -> Result<Mapping, VmClockError> {
         let system = |error: rustix::io::Errno| VmClockError::System(std::io::Error::from(error).kind());
         let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
         let file = file.map_err(system)?;
         let stat = rustix::fs::fstat(&file).map_err(system)?;
-        if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+        let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+        if !(kind.is_char_device() || kind.is_file() && may_be_a_file) {
+            return Err(VmClockError::NoVmClock);
+        }
+        if kind.is_file() {
             let bytes = u64::try_from(stat.st_size).unwrap_or(0);
             if bytes < PAGE as u64 {
                 return Err(VmClockError::TooShort { bytes });

@@ -72,8 +72,13 @@ fn in_the_middle_of_an_update_there_is_no_answer() {
     assert_eq!(clock.marker().unwrap().marked(), None);
     device.put(SEQUENCE_AT, &2u32.to_le_bytes());
     assert!(!clock.unnoted());
-    // An update that ends while a reader looks is waited for.
+    // One that ends while a reader looks, as of a hypervisor that was held up, is no disruption.
     device.put(SEQUENCE_AT, &3u32.to_le_bytes());
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| clock.unnoted());
+        device.put(SEQUENCE_AT, &4u32.to_le_bytes());
+        assert!(!reader.join().unwrap());
+    });
     let first = Device::new("update-from-the-start");
     first.put(SEQUENCE_AT, &1u32.to_le_bytes());
     assert_eq!(first.open().unwrap_err(), VmClockError::System(std::io::ErrorKind::WouldBlock));
@@ -115,7 +120,11 @@ fn a_page_that_is_no_vm_clock_is_an_error_that_says_why() {
     std::fs::remove_file(&short.path).unwrap();
     assert_eq!(short.open().unwrap_err(), VmClockError::System(std::io::ErrorKind::NotFound));
     let folder = VmClock::open(&VmClockChoice::Device(std::env::temp_dir()));
-    assert!(matches!(folder, Err((_, VmClockError::System(_)))), "{folder:?}");
+    assert!(matches!(folder, Err((_, VmClockError::NoVmClock))), "{folder:?}");
+    assert!(
+        matches!(Mapping::open(&device.path, false), Err(VmClockError::NoVmClock)),
+        "found of itself it must be a device"
+    );
 }
 
 #[test]

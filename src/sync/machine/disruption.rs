@@ -7,7 +7,8 @@ use crate::time::MonotonicTime;
 impl Machine {
     /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
-        if self.advance(now).is_some() {
+        // The reading may be of after a move that is not noted; that there was a disruption is true all the same.
+        if self.advance(now).is_some() || self.config.vm_clock.unnoted() {
             self.enter_disruption(reason);
         }
     }
@@ -15,26 +16,21 @@ impl Machine {
     /// The machine was moved, restored or copied before reading `now`, wherever its counter may show now; and no reader has answered by
     /// the old parameters since, for each looks at the marker after the counter.
     ///
-    /// What readers were told was then true at the moment of the disruption at the latest, so it is not above the `latest` of an
-    /// agreement of later facts alone. The old line at `now` would not do: a counter that came back lower makes it too low, one that
-    /// jumped an hour ahead makes it an hour's wait, and a thread that was held up may have published nonsense since, which nobody read.
+    /// What readers were told is above the old line at the last reading by no more than it rises while a driver sleeps; and, as far as it was
+    /// true, not above the `latest` of an agreement of later facts alone. The old line at `now` would not do: a counter that came back lower
+    /// makes it too low, and one that jumped an hour ahead makes it an hour's wait.
     pub(crate) fn restored(&mut self, now: MonotonicTime) {
         if now.counter() != self.config.counter || matches!(self.phase, Phase::Dead) {
             return;
         }
-        let told = match &self.phase {
-            Phase::Running(_) => Some(i64::MIN),
-            // Disrupted before for another reason: what readers were told need not have been true.
-            Phase::Disrupted { floor: Floor::Pending(params), .. } => {
-                let read_on = self.last_now.saturating_add(self.config.scale.ticks(LONGEST_SLEEP));
-                Some(params.earliest_now(read_on).unwrap_or(i64::MIN))
-            }
-            _ => None,
-        };
+        // The last reading is of before the move: `advance` takes none of after one that is not noted.
+        let read_on = self.last_now.saturating_add(self.config.scale.ticks(LONGEST_SLEEP));
         (self.last_now, self.told_until) = (now.ticks(), now.ticks());
         self.enter_disruption(DisruptionReason::Restored);
-        if let (Some(told), Phase::Disrupted { floor, .. }) = (told, &mut self.phase) {
-            *floor = Floor::FirstLatest { told };
+        if let Phase::Disrupted { floor, .. } = &mut self.phase {
+            if let Floor::Pending(params) = floor {
+                *floor = Floor::FirstLatest { told: params.earliest_now(read_on).unwrap_or(i64::MIN) };
+            }
         }
     }
 
@@ -72,6 +68,9 @@ impl Machine {
         self.forget_tick();
         self.forget_rate();
         self.next_incarnation();
+        if reason == DisruptionReason::Restored {
+            self.config.incarnation.restored();
+        }
         self.counts.disruptions += 1;
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };
         self.publish_phase();

@@ -2,6 +2,7 @@
 #![cfg(not(sureclock_loom))]
 
 mod leap_tests;
+mod moved_tests;
 mod night_tests;
 
 use super::*;

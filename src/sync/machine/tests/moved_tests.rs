@@ -1,0 +1,142 @@
+//! Moves of the virtual machine, told by its VM clock device, between any two calls of the machine.
+
+use super::*;
+use crate::OwnLoop;
+use crate::counter::Look;
+
+const HOUR: i64 = 3_600_000_000_000;
+
+/// A world whose client has a VM clock device, with its own loop.
+struct Moving {
+    world: World,
+    own: OwnLoop,
+    counter: Counter,
+}
+
+impl Moving {
+    fn new() -> Moving {
+        let moving = Moving::unsynchronized();
+        moving.world.round(HONEST);
+        assert!(moving.world.inside());
+        moving
+    }
+
+    fn unsynchronized() -> Moving {
+        let manual = ManualCounter::new(100 * S);
+        let counter = Counter::manual(Arc::clone(&manual)).with_vm_clock();
+        let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
+        let (clock, machine) = builder.machine_over(counter.clone()).unwrap();
+        let own = OwnLoop::new(Arc::clone(&machine), counter.clone());
+        Moving { world: World { counter: manual, clock, machine, truth: TRUTH }, own, counter }
+    }
+
+    /// The machine is moved, and its counter shows so many ticks more afterwards.
+    fn move_it(&mut self, ticks: i64) {
+        let world = &mut self.world;
+        world.counter.set(world.counter.shown().saturating_add_signed(ticks));
+        world.truth -= ticks;
+        world.counter.mark(true, false);
+    }
+
+    fn look(&self) {
+        self.world.machine.check_continuity(&self.counter, Look::All);
+    }
+
+    /// Answers of so many rounds; true if the clock has an interval then, with the truth inside, and it never was outside.
+    fn recovers(&self, rounds: u32) -> bool {
+        for _ in 0..rounds {
+            self.look();
+            self.world.round(HONEST);
+            assert!(self.world.clock.now().is_err() || self.world.inside());
+            self.world.pass(16 * S);
+        }
+        self.world.round(HONEST);
+        self.world.inside()
+    }
+}
+
+#[test]
+fn found_what_readers_were_told_stays_told_over_a_move_though_it_was_wrong() {
+    for jump in [0, 1_000, -1_000_000_000, HOUR] {
+        let mut moving = Moving::unsynchronized();
+        // More than f lie, and nobody knows.
+        moving.world.round([Some(10 * S as i64); 3]);
+        let told = moving.world.clock.now().unwrap().earliest();
+        moving.move_it(jump);
+        for _ in 0..8 {
+            moving.look();
+            moving.world.round(HONEST);
+            if let Ok(now) = moving.world.clock.now() {
+                assert!(now.earliest() >= told, "{now:#} after {told}");
+            }
+            moving.world.pass(S);
+        }
+        assert_ne!(moving.world.state(), State::Synchronized, "the sources are ten seconds below what was told");
+    }
+}
+
+#[test]
+fn found_no_call_of_the_machine_lets_the_counter_of_after_a_move_in() {
+    // What is called between the move and the look for it.
+    let calls: [fn(&Moving); 5] = [
+        |_| (),
+        |moving| moving.world.look(),
+        |moving| moving.own.disrupt(DisruptionReason::Restored),
+        |moving| {
+            let ask = moving.world.machine.lock().next_ask(moving.world.clock.monotonic());
+            assert!(ask.is_none(), "nobody is asked at a reading of nobody knows when");
+        },
+        |moving| {
+            let facts = moving.world.facts(0);
+            moving.own.answered(AskId(1), facts);
+        },
+    ];
+    for (number, call) in calls.into_iter().enumerate() {
+        for jump in [HOUR, 10_000_000, 0, -10_000_000, -50 * S as i64] {
+            let mut moving = Moving::new();
+            moving.world.pass(17 * S);
+            moving.move_it(jump);
+            call(&moving);
+            assert!(moving.world.clock.now().is_err());
+            assert!(moving.recovers(3), "call {number}, {jump}: {:?}", moving.world.state());
+        }
+    }
+}
+
+#[test]
+fn found_a_move_after_another_disruption_does_not_move_its_floor() {
+    for failing in [false, true] {
+        let mut moving = Moving::new();
+        moving.world.pass(16 * S);
+        let asks = moving.world.asks();
+        // No reading has been taken since the disruption was published: its floor is still to be found.
+        moving.world.machine.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::SourcesDisagree);
+        moving.move_it(HOUR);
+        if failing {
+            moving.own.failed(asks[0].0.id, Problem::Timeout);
+        } else {
+            moving.world.look();
+        }
+        assert!(moving.recovers(3), "{:?}", moving.world.state());
+    }
+}
+
+#[test]
+fn found_a_disruption_that_is_seen_in_the_middle_of_an_update_is_not_lost() {
+    let mut moving = Moving::new();
+    // As in an update: the marker is another one, and is not noted.
+    moving.move_it(0);
+    let before = moving.world.clock.status().counts.disruptions;
+    moving.world.machine.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::Suspended);
+    assert!(moving.world.clock.status().counts.disruptions > before);
+}
+
+#[test]
+fn found_the_status_after_a_move_shows_no_interval_of_before_it() {
+    let mut moving = Moving::new();
+    moving.world.pass(S);
+    moving.move_it(HOUR);
+    let status = moving.world.clock.status();
+    assert_eq!(status.interval, None);
+    assert!(matches!(status.state, State::Disrupted { reason: DisruptionReason::Restored, .. }), "{:?}", status.state);
+}
