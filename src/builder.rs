@@ -189,7 +189,7 @@ impl Builder {
     /// on the new host, too, by the frequency that the kernel measured at its start.
     ///
     /// Where the hardware counter is read, its cores are compared anew after a move, and its tick; until that has succeeded, on a busy machine with many cores
-    /// after seconds, there is no answer. A reading in the middle of an update waits for its end, 20 ms at most.
+    /// after seconds, there is no answer. A reading in the middle of an update waits for its end, for 20 ms or so.
     ///
     /// # Source
     ///
@@ -453,6 +453,7 @@ impl Builder {
             adapts: self.adapts,
             timeout: self.timeout,
             max_recovery: self.max_recovery,
+            check_interval: self.check_interval,
         };
         let machine = Machine::new(config, publisher, now);
         let limits = Limits {

@@ -102,7 +102,8 @@ impl SureClock {
 
     /// An interval that contains true time at some moment between the call and its return.
     ///
-    /// Lock-free, without allocation and (where the vDSO serves the counter) without a system call.
+    /// Lock-free, without allocation and (where the vDSO serves the counter) without a system call. But while a hypervisor writes a [VM
+    /// clock device](crate::Builder::vm_clock) it waits, and should that take longer than a moment, asleep: for 20 ms or so.
     ///
     /// # Errors
     ///

@@ -12,8 +12,9 @@ use std::time::Duration;
 /// A clock started by [`Builder::start`](crate::Builder::start) does this in a thread. With
 /// [`Builder::own_loop`](crate::Builder::own_loop) you do it: ask what [`next_ask`](OwnLoop::next_ask) says, report
 /// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
-/// Nothing here blocks, but for the measuring of some milliseconds after a [move](crate::Builder::vm_clock) of the machine to other cores, in
-/// [`next_ask`](OwnLoop::next_ask). `examples/own_loop.rs` is a whole program.
+/// Nothing here blocks, but where there is a [VM clock device](crate::Builder::vm_clock): for 20 ms or so in the middle of an update that a
+/// hypervisor does not finish, and after a move for some tenth of a second at a time, in [`next_ask`](OwnLoop::next_ask), while the cores are
+/// compared. `examples/own_loop.rs` is a whole program.
 ///
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine

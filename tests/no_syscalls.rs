@@ -1,4 +1,4 @@
-//! With the hardware counter the hot path makes no system call: read by a thread that is not allowed any.
+//! With the hardware counter the hot path makes no system call, nor beside a VM clock device: read by a thread that is not allowed any.
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "seccomp is a system call without a safe wrapper")]
 
@@ -6,14 +6,28 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
-use sureclock::{CounterChoice, Facts, SureClock};
+use sureclock::{CounterChoice, Facts, SureClock, VmClockChoice};
 
 const BROKEN: &str = "SURECLOCK_TEST_MAKES_A_CALL";
 
-/// A clock over the hardware counter, or why there is none.
-fn clock() -> Result<SureClock, sureclock::BuildError> {
+/// A clock over the hardware counter without a VM clock device and one with a file of its layout, or why there are none.
+fn clocks() -> Result<[SureClock; 2], sureclock::BuildError> {
+    static DEVICES: AtomicI64 = AtomicI64::new(0);
+    let number = DEVICES.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("sureclock-no-syscalls-{}-{number}", std::process::id()));
+    let mut page = [0; 4096];
+    page[..4].copy_from_slice(b"VCLK");
+    // Its size and its version.
+    (page[5], page[8]) = (16, 1);
+    std::fs::write(&path, page).expect("written");
+    let device = clock(VmClockChoice::Device(path.clone()));
+    std::fs::remove_file(path).expect("removed");
+    Ok([clock(VmClockChoice::Off)?, device?])
+}
+
+fn clock(vm_clock: VmClockChoice) -> Result<SureClock, sureclock::BuildError> {
     let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).counter(CounterChoice::Hardware);
-    let (clock, own_loop) = builder.own_loop()?;
+    let (clock, own_loop) = builder.vm_clock(vm_clock).own_loop()?;
     let ask = own_loop.next_ask().expect("the first question");
     let (before, os, after) = (clock.monotonic(), SureClock::wall_time().assume_true(), clock.monotonic());
     let half = Duration::from_millis(1);
@@ -48,14 +62,15 @@ fn forbid_system_calls() {
 }
 
 /// Answers of a thread that may make no system call.
-fn answers_without_system_calls(clock: SureClock, makes_a_call: bool) -> i64 {
+fn answers_without_system_calls(clocks: [SureClock; 2], makes_a_call: bool) -> i64 {
     static ANSWERS: AtomicI64 = AtomicI64::new(-1);
-    let t = clock.now().expect("synchronized").earliest();
+    let t = clocks[1].now().expect("synchronized").earliest();
     std::thread::spawn(move || {
-        let mut deadline = clock.deadline(t);
+        let mut deadlines = [clocks[0].deadline(t), clocks[1].deadline(t)];
         forbid_system_calls();
         let mut answers = 0;
-        for _ in 0..1000 {
+        for at in 0..1000 {
+            let (clock, deadline) = (&clocks[at % 2], &mut deadlines[at % 2]);
             let reading = clock.monotonic();
             answers += i64::from(clock.now().is_ok() && clock.at(reading).is_ok());
             answers += i64::from(clock.after(t).is_ok() && clock.before(t).is_ok() && deadline.is_past().is_ok());
@@ -78,16 +93,16 @@ fn answers_without_system_calls(clock: SureClock, makes_a_call: bool) -> i64 {
 
 #[test]
 fn a_thread_without_system_calls_reads_the_clock() {
-    match clock() {
+    match clocks() {
         Err(why) => println!("SKIPPED: {why}"),
-        Ok(clock) => assert_eq!(answers_without_system_calls(clock, std::env::var_os(BROKEN).is_some()), 3000),
+        Ok(clocks) => assert_eq!(answers_without_system_calls(clocks, std::env::var_os(BROKEN).is_some()), 3000),
     }
 }
 
 /// The twin: one call, and the process is killed.
 #[test]
 fn a_system_call_would_be_seen() {
-    if std::env::var_os(BROKEN).is_some() || clock().is_err() {
+    if std::env::var_os(BROKEN).is_some() || clocks().is_err() {
         return;
     }
     let this = std::env::current_exe().expect("its own path");

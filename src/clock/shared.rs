@@ -156,7 +156,7 @@ impl Shared {
         }
         let (words, (ticks, unnoted)) = self.cell.load_first_with(|stamp| {
             let ticks = self.counter.ticks_after(stamp);
-            (ticks, self.counter.vm_clock().unnoted())
+            (ticks, self.counter.vm_clock().seems_unnoted())
         });
         if unnoted {
             return None;
@@ -167,7 +167,7 @@ impl Shared {
     /// Whether what was read under `stamp` is still in force.
     #[inline]
     pub(crate) fn is_in_force(&self, stamp: u64) -> bool {
-        let moved = self.has_vm_clock && self.counter.vm_clock().unnoted();
+        let moved = self.has_vm_clock && self.counter.vm_clock().seems_unnoted();
         !moved && self.cell.stamp() == stamp && self.process.holds()
     }
 

@@ -45,10 +45,11 @@ pub(crate) struct Continuity {
     vm_clock: VmClock,
     /// What its device said at the last look.
     marked: Option<Marked>,
-    /// What two cores may be apart by, how far they are compared, and when that was.
+    /// What two cores may be apart by, how far they are compared, in how many goes, and when the next one may be.
     margin: u64,
     survey: Option<hardware::Survey>,
-    last_compared: Option<Instant>,
+    goes: u32,
+    next_comparison: Option<Instant>,
 }
 
 /// How closely to look.
@@ -69,8 +70,10 @@ pub(crate) enum Break {
     Jumped,
     /// The kernel does not keep time by it any more.
     ClockSource,
-    /// The hypervisor has moved, restored or copied the machine; no reader has answered from a reading of after that.
+    /// The hypervisor has moved or restored the machine; no reader has answered from a reading of after that.
     Restored,
+    /// It has made another machine of this one, whose counter ran on.
+    Copied,
 }
 
 /// What a look has shown.
@@ -141,7 +144,8 @@ impl Continuity {
             vm_clock: counter.vm_clock.clone(),
             margin: counter.margin,
             survey: None,
-            last_compared: None,
+            goes: 0,
+            next_comparison: None,
         }
     }
 
@@ -154,7 +158,8 @@ impl Continuity {
     pub(crate) fn look(&mut self, look: Look) -> Seen {
         let mut seen = Seen::default();
         // First: what is read below is from after what it tells of.
-        let restored = self.was_restored();
+        let marked = self.newly_marked();
+        let restored = marked == Some(Break::Restored);
         if let Some(calibration) = &mut self.calibration {
             // Before the pair: it is not from before the disruption that this number tells of.
             let incarnation = self.incarnation.get();
@@ -162,8 +167,9 @@ impl Continuity {
             let known = calibration.tick();
             if restored {
                 calibration.distrust(pair);
+                hardware::forget_margin();
                 (self.even, self.cores) = (false, false);
-                (self.survey, self.last_compared) = (None, None);
+                (self.survey, self.next_comparison, self.goes) = (None, None, 0);
             } else if incarnation == self.calibrated_in {
                 self.even = calibration.add(pair).is_ok();
             } else {
@@ -201,26 +207,27 @@ impl Continuity {
             // What a slow first look left open is not left open to the readers, either.
             self.suspends.note(self.suspended_ns.1);
         }
-        if restored {
-            seen.broken = Some(Break::Restored);
-        }
+        // Before all else: it says the most.
+        seen.broken = marked.or(seen.broken);
         seen
     }
 
-    /// Whether the VM clock device says something else than at the last look. In the middle of an update it says nothing yet.
-    fn was_restored(&mut self) -> bool {
-        let Some(marked) = self.vm_clock.marker().and_then(Marker::marked) else { return false };
-        self.marked.replace(marked).is_some_and(|before| before != marked)
+    /// What the VM clock device says that it did not say at the last look. In the middle of an update it says nothing yet.
+    fn newly_marked(&mut self) -> Option<Break> {
+        let marked = self.vm_clock.marker()?.marked()?;
+        let before = self.marked.replace(marked)?;
+        let restored = if before.marker == marked.marker { Break::Copied } else { Break::Restored };
+        (before != marked).then_some(restored)
     }
 
     /// The margin that the cores have to be within on this host, if they are to be compared now. It takes a while, so not under a lock.
     pub(crate) fn comparison_due(&mut self) -> Option<Comparison> {
-        let lately = self.last_compared.is_some_and(|at| at.elapsed() < BETWEEN_COMPARISONS);
-        if self.cores || lately {
+        if self.cores || self.next_comparison.is_some_and(|at| Instant::now() < at) {
             return None;
         }
-        // Whoever else looks meanwhile does not compare them, too.
-        self.last_compared = Some(Instant::now());
+        // Whoever else looks meanwhile does not compare them, too; and a machine on which they do not fit is not measured all the time.
+        self.goes = self.goes.saturating_add(1);
+        self.next_comparison = Instant::now().checked_add(BETWEEN_COMPARISONS * self.goes.min(30));
         let (clocks, marked) = (self.clocks.clone(), self.marked);
         Some(Comparison { clocks, margin: self.margin, marked, survey: self.survey.take() })
     }
@@ -230,7 +237,7 @@ impl Continuity {
         // Unless the machine was moved once more meanwhile.
         if comparison.marked == self.marked {
             self.cores |= are_within;
-            (self.survey, self.last_compared) = (comparison.survey, Some(Instant::now()));
+            self.survey = comparison.survey;
         }
     }
 
@@ -261,7 +268,7 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Whether they are all within the margin. Takes a tenth of a second at most, and may have to go on after that.
+    /// Whether they are all within the margin. Takes some tenth of a second at most, and may have to go on after that.
     pub(crate) fn make(&mut self) -> bool {
         if let Clocks::Manual(_) = self.clocks {
             return true;
@@ -298,7 +305,7 @@ impl Clocks {
     }
 }
 
-/// A machine on which they are further apart, or that is too busy, is not measured all the time.
+/// After the first go; longer each time, up to thirty times that.
 const BETWEEN_COMPARISONS: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
@@ -428,12 +435,12 @@ mod tests {
             assert_eq!(continuity.look(Look::All).usable, None, "the tick alone is not enough");
         }
         // Moved again while the cores were compared: that was of another host.
-        continuity.last_compared = None;
+        continuity.next_comparison = None;
         let second = continuity.comparison_due().unwrap();
         manual.mark(true, false);
         assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Restored));
         continuity.compared(second, true);
-        continuity.last_compared = None;
+        continuity.next_comparison = None;
         let mut third = continuity.comparison_due().unwrap();
         assert!(third.make());
         continuity.compared(third, true);
@@ -453,7 +460,7 @@ mod tests {
         let mut continuity = Continuity::of(&Counter::manual(Arc::clone(&manual)).with_vm_clock());
         manual.mark(false, true);
         assert!(!continuity.vm_clock.unnoted());
-        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Restored));
+        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Copied));
         assert_eq!(continuity.look(Look::Clocks).broken, None);
         let mut without = Continuity::of(&Counter::manual(Arc::clone(&manual)));
         manual.mark(true, true);

@@ -19,6 +19,8 @@ pub(crate) struct ManualCounter {
     vm_marker: AtomicU64,
     #[cfg(any(test, feature = "sim"))]
     vm_generation: AtomicU64,
+    #[cfg(any(test, feature = "sim"))]
+    vm_sequence: AtomicU64,
     #[cfg(feature = "sim")]
     watch: watch::Watch,
 }
@@ -35,6 +37,8 @@ impl ManualCounter {
             vm_marker: AtomicU64::new(0),
             #[cfg(any(test, feature = "sim"))]
             vm_generation: AtomicU64::new(0),
+            #[cfg(any(test, feature = "sim"))]
+            vm_sequence: AtomicU64::new(0),
             #[cfg(feature = "sim")]
             watch: watch::Watch::default(),
         })
@@ -87,6 +91,17 @@ impl ManualCounter {
     #[cfg(any(test, feature = "sim"))]
     pub(crate) fn vm_generation(&self) -> u64 {
         self.vm_generation.load(Ordering::Acquire)
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn vm_sequence(&self) -> u32 {
+        u32::try_from(self.vm_sequence.load(Ordering::Acquire)).unwrap_or(0)
+    }
+
+    /// An update of the device begins, or ends.
+    #[cfg(test)]
+    pub(crate) fn update_vm_clock(&self) {
+        self.vm_sequence.fetch_add(1, Ordering::Release);
     }
 
     /// The hypervisor has moved the machine, or restored it; or copied it while its counter ran on.

@@ -42,6 +42,8 @@ impl Survey {
     }
 }
 
+pub(super) fn forget_margin() {}
+
 pub(super) fn are_within(_margin: u64, survey: &mut Survey) -> bool {
     match *survey {}
 }

@@ -10,7 +10,7 @@
 //! noted, in this order: the loads come after the counter in the program, and what a processor did ahead of it is thrown away by the
 //! exit to the hypervisor that a disruption is.
 //!
-//! 1. If c is from after a disruption, q is odd, or from after its end. Odd: the reader waits, for 20 ms at most, and then says that there is no
+//! 1. If c is from after a disruption, q is odd, or from after its end. Odd: the reader waits, for 20 ms or so, and then says that there is no
 //!    answer. From after
 //!    its end: so is m, by the fence between the two, and m is not what was noted before.
 //! 2. If m is what is noted, and it was noted after the disruption: a disruption of the clock had been published before (`note` releases,
@@ -43,7 +43,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which VM clock device a clock reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -184,12 +184,19 @@ impl VmClock {
     }
 
     /// Whether there was a disruption that the clock has not taken note of. To be called after the counter was read, within the read
-    /// section of the cell.
-    #[inline]
+    /// section of the cell. In the middle of an update it waits.
     pub(crate) fn unnoted(&self) -> bool {
+        self.marker().is_some_and(|marker| {
+            marker.seems_unnoted() && marker.marked().is_none_or(|marked| marked.marker != marker.noted())
+        })
+    }
+
+    /// The same without a wait: true also in the middle of an update.
+    #[inline]
+    pub(crate) fn seems_unnoted(&self) -> bool {
         match self {
             VmClock::None { .. } => false,
-            VmClock::Device { marker, .. } => marker.unnoted(),
+            VmClock::Device { marker, .. } => marker.seems_unnoted(),
         }
     }
 
@@ -225,7 +232,7 @@ pub(crate) struct Marker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Marked {
     /// Another one: the counter did not run on.
-    marker: u64,
+    pub(super) marker: u64,
     /// Another one: there is another machine with this memory, or will have been. Its clock is as right as before, its leases are not its own.
     generation: u64,
 }
@@ -271,34 +278,34 @@ impl Marker {
     }
 
     #[inline]
-    fn unnoted(&self) -> bool {
+    fn seems_unnoted(&self) -> bool {
         let updating = self.page.sequence() & 1 == 1;
         // After the sequence number, before the marker: point 1 of the proof.
         fence(Ordering::Acquire);
         let marker = self.page.marker();
+        updating || marker != self.noted()
+    }
+
+    #[inline]
+    fn noted(&self) -> u64 {
         // Acquire, with `note`: point 2.
-        if !updating && marker == self.noted.load(Ordering::Acquire) {
-            return false;
-        }
-        // In the middle of an update, which is short and mostly of other fields.
-        self.marked().is_none_or(|marked| marked.marker != self.noted.load(Ordering::Acquire))
+        self.noted.load(Ordering::Acquire)
     }
 
     /// What the device says; `None` if an update does not end. A hypervisor that is held up in the middle of one is waited for, asleep, since
     /// the alternative is an error although nothing has happened.
     pub(crate) fn marked(&self) -> Option<Marked> {
         let try_for_a_while = || (0..TRIES).find_map(|_| self.try_marked());
-        let mut slept = Duration::ZERO;
-        loop {
-            if let Some(marked) = try_for_a_while() {
-                return Some(marked);
+        try_for_a_while().or_else(|| {
+            let began = Instant::now();
+            while began.elapsed() < LONGEST_UPDATE {
+                std::thread::sleep(BETWEEN_LOOKS);
+                if let Some(marked) = try_for_a_while() {
+                    return Some(marked);
+                }
             }
-            if slept >= LONGEST_UPDATE {
-                return None;
-            }
-            std::thread::sleep(BETWEEN_LOOKS);
-            slept += BETWEEN_LOOKS;
-        }
+            None
+        })
     }
 
     fn try_marked(&self) -> Option<Marked> {
@@ -326,7 +333,7 @@ impl Page {
         match self {
             Page::Mapped(mapping) => mapping.u32_at(SEQUENCE_AT),
             #[cfg(any(test, feature = "sim"))]
-            Page::Manual(_) => 0,
+            Page::Manual(counter) => counter.vm_sequence(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
 use super::{LeaseClock, LeaseForm, interval_of};
 use crate::bound::NowError;
 use crate::counter::ProcessMark;
-use crate::time::{MonotonicTime, Timestamp};
+use crate::time::{CounterId, MonotonicTime, Timestamp};
 use std::time::Duration;
 
 /// Whoever grants one lease, to one holder at a time.
@@ -14,8 +14,10 @@ use std::time::Duration;
 /// [`recovered`](LeaseGrantor::recovered) from what was stored.
 ///
 /// The memory of a virtual machine that is restored from a snapshot has forgotten grants. Where its [VM clock
-/// device](crate::Builder::vm_clock) tells of that, the grantor goes on as one that was restarted, from its first call with a clock on; where nothing
-/// does, or two copies of the machine grant, only a [fence](crate::fence) helps.
+/// device](crate::Builder::vm_clock) tells of that, or of a move, which it does not tell apart, the grantor goes on as one that was restarted: nothing is granted
+/// or renewed for the longest term. It knows of restores since its first call with a clock; so make that when you make it
+/// ([`is_free`](LeaseGrantor::is_free)). And it knows them by the clock: use one for its life, for at the first call with another one it goes on as restarted, too.
+/// Where nothing tells, or two copies of the machine grant, only a [fence](crate::fence) helps.
 #[derive(Debug)]
 pub struct LeaseGrantor {
     /// The child of a fork is no grantor: its parent is.
@@ -24,8 +26,8 @@ pub struct LeaseGrantor {
     longest: Duration,
     promise: Option<Promise>,
     released: Option<HolderId>,
-    /// How often the machine had been restored at the last call with a clock.
-    restores: Option<u32>,
+    /// How often the machine had been restored at the last call with each clock.
+    restores: Vec<(CounterId, u32)>,
 }
 
 /// The end of all that was granted to one holder, or by a grantor before.
@@ -73,7 +75,7 @@ impl LeaseGrantor {
             longest: longest_term,
             promise: None,
             released: None,
-            restores: None,
+            restores: Vec::new(),
         }
     }
 
@@ -89,7 +91,7 @@ impl LeaseGrantor {
     /// The grantor as it comes out of a snapshot of now.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> LeaseGrantor {
-        LeaseGrantor { ..*self }
+        LeaseGrantor { restores: self.restores.clone(), ..*self }
     }
 
     /// Nothing is known of what was granted, but that it was for the longest term at most.
@@ -97,15 +99,29 @@ impl LeaseGrantor {
         let received = clock.lease_reading();
         let mut promise = Promise { holder: None, received, term: self.longest, deadline: None };
         promise.find_deadline(clock, received);
-        (self.promise, self.released, self.restores) = (Some(promise), None, Some(clock.lease_restores()));
+        (self.promise, self.released) = (Some(promise), None);
+        self.mind_restores(clock);
     }
 
-    /// If the machine was restored since the last call, its memory may be of before grants that others know of.
+    /// If the machine was restored since the last call, its memory may be of before grants that others know of. A clock that it does not know
+    /// may have been built after that.
     fn mind_restores(&mut self, clock: &impl LeaseClock) {
-        let _looked = clock.lease_reading();
-        match self.restores {
-            Some(seen) if seen != clock.lease_restores() => self.begin_again(clock),
-            _ => self.restores = Some(clock.lease_restores()),
+        let id = clock.lease_reading().counter();
+        // After the look that the reading makes.
+        let now = clock.lease_restores();
+        match self.restores.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, seen)) if *seen == now => {}
+            Some((_, seen)) => {
+                *seen = now;
+                self.begin_again(clock);
+            }
+            None => {
+                let is_first = self.restores.is_empty();
+                self.restores.push((id, now));
+                if !is_first {
+                    self.begin_again(clock);
+                }
+            }
         }
     }
 
@@ -167,8 +183,8 @@ impl LeaseGrantor {
             return false;
         }
         self.mind_restores(clock);
-        let Some(promise) = &mut self.promise else { return true };
         let now = clock.lease_reading();
+        let Some(promise) = &mut self.promise else { return clock.lease_elapsed(now, now).is_some() };
         let Some(elapsed) = clock.lease_elapsed(promise.received, now) else {
             // Nothing is known of the time since: all of the term is counted again from here, and no deadline of before counts.
             promise.received = now;

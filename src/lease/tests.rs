@@ -473,6 +473,17 @@ fn found_a_restored_grantor_does_not_trust_its_memory() {
                 if told {
                     clock.pass(100 * S);
                     assert!(snapshot_of_it.is_free(&clock), "after the longest term it goes on");
+                    // A clock that was built after the restore knows of none.
+                    let mut other_clock = Fake::new(Duration::ZERO);
+                    other_clock.id = 2;
+                    assert!(!snapshot_of_it.is_free(&other_clock), "it may be a new one after another restore");
+                    other_clock.pass(101 * S);
+                    clock.pass(101 * S);
+                    assert!(snapshot_of_it.is_free(&other_clock));
+                    assert!(!snapshot_of_it.is_free(&clock), "and the same again, once");
+                    clock.pass(101 * S);
+                    assert!(snapshot_of_it.is_free(&clock));
+                    assert!(snapshot_of_it.is_free(&clock));
                 }
             }
         }

@@ -88,7 +88,7 @@ fn reason(broken: Break) -> DisruptionReason {
         Break::Suspended => DisruptionReason::Suspended,
         Break::Jumped => DisruptionReason::CounterJumped,
         Break::ClockSource => DisruptionReason::ClockSourceChanged,
-        Break::Restored => DisruptionReason::Restored,
+        Break::Restored | Break::Copied => DisruptionReason::Restored,
     }
 }
 

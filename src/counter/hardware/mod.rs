@@ -99,8 +99,13 @@ fn measure_margin() -> Result<u64, Distrust> {
     Ok(margin)
 }
 
+/// The machine was moved: clocks that are built from now on measure again.
+pub(super) fn forget_margin() {
+    MARGIN.store(UNMEASURED, Ordering::Relaxed);
+}
+
 /// Whether the counters of the cores are still within a margin, on the host that the machine was moved to; `false` also where not all of
-/// them could be compared closely enough yet. Takes a tenth of a second at most.
+/// them could be compared closely enough yet. Takes some tenth of a second at most.
 pub(super) fn are_within(margin: u64, survey: &mut Survey) -> bool {
     survey.go_on(|| ticks_after(0), margin.saturating_sub(3 * step()), LONGEST_GO)
 }

@@ -20,49 +20,51 @@ pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<u64> {
 /// the first try.
 #[derive(Debug)]
 pub(in crate::counter) struct Survey {
-    first: usize,
+    cores: Vec<usize>,
     left: VecDeque<usize>,
-    compared: Vec<usize>,
     /// The least and the most that one of the compared may be ahead of the first.
     offsets: (i128, i128),
+    /// So many tries in a row have failed.
+    failed: usize,
 }
 
 impl Survey {
     pub(in crate::counter) fn new() -> Option<Survey> {
-        let mut left = VecDeque::from(cores_of_the_process()?);
-        Some(Survey { first: left.pop_front()?, left, compared: Vec::new(), offsets: (0, 0) })
+        Some(Survey::of(cores_of_the_process()?))
+    }
+
+    fn of(cores: Vec<usize>) -> Survey {
+        let left = cores.iter().skip(1).copied().collect();
+        Survey { cores, left, offsets: (0, 0), failed: 0 }
     }
 
     /// Compares what is left, as far as `length` allows. True when all cores are found to be within `most` ticks of each other.
     pub(super) fn go_on(&mut self, read: impl Fn() -> u64 + Sync, most: u64, length: Duration) -> bool {
         let give_up = Instant::now() + length;
-        let mut failed = 0;
-        while failed < self.left.len() {
-            if Instant::now() > give_up {
-                return false;
-            }
-            let Some(core) = self.left.pop_front() else { break };
-            let hull = offset(self.first, core, &read)
+        for _ in 0..self.left.len() {
+            let Some(core) = self.left.front().copied().filter(|_| Instant::now() <= give_up) else { break };
+            let hull = offset(self.cores[0], core, &read)
                 .map(|(least, highest)| (self.offsets.0.min(least), self.offsets.1.max(highest)))
                 .filter(|hull| hull.1 - hull.0 <= i128::from(most));
-            match hull {
-                Some(hull) => {
-                    self.offsets = hull;
-                    self.compared.push(core);
-                }
+            if let Some(hull) = hull {
+                (self.offsets, self.failed) = (hull, 0);
+                self.left.pop_front();
+            } else {
                 // After the others.
-                None => {
-                    self.left.push_back(core);
-                    failed += 1;
-                }
+                self.left.rotate_left(1);
+                self.failed += 1;
             }
         }
-        if !self.left.is_empty() {
-            // What was found coarsely before may leave no room for these.
-            self.left.extend(self.compared.drain(..));
-            self.offsets = (0, 0);
+        if !self.left.is_empty() && self.failed < self.left.len() {
+            return false;
         }
-        self.left.is_empty()
+        // Cores may have come and gone; or, where none of these could be compared, what was found coarsely before leaves no room for them.
+        let Some(cores) = cores_of_the_process() else { return false };
+        if self.left.is_empty() && cores == self.cores {
+            return true;
+        }
+        *self = Survey::of(cores);
+        false
     }
 
     fn span(&self) -> u64 {
@@ -180,14 +182,17 @@ mod tests {
         let Some(mut survey) = Survey::new().filter(|survey| !survey.left.is_empty()) else { return };
         let cores = survey.left.len();
         assert!(!survey.go_on(read, 0, Duration::from_secs(10)), "nothing can be compared as closely");
-        assert_eq!((survey.left.len(), survey.compared.len(), survey.offsets), (cores, 0, (0, 0)));
-        for _ in 0..100 {
-            if survey.go_on(read, u64::MAX, LONGEST_OF_ALL) {
-                assert_eq!((survey.left.len(), survey.compared.len()), (0, cores));
-                return;
-            }
-        }
-        panic!("these cores cannot be compared at all");
+        assert_eq!((survey.left.len(), survey.offsets, survey.failed), (cores, (0, 0), 0));
+        let finishes = |survey: &mut Survey| (0..100).any(|_| survey.go_on(read, u64::MAX, LONGEST_OF_ALL));
+        assert!(finishes(&mut survey));
+        assert!(survey.left.is_empty());
+        // The first core is gone, and so is another one.
+        let mut gone = Survey::of(vec![CpuSet::MAX_CPU - 1, survey.cores[0], CpuSet::MAX_CPU - 2]);
+        assert!(finishes(&mut gone), "with those that are there");
+        // One has come.
+        let mut one = Survey::of(vec![survey.cores[0]]);
+        assert!(!one.go_on(read, u64::MAX, LONGEST_OF_ALL));
+        assert!(finishes(&mut one));
     }
 
     #[test]

@@ -7,24 +7,26 @@ use crate::time::MonotonicTime;
 impl Machine {
     /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
-        // The reading may be of after a move that is not noted; that there was a disruption is true all the same.
-        if self.advance(now).is_some() || self.config.vm_clock.unnoted() {
+        if now.counter() == self.config.counter {
+            // The reading may be of no use, after a move that is not noted; that there was a disruption is true all the same.
+            let _ = self.advance(now);
             self.enter_disruption(reason);
         }
     }
 
-    /// The machine was moved, restored or copied before reading `now`, wherever its counter may show now; and no reader has answered by
-    /// the old parameters since, for each looks at the marker after the counter.
+    /// The machine was moved or restored before reading `now`, wherever its counter may show now; and no reader has answered by the old
+    /// parameters since, for each looks at the marker after the counter.
     ///
-    /// What readers were told is above the old line at the last reading by no more than it rises while a driver sleeps; and, as far as it was
-    /// true, not above the `latest` of an agreement of later facts alone. The old line at `now` would not do: a counter that came back lower
-    /// makes it too low, and one that jumped an hour ahead makes it an hour's wait.
+    /// As far as it was true, what readers were told is not above the `latest` of an agreement of later facts alone. Where more than was assumed
+    /// had been wrong, unnoticed, it may be more: by the old line as long after the last reading as the driver sleeps. The old line at `now` would
+    /// not do: a counter that came back lower makes it too low, and one that jumped an hour ahead makes it an hour's wait.
     pub(crate) fn restored(&mut self, now: MonotonicTime) {
-        if now.counter() != self.config.counter || matches!(self.phase, Phase::Dead) {
+        if now.counter() != self.config.counter {
             return;
         }
         // The last reading is of before the move: `advance` takes none of after one that is not noted.
-        let read_on = self.last_now.saturating_add(self.config.scale.ticks(LONGEST_SLEEP));
+        let read_on =
+            self.last_now.saturating_add(self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP)));
         (self.last_now, self.told_until) = (now.ticks(), now.ticks());
         self.enter_disruption(DisruptionReason::Restored);
         if let Phase::Disrupted { floor, .. } = &mut self.phase {
@@ -47,7 +49,11 @@ impl Machine {
 
     pub(super) fn enter_disruption(&mut self, reason: DisruptionReason) {
         let floor = match &self.phase {
-            Phase::Dead => return,
+            Phase::Dead => {
+                // Of readings on either side, and of grantors, this is still true.
+                self.count_disruption(reason);
+                return self.publish_phase();
+            }
             Phase::Starting => Floor::None,
             // The old lines rise with the counter: at the lower reading they would say less than readers were told.
             Phase::Running(params) | Phase::Disrupted { floor: Floor::Pending(params), .. }
@@ -67,11 +73,7 @@ impl Machine {
         self.leap.disrupted();
         self.forget_tick();
         self.forget_rate();
-        self.next_incarnation();
-        if reason == DisruptionReason::Restored {
-            self.config.incarnation.restored();
-        }
-        self.counts.disruptions += 1;
+        self.count_disruption(reason);
         self.phase = Phase::Disrupted { reason, floor, behind_by: None };
         self.publish_phase();
         for source in &mut self.sources {
@@ -79,6 +81,14 @@ impl Machine {
             source.schedule.rebase(self.last_now);
             source.schedule.hurry();
         }
+    }
+
+    fn count_disruption(&mut self, reason: DisruptionReason) {
+        self.next_incarnation();
+        if reason == DisruptionReason::Restored {
+            self.config.incarnation.restored();
+        }
+        self.counts.disruptions += 1;
     }
 
     pub(super) fn next_incarnation(&mut self) {

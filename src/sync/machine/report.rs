@@ -2,7 +2,6 @@
 
 use super::super::status::{SourceStatus, State, Status, Verdict};
 use super::{Machine, Phase};
-#[cfg(feature = "sim")]
 use crate::bound::DisruptionReason;
 use crate::bound::window::Bound;
 use crate::time::{MonotonicTime, TimeInterval, Timestamp};
@@ -13,8 +12,10 @@ impl Machine {
     pub(crate) fn status(&mut self, now: MonotonicTime) -> Status {
         let ticks = now.ticks();
         let scale = self.config.scale;
+        // Looked at after the reading: of after a move that is not noted yet it says nothing.
+        let moved = self.config.vm_clock.seems_unnoted();
         let agreed = match &self.phase {
-            Phase::Running(params) => params.now(ticks).ok(),
+            Phase::Running(params) if !moved => params.now(ticks).ok(),
             _ => None,
         };
         let heard = match &self.phase {
@@ -49,7 +50,7 @@ impl Machine {
                 }
             },
             interval: match bound {
-                Bound::Within { earliest_ns, latest_ns } => self.interval(earliest_ns, latest_ns),
+                Bound::Within { earliest_ns, latest_ns } if !moved => self.interval(earliest_ns, latest_ns),
                 _ => None,
             },
             delay: source.last.map(|f| scale.duration(f.after().ticks().saturating_sub(f.before().ticks()))),
@@ -61,7 +62,7 @@ impl Machine {
         });
         let sources = sources.collect();
         Status {
-            state: self.state(ticks),
+            state: self.state(ticks, moved),
             epoch: self.epoch,
             interval: agreed.and_then(|(earliest, latest)| self.interval(earliest, latest)),
             news_age: heard.map(|heard| scale.duration(ticks.saturating_sub(heard))),
@@ -87,8 +88,10 @@ impl Machine {
         }
     }
 
-    fn state(&self, ticks: u64) -> State {
+    fn state(&self, ticks: u64, moved: bool) -> State {
+        let reason = DisruptionReason::Restored;
         match &self.phase {
+            Phase::Running(_) if moved => State::Disrupted { reason, behind_by: None, needs_new_epoch: false },
             Phase::Starting => State::Starting,
             Phase::Dead => State::Dead,
             Phase::Disrupted { reason, behind_by, .. } => State::Disrupted {

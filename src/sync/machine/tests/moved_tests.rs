@@ -1,8 +1,8 @@
 //! Moves of the virtual machine, told by its VM clock device, between any two calls of the machine.
 
 use super::*;
-use crate::OwnLoop;
 use crate::counter::Look;
+use crate::{Lease, LeaseForm, LeaseGrantor, LeaseState, OwnLoop};
 
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -122,21 +122,73 @@ fn found_a_move_after_another_disruption_does_not_move_its_floor() {
 }
 
 #[test]
-fn found_a_disruption_that_is_seen_in_the_middle_of_an_update_is_not_lost() {
-    let mut moving = Moving::new();
-    // As in an update: the marker is another one, and is not noted.
-    moving.move_it(0);
-    let before = moving.world.clock.status().counts.disruptions;
-    moving.world.machine.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::Suspended);
-    assert!(moving.world.clock.status().counts.disruptions > before);
+fn found_nothing_is_lost_in_an_update_that_takes_long() {
+    let moving = Moving::new();
+    moving.world.pass(16 * S);
+    let asks = moving.world.asks();
+    moving.world.counter.update_vm_clock();
+    let deny = Problem::Rejected(Rejected::KissOfDeath { code: KissCode(*b"DENY") });
+    moving.own.failed(asks[0].0.id, deny);
+    // A suspend that a look has seen is not seen again.
+    moving.world.counter.suspend(S);
+    moving.look();
+    moving.world.counter.update_vm_clock();
+    let status = moving.world.clock.status();
+    assert_eq!(status.counts.disruptions, 1);
+    assert!(matches!(status.state, State::Disrupted { reason: DisruptionReason::Suspended, .. }), "{:?}", status.state);
+    assert_eq!(status.sources[asks[0].0.source].problem, Some(deny));
 }
 
 #[test]
 fn found_the_status_after_a_move_shows_no_interval_of_before_it() {
+    for updating in [false, true] {
+        let mut moving = Moving::new();
+        moving.world.pass(S);
+        if updating {
+            moving.world.counter.update_vm_clock();
+        }
+        moving.move_it(HOUR);
+        let status = moving.world.clock.status();
+        assert_eq!(status.interval, None);
+        assert!(status.sources.iter().all(|source| source.interval.is_none()));
+        let restored = matches!(status.state, State::Disrupted { reason: DisruptionReason::Restored, .. });
+        assert!(restored, "{:?}", status.state);
+    }
+}
+
+#[test]
+fn found_a_clock_whose_thread_died_still_counts_moves() {
     let mut moving = Moving::new();
-    moving.world.pass(S);
-    moving.move_it(HOUR);
-    let status = moving.world.clock.status();
-    assert_eq!(status.interval, None);
-    assert!(matches!(status.state, State::Disrupted { reason: DisruptionReason::Restored, .. }), "{:?}", status.state);
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, Duration::from_secs(100));
+    let mut lease = Lease::new().unwrap();
+    let request = lease.request(&moving.world.clock, Duration::from_secs(50)).unwrap();
+    lease.granted(&moving.world.clock, &grantor.grant(&moving.world.clock, &request).unwrap()).unwrap();
+    let mut idle = LeaseGrantor::first_ever(LeaseForm::Duration, Duration::from_secs(100));
+    assert!(lease.state(&moving.world.clock).is_held() && idle.is_free(&moving.world.clock));
+    moving.world.machine.lock().die();
+    assert!(lease.state(&moving.world.clock).is_held(), "by duration the counter is enough");
+    let before = moving.world.clock.monotonic();
+    moving.move_it(0);
+    moving.look();
+    assert_eq!(moving.world.clock.elapsed(before, moving.world.clock.monotonic()), None);
+    assert_eq!(lease.state(&moving.world.clock), LeaseState::Indeterminate);
+    assert!(!idle.is_free(&moving.world.clock), "what it remembers may be of before a grant");
+    assert_eq!(moving.world.clock.now(), Err(NowError::SyncThreadDied));
+}
+
+#[test]
+fn found_a_copy_does_not_lower_what_readers_were_told_since_the_last_look() {
+    let moving = Moving::unsynchronized();
+    moving.world.round([Some(10 * S as i64); 3]);
+    // Readers read on for longer than a driver should sleep.
+    moving.world.pass(30 * S);
+    let told = moving.world.clock.now().unwrap().earliest();
+    moving.world.counter.mark(false, true);
+    for _ in 0..8 {
+        moving.look();
+        moving.world.round(HONEST);
+        assert!(moving.world.clock.now().map_or(true, |now| now.earliest() >= told));
+        moving.world.pass(S / 10);
+    }
+    assert_eq!(moving.world.clock.status().counts.disruptions, 1);
 }
