@@ -57,7 +57,7 @@ impl OwnLoop {
         machine.answered(self.counter.read(), id, facts);
     }
 
-    /// The question was not answered. One no longer awaited is passed over.
+    /// The question was not answered. One no longer awaited is passed over. Looks first whether the counter ran on.
     pub fn failed(&self, id: AskId, problem: Problem) {
         self.machine.check_continuity(&self.counter, Look::Clocks);
         let mut machine = self.machine.lock();
@@ -70,7 +70,8 @@ impl OwnLoop {
         self.machine.lock().located(source, address);
     }
 
-    /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count.
+    /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count. Looks first whether the counter ran
+    /// on.
     pub fn disrupt(&self, reason: DisruptionReason) {
         self.machine.check_continuity(&self.counter, Look::Clocks);
         let mut machine = self.machine.lock();

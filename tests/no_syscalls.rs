@@ -8,21 +8,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use sureclock::{CounterChoice, Facts, SureClock, VmClockChoice};
 
+#[path = "support/vm_clock.rs"]
+#[allow(dead_code, reason = "it is not written here")]
+mod vm_clock;
+
+use vm_clock::Device;
+
 const BROKEN: &str = "SURECLOCK_TEST_MAKES_A_CALL";
 
 /// A clock over the hardware counter without a VM clock device and one with a file of its layout, or why there are none.
 fn clocks() -> Result<[SureClock; 2], sureclock::BuildError> {
-    static DEVICES: AtomicI64 = AtomicI64::new(0);
-    let number = DEVICES.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("sureclock-no-syscalls-{}-{number}", std::process::id()));
-    let mut page = [0; 4096];
-    page[..4].copy_from_slice(b"VCLK");
-    // Its size and its version.
-    (page[5], page[8]) = (16, 1);
-    std::fs::write(&path, page).expect("written");
-    let device = clock(VmClockChoice::Device(path.clone()));
-    std::fs::remove_file(path).expect("removed");
-    Ok([clock(VmClockChoice::Off)?, device?])
+    let device = Device::new();
+    Ok([clock(VmClockChoice::Off)?, clock(VmClockChoice::Device(device.path().to_owned()))?])
 }
 
 fn clock(vm_clock: VmClockChoice) -> Result<SureClock, sureclock::BuildError> {

@@ -3,63 +3,18 @@
 
 mod support;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
 use std::time::Duration;
 use support::hostile::Hostile;
+use support::vm_clock::{COUNTER_VALUE_AT, Device, GENERATION_AT, MARKER_AT};
 use sureclock::{
     BuildError, DisruptionReason, Lease, LeaseForm, LeaseGrantor, LeaseState, NowError, SureClock, VmClockChoice,
     VmClockError, VmClockStatus,
 };
 
-const SEQUENCE_AT: u64 = 0x0c;
-const MARKER_AT: u64 = 0x10;
-const COUNTER_VALUE_AT: u64 = 0x28;
-const GENERATION_AT: u64 = 0x68;
 const LONG_ENOUGH: Duration = Duration::from_secs(60);
 
-/// A page of the layout that the kernel's header gives.
-struct Device {
-    path: PathBuf,
-    file: File,
-    sequence: u32,
-}
-
-impl Device {
-    fn new(name: &str) -> Device {
-        let path = std::env::temp_dir().join(format!("sureclock-vmclock-{}-{name}", std::process::id()));
-        let file = File::create(&path).unwrap();
-        let mut page = vec![0; 4096];
-        page[..4].copy_from_slice(b"VCLK");
-        page[4..8].copy_from_slice(&4096u32.to_le_bytes());
-        page[8] = 1;
-        // The generation is there.
-        page[0x19] = 1;
-        file.write_all_at(&page, 0).unwrap();
-        Device { path, file, sequence: 0 }
-    }
-
-    fn update(&mut self, at: u64, value: u64) {
-        self.put_sequence();
-        self.file.write_all_at(&value.to_le_bytes(), at).unwrap();
-        self.put_sequence();
-    }
-
-    fn put_sequence(&mut self) {
-        self.sequence += 1;
-        self.file.write_all_at(&self.sequence.to_le_bytes(), SEQUENCE_AT).unwrap();
-    }
-
-    fn choice(&self) -> VmClockChoice {
-        VmClockChoice::Device(self.path.clone())
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
+fn choice(device: &Device) -> VmClockChoice {
+    VmClockChoice::Device(device.path().to_owned())
 }
 
 fn servers() -> Vec<Hostile> {
@@ -76,8 +31,8 @@ fn clock(servers: &[Hostile], vm_clock: VmClockChoice) -> SureClock {
 
 #[test]
 fn a_move_ends_everything_of_before_it_at_once_and_new_answers_end_the_error() {
-    let (servers, mut device) = (servers(), Device::new("move"));
-    let clock = clock(&servers, device.choice());
+    let (servers, mut device) = (servers(), Device::new());
+    let clock = clock(&servers, choice(&device));
     assert!(matches!(clock.status().vm_clock, VmClockStatus::Read { .. }));
     let told = clock.now().unwrap();
     let (disruptions, reading) = (clock.status().counts.disruptions, clock.monotonic());
@@ -102,8 +57,8 @@ fn a_move_ends_everything_of_before_it_at_once_and_new_answers_end_the_error() {
 
 #[test]
 fn updates_of_the_devices_own_time_are_no_disruption() {
-    let (servers, mut device) = (servers(), Device::new("updates"));
-    let clock = clock(&servers, device.choice());
+    let (servers, mut device) = (servers(), Device::new());
+    let clock = clock(&servers, choice(&device));
     let before = clock.status().counts.disruptions;
     for value in 0..2_000 {
         device.update(COUNTER_VALUE_AT, value);
@@ -114,8 +69,8 @@ fn updates_of_the_devices_own_time_are_no_disruption() {
 
 #[test]
 fn a_copy_of_the_machine_ends_its_leases_though_its_counter_ran_on() {
-    let (servers, mut device) = (servers(), Device::new("copy"));
-    let clock = clock(&servers, device.choice());
+    let (servers, mut device) = (servers(), Device::new());
+    let clock = clock(&servers, choice(&device));
     let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, LONG_ENOUGH);
     let mut lease = Lease::new().unwrap();
     let request = lease.request(&clock, LONG_ENOUGH).unwrap();
@@ -129,7 +84,7 @@ fn a_copy_of_the_machine_ends_its_leases_though_its_counter_ran_on() {
 
 #[test]
 fn a_device_that_was_asked_for_and_cannot_be_read_is_an_error_and_off_is_off() {
-    let (servers, mut device) = (servers(), Device::new("off"));
+    let (servers, mut device) = (servers(), Device::new());
     let start = |choice| {
         let builder = SureClock::builder().vm_clock(choice);
         servers.iter().fold(builder, |builder, server| builder.ntp(server.addr().to_string())).start()
@@ -137,8 +92,8 @@ fn a_device_that_was_asked_for_and_cannot_be_read_is_an_error_and_off_is_off() {
     let missing = start(VmClockChoice::Device("/nonexistent/vmclock0".into())).map(|_| ()).unwrap_err();
     let problem = VmClockError::System(std::io::ErrorKind::NotFound);
     assert_eq!(missing, BuildError::VmClock { path: "/nonexistent/vmclock0".into(), problem });
-    device.file.write_all_at(b"none", 0).unwrap();
-    let wrong = start(device.choice()).map(|_| ()).unwrap_err();
+    device.put(0, b"none");
+    let wrong = start(choice(&device)).map(|_| ()).unwrap_err();
     assert!(wrong.to_string().ends_with("it is no VM clock"), "{wrong}");
 
     let clock = clock(&servers, VmClockChoice::Off);

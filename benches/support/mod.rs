@@ -1,6 +1,9 @@
 //! What the measurements share: a clock without a network, an ordered read of the bare counter, and interleaved rounds.
 #![allow(dead_code, unsafe_code, reason = "each bench uses its part; reading the counter is an instruction")]
 
+#[path = "../../tests/support/vm_clock.rs"]
+mod vm_clock;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,16 +18,8 @@ pub(crate) fn clock() -> (SureClock, OwnLoop) {
 
 /// The same with a VM clock device, here a file of its layout; `None` on platforms where none is read.
 pub(crate) fn clock_with_a_vm_clock() -> Option<(SureClock, OwnLoop)> {
-    let path = std::env::temp_dir().join(format!("sureclock-bench-vmclock-{}", std::process::id()));
-    let mut page = [0; 4096];
-    page[..4].copy_from_slice(b"VCLK");
-    // Its size and its version.
-    (page[5], page[8]) = (16, 1);
-    std::fs::write(&path, page).expect("written");
-    let clock = clock_beside(VmClockChoice::Device(path.clone()));
-    // It stays mapped.
-    std::fs::remove_file(path).expect("removed");
-    clock.ok()
+    let device = vm_clock::Device::new();
+    clock_beside(VmClockChoice::Device(device.path().to_owned())).ok()
 }
 
 fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildError> {

@@ -160,7 +160,9 @@ impl LeaseGrantor {
         }
         let renewed = self.promise.filter(|promise| promise.holder == Some(request.holder));
         if renewed.is_none() && !self.is_free(clock) {
-            return Err(LeaseRefused::Held);
+            // Free, but for a clock that cannot say so.
+            let nobody = self.promise.is_none();
+            return Err(if nobody { LeaseRefused::NoCounter } else { LeaseRefused::Held });
         }
         let received = clock.lease_reading();
         if clock.lease_elapsed(received, received).is_none() {

@@ -20,12 +20,22 @@ struct Fake {
     /// The incarnation of the interval, if it is another one.
     interval_of: Cell<Option<u32>>,
     restores: Cell<u32>,
+    untrusted: Cell<bool>,
 }
 
 impl Fake {
     fn new(doubt: Duration) -> Fake {
         let (ticks, incarnation, interval) = (Cell::new(0), Cell::new(0), Cell::new(Some((0, 0))));
-        Fake { id: 1, ticks, incarnation, doubt, interval, interval_of: Cell::new(None), restores: Cell::new(0) }
+        Fake {
+            id: 1,
+            ticks,
+            incarnation,
+            doubt,
+            interval,
+            interval_of: Cell::new(None),
+            restores: Cell::new(0),
+            untrusted: Cell::new(false),
+        }
     }
 
     /// Moves the counter and the interval.
@@ -46,7 +56,7 @@ impl LeaseClock for Fake {
 
     fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         let between = Duration::from_nanos(later.ticks().checked_sub(earlier.ticks())?);
-        let known = of_one_incarnation(earlier, later);
+        let known = of_one_incarnation(earlier, later) && !self.untrusted.get();
         known.then(|| Elapsed { at_least: between.saturating_sub(self.doubt), at_most: between + self.doubt })
     }
 
@@ -488,4 +498,17 @@ fn found_a_restored_grantor_does_not_trust_its_memory() {
             }
         }
     }
+}
+
+#[test]
+fn found_a_lease_is_not_free_certainly_on_a_counter_that_is_not_trusted() {
+    let clock = Fake::new(Duration::ZERO);
+    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, 10 * S);
+    let request = Lease::new().unwrap().request(&clock, S).unwrap();
+    clock.untrusted.set(true);
+    assert!(!grantor.is_free(&clock));
+    assert_eq!(grantor.grant(&clock, &request), Err(LeaseRefused::NoCounter), "nobody holds it");
+    clock.untrusted.set(false);
+    assert!(grantor.is_free(&clock));
+    assert!(grantor.grant(&clock, &request).is_ok());
 }

@@ -14,3 +14,4 @@ pub(crate) mod ntp_probe;
 pub(crate) mod ntpd_rs;
 pub(crate) mod path;
 pub(crate) mod relay;
+pub(crate) mod vm_clock;
