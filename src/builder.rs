@@ -42,6 +42,7 @@ use server_name::{is_loopback, parse_server};
 /// | [`max_wait`](Builder::max_wait) | 60 s | a schema change is announced a minute ahead | refuses commits planned further ahead | a mistaken timestamp is waited for |
 /// | [`spin_budget`](Builder::spin_budget) | 200 us | what a system at rest oversleeps by, twice over; a tenth of a wait of 2 ms | waits end late, by what the system oversleeps | more processor time a wait |
 /// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |
+/// | [`max_forward_jump`](Builder::max_forward_jump) | 30 days | no suspend is longer; a receiver whose week number rolls over is off by years | asks after shorter suspends | believes more |
 /// | [`vm_clock`](Builder::vm_clock) | `/dev/vmclock0`, if it can be read | moves and restores of a virtual machine are seen at once | | |
 /// | [`check_interval`](Builder::check_interval) | 100 ms | how late a suspend may be noticed | more wakes | suspends are noticed later |
 pub struct Builder {
@@ -64,6 +65,7 @@ pub struct Builder {
     max_wait: Duration,
     spin_budget: Duration,
     max_recovery: Duration,
+    max_forward_jump: Duration,
     mark_file: Option<PathBuf>,
     check_interval: Duration,
     suspend_check: bool,
@@ -97,6 +99,7 @@ impl Builder {
             max_wait: Duration::from_secs(60),
             spin_budget: Duration::from_micros(200),
             max_recovery: Duration::from_secs(2),
+            max_forward_jump: Duration::from_secs(30 * 86_400),
             mark_file: None,
             check_interval: Duration::from_millis(100),
             suspend_check: false,
@@ -326,6 +329,16 @@ impl Builder {
         self
     }
 
+    /// How far ahead of what was published a recovery may lie before the status asks for the caller's decision, beyond what the
+    /// local counter says has passed: 1 s to 100 years, 30 days by default. It keeps a wrong year, or a wrong century, from being
+    /// believed and stored. A machine that stood still for longer (a snapshot that is restored) asks, too:
+    /// [`start_new_epoch`](SureClock::start_new_epoch).
+    #[must_use]
+    pub fn max_forward_jump(mut self, jump: Duration) -> Builder {
+        self.max_forward_jump = jump;
+        self
+    }
+
     /// How often the sync thread looks whether the counter ran on (suspends, the hardware counter against RAW, the kernel's clock
     /// source): 1 ms to 1 min of running time.
     #[must_use]
@@ -453,6 +466,7 @@ impl Builder {
             adapts: self.adapts,
             timeout: self.timeout,
             max_recovery: self.max_recovery,
+            max_forward_jump: self.max_forward_jump,
             check_interval: self.check_interval,
         };
         let machine = Machine::new(config, publisher, now);
@@ -529,6 +543,9 @@ impl Builder {
         }
         if !within(self.max_recovery, Duration::ZERO, s(86_400)) {
             return out("max_recovery", "at most 1 day");
+        }
+        if !within(self.max_forward_jump, s(1), s(86_400 * 365 * 100)) {
+            return out("max_forward_jump", "1 s to 100 years");
         }
         if !within(self.check_interval, ms(1), s(60)) {
             return out("check_interval", "1 ms to 1 min");
@@ -609,6 +626,7 @@ mod tests {
         assert_eq!(setting(smeared), "leap_second");
         assert_eq!(setting(three().max_floor_lead(Duration::MAX)), "max_floor_lead");
         assert_eq!(setting(three().max_recovery(Duration::MAX)), "max_recovery");
+        assert_eq!(setting(three().max_forward_jump(Duration::ZERO)), "max_forward_jump");
         assert_eq!(setting(three().max_wait(Duration::MAX)), "max_wait");
         assert_eq!(setting(three().spin_budget(Duration::from_secs(1))), "spin_budget");
         assert_eq!(setting(three().check_interval(Duration::ZERO)), "check_interval");

@@ -125,7 +125,9 @@ pub(crate) fn status(clock: &SureClock) -> Status {
     let interval = clock.now();
     let state = match interval {
         Ok(_) => State::Synchronized,
-        Err(NowError::Disrupted { reason }) => State::Disrupted { reason, behind_by: None, needs_new_epoch: false },
+        Err(NowError::Disrupted { reason }) => {
+                State::Disrupted { reason, behind_by: None, ahead_by: None, needs_new_epoch: false }
+            },
         Err(_) => State::Dead,
     };
     Status {

@@ -75,7 +75,11 @@ impl OwnLoop {
     pub fn disrupt(&self, reason: DisruptionReason) {
         self.machine.check_continuity(&self.counter, Look::Clocks);
         let mut machine = self.machine.lock();
-        machine.disrupt(self.counter.read(), reason);
+        if reason.leaves_the_counter_in_doubt() {
+            machine.disrupt_in_doubt(self.counter.read(), reason, None);
+        } else {
+            machine.disrupt(self.counter.read(), reason);
+        }
     }
 }
 

@@ -224,6 +224,7 @@ pub(crate) fn operating() -> Result<String> {
             State::Disrupted { .. } => State::Disrupted {
                 reason: sureclock::DisruptionReason::Suspended,
                 behind_by: None,
+                ahead_by: None,
                 needs_new_epoch: false,
             },
             state => state,

@@ -105,3 +105,11 @@ pub enum DisruptionReason {
     #[error("disrupted by hand")]
     ByHand,
 }
+
+impl DisruptionReason {
+    /// Whether the counter may have moved: what it shows afterwards then says nothing of what readers were given before.
+    pub(crate) fn leaves_the_counter_in_doubt(self) -> bool {
+        use DisruptionReason::{ClockSourceChanged, CounterJumped, CounterWentBack, Restored, Suspended};
+        matches!(self, CounterWentBack | CounterJumped | ClockSourceChanged | Suspended | Restored)
+    }
+}

@@ -240,6 +240,14 @@ impl Counter {
         }
     }
 
+    /// One reading for the library's own watches, which no simulated fault interrupts.
+    pub(crate) fn ticks_for_watches(&self) -> u64 {
+        match &self.kind {
+            Kind::Manual(counter) => counter.shown(),
+            _ => self.ticks(),
+        }
+    }
+
     /// One reading with the counter's identity. The incarnation is read first: a reading that carries the number of a disruption was
     /// taken after it.
     #[inline]

@@ -95,7 +95,7 @@ impl World {
         let now = state.counter.reading_of(state.manual.shown());
         let machine = Arc::clone(&state.machine);
         machine.check_continuity(&state.counter, Look::Clocks);
-        machine.lock().disrupt(now, DisruptionReason::Restored);
+        machine.lock().disrupt_in_doubt(now, DisruptionReason::Restored, None);
         inner.notice_disruption(host);
     }
 

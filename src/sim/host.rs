@@ -268,6 +268,8 @@ pub(super) struct Blur {
 pub(super) struct Told {
     pub(super) epoch: u32,
     pub(super) earliest_ns: Option<i64>,
+    /// The same, as it was when the clock was last excused.
+    pub(super) earliest_before_excuse_ns: Option<i64>,
     pub(super) synchronized: Option<bool>,
     /// A reading of before, with true time at it.
     pub(super) reading: Option<(MonotonicTime, Moment)>,

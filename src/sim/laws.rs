@@ -92,6 +92,7 @@ impl World {
         if inner.hosts[host].told.epoch != epoch {
             let told = &mut inner.hosts[host].told;
             (told.epoch, told.earliest_ns, told.past_ns) = (epoch, None, None);
+            told.earliest_before_excuse_ns = None;
         }
         // A new epoch may have begun in the middle of the reading: it is of either.
         let of_either = began_in != epoch;
@@ -212,13 +213,15 @@ impl World {
 
     /// From now until the clock's next disruption, whatever its reason, containment is not checked: an assumption has just been
     /// broken in a way that no one can see at once. Nor is it checked that `earliest` does not go back. Afterwards it must be above
-    /// all that was told meanwhile, too; except where the counter went back, for then not even the clock knows what was told.
+    /// all that was told meanwhile, too; except where the counter was seen to have moved: then above all that was told before the
+    /// excuse.
     pub fn excuse(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         let (now, incarnation) = (inner.now, inner.hosts[host].counter.incarnation().get());
         let told = &mut inner.hosts[host].told;
         told.incarnation = incarnation;
+        told.earliest_before_excuse_ns = told.earliest_ns;
         (told.excused_since, told.noticed, told.reading, told.pair) = (Some(now), None, None, None);
     }
 
@@ -308,8 +311,9 @@ impl Inner {
         if let (Some(since), Some(reason)) = (state.told.excused_since.take(), reason) {
             state.told.noticed = Some(((now - since).length(), reason));
             (state.told.reading, state.told.pair) = (None, None);
-            if reason == DisruptionReason::CounterWentBack {
-                (state.told.earliest_ns, state.told.past_ns) = (None, None);
+            if matches!(reason, DisruptionReason::CounterWentBack | DisruptionReason::CounterJumped) {
+                // What was read by a counter that had moved counts for nothing; what was read before it does.
+                (state.told.earliest_ns, state.told.past_ns) = (state.told.earliest_before_excuse_ns, None);
             }
         }
         self.did(Some(host), || format!("disrupted: {}", reason.map_or("?".into(), |reason| reason.to_string())));

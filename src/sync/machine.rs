@@ -13,6 +13,7 @@ mod domains;
 mod events;
 mod leap;
 mod rate;
+mod recovery;
 mod report;
 
 use super::schedule::{Pace, Schedule, phase};
@@ -29,6 +30,7 @@ use crate::source::SourceError;
 use crate::source::ntp::{ExchangeSettings, Rejected};
 use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
 use leap::{AroundALeap, LeapGuard};
+use recovery::{Floor, Gap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +50,6 @@ pub(crate) struct Machine {
     epoch: u32,
     next_ask_id: u64,
     last_now: u64,
-    /// The last reading before a counter that went back, and as much as readers may have read on.
-    told_until: u64,
     last_earliest_ns: Option<i64>,
     leap: LeapGuard,
     learner: Learner,
@@ -86,6 +86,8 @@ pub(crate) struct MachineConfig {
     pub(crate) adapts: bool,
     pub(crate) timeout: Duration,
     pub(crate) max_recovery: Duration,
+    /// How far ahead of what was published a recovery may lie before a person decides.
+    pub(crate) max_forward_jump: Duration,
     /// How long the driver sleeps at most.
     pub(crate) check_interval: Duration,
 }
@@ -125,22 +127,9 @@ struct InFlight {
 enum Phase {
     Starting,
     Running(Params),
-    Disrupted { reason: DisruptionReason, floor: Floor, behind_by: Option<Duration> },
+    /// `gap`: why the last agreement did not end it; `None` without an agreement.
+    Disrupted { reason: DisruptionReason, floor: Floor, gap: Option<Gap> },
     Dead,
-}
-
-/// What a recovery must not fall below.
-#[derive(Clone, Copy, Debug)]
-enum Floor {
-    /// Nothing had been published.
-    None,
-    /// What readers may have been told by these parameters, up to the first reading after the disruption was published.
-    Pending(Params),
-    /// The same as a number.
-    Fixed(i64),
-    /// The counter went back, so the old parameters cannot be evaluated any more. The first later agreement's `latest` is above
-    /// all they said that was true; and above `told`, what they said last, true or not.
-    FirstLatest { told: i64 },
 }
 
 /// The number of one question, never used again.
@@ -195,7 +184,6 @@ impl Machine {
             epoch: 0,
             next_ask_id: 0,
             last_now: now.ticks(),
-            told_until: now.ticks(),
             last_earliest_ns: None,
             leap: LeapGuard::new(leap),
             counts: Counts::default(),
@@ -208,7 +196,7 @@ impl Machine {
         if !self.usable {
             return None;
         }
-        if matches!(self.phase, Phase::Disrupted { behind_by: Some(_), .. }) {
+        if matches!(self.phase, Phase::Disrupted { gap: Some(Gap::Behind { .. }), .. }) {
             // The floor of the recovery stands still, the aged agreement rises: it may have got there.
             self.conclude(now);
         }
@@ -240,7 +228,7 @@ impl Machine {
                 end.and_then(|end| params.earliest.lower_exceeds_at(end, &params.rates))
             }
             // The recovery has this far to go, and nothing more to hear for it.
-            Phase::Disrupted { behind_by: Some(by), .. } if self.usable => {
+            Phase::Disrupted { gap: Some(Gap::Behind { by, .. }), .. } if self.usable => {
                 Some(now.ticks().saturating_add(self.config.scale.ticks((*by).max(LEAST_RECOVERY))))
             }
             _ => None,
@@ -320,22 +308,14 @@ impl Machine {
         }
         let ticks = now.ticks();
         if ticks.saturating_add(self.config.ageing.margin) < self.last_now {
-            // Readers may have read on for as long as a driver sleeps.
-            let read_on = self.config.scale.ticks(LONGEST_SLEEP);
-            self.told_until = std::mem::replace(&mut self.last_now, ticks).saturating_add(read_on);
-            self.enter_disruption(DisruptionReason::CounterWentBack);
+            let ran_until = std::mem::replace(&mut self.last_now, ticks);
+            self.enter_disruption(DisruptionReason::CounterWentBack, Some(ran_until));
             return Some(ticks);
         }
-        self.told_until = ticks.max(self.last_now);
         self.last_now = ticks.max(self.last_now);
         let overlap = self.overlap();
         if let Phase::Disrupted { floor, .. } = &mut self.phase {
-            if let Floor::Pending(params) = *floor {
-                // This reading was taken after the disruption was published: no reader can answer from the old
-                // parameters at a later one. The allowance covers a reading that overlapped the publication.
-                let told = params.earliest_now(ticks.saturating_add(overlap));
-                *floor = told.map_or(Floor::FirstLatest { told: i64::MIN }, Floor::Fixed);
-            }
+            floor.fix(ticks, overlap);
         }
         self.look_back_on_the_news(ticks);
         self.mind_the_leap(ticks);
@@ -386,8 +366,8 @@ impl Machine {
         self.mind_the_leap(now);
         let accepted = match agree(&self.domain_bounds(now), self.config.faulty) {
             Agreement::NoNews => {
-                if let Phase::Disrupted { behind_by, .. } = &mut self.phase {
-                    *behind_by = None;
+                if let Phase::Disrupted { gap, .. } = &mut self.phase {
+                    *gap = None;
                 }
                 return;
             }
@@ -399,7 +379,7 @@ impl Machine {
         };
         if let Err(reason) = accepted {
             let reason = self.what_broke(now, reason);
-            self.enter_disruption(reason);
+            self.enter_disruption(reason, None);
         }
     }
 
@@ -419,20 +399,9 @@ impl Machine {
             Phase::Dead => return Ok(()),
             Phase::Starting => Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack),
             Phase::Running(params) => params.refine(news, ageing),
-            Phase::Disrupted { floor, behind_by, .. } => {
-                let least = match *floor {
-                    Floor::None => i64::MIN,
-                    Floor::Fixed(ns) => ns,
-                    Floor::FirstLatest { told } => {
-                        let least = news.latest_ns.max(told);
-                        *floor = Floor::Fixed(least);
-                        least
-                    }
-                    Floor::Pending(_) => i64::MAX,
-                };
-                if news.earliest_ns < least {
-                    let gap = least.abs_diff(news.earliest_ns);
-                    *behind_by = Some(Duration::from_nanos(gap));
+            Phase::Disrupted { floor, gap, .. } => {
+                if let Err(why) = floor.judge(news, self.config.scale, self.config.max_forward_jump) {
+                    *gap = Some(why);
                     return Ok(());
                 }
                 Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack)

@@ -15,13 +15,22 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct SharedMachine {
     machine: Mutex<Machine>,
-    continuity: Mutex<Continuity>,
+    continuity: Mutex<Watched>,
     waiters: Arc<Waiters>,
+}
+
+/// The watch over the counter, and until when it is known to have run on.
+#[derive(Debug)]
+struct Watched {
+    continuity: Continuity,
+    /// The last reading before a look that found nothing.
+    ran_until: u64,
 }
 
 impl SharedMachine {
     pub(crate) fn new(machine: Machine, counter: &Counter, waiters: Arc<Waiters>) -> SharedMachine {
-        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(Continuity::of(counter)), waiters }
+        let watched = Watched { continuity: Continuity::of(counter), ran_until: counter.ticks_for_watches() };
+        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(watched), waiters }
     }
 
     /// Looks whether the counter ran on, and disrupts the machine if it did not since the last look by anyone.
@@ -31,13 +40,23 @@ impl SharedMachine {
         if look == Look::All {
             self.compare_cores();
         }
-        let mut continuity = self.continuity.lock();
-        let seen = continuity.look(look);
+        // Before the look: what it finds in order had run on until here.
+        let reading = counter.ticks_for_watches();
+        let mut watched = self.continuity.lock();
+        let seen = watched.continuity.look(look);
+        let ran_until = watched.ran_until;
+        if seen.broken.is_some() {
+            watched.ran_until = counter.ticks_for_watches();
+        } else {
+            watched.ran_until = reading.max(ran_until);
+        }
         if seen != Seen::default() {
             let mut machine = self.lock();
             match seen.broken {
-                Some(Break::Restored) => machine.restored(counter.read()),
-                Some(broken) => machine.disrupt(counter.read(), reason(broken)),
+                // No reader has answered from a reading of after it, and the machine has taken none.
+                Some(Break::Restored) => machine.disrupt_in_doubt(counter.read(), DisruptionReason::Restored, None),
+                Some(Break::Copied) => machine.disrupt(counter.read(), DisruptionReason::Restored),
+                Some(broken) => machine.disrupt_in_doubt(counter.read(), reason(broken), Some(ran_until)),
                 None => {}
             }
             // Not usable first, usable last: in between something else may be learned of it.
@@ -51,24 +70,24 @@ impl SharedMachine {
                 machine.set_usable(true);
             }
             // After the publication: a reader that does not see a suspend any more sees the disruption.
-            continuity.noted(seen);
+            watched.continuity.noted(seen);
             // The other lock first: dropping the machine wakes tasks, which may look for a suspend themselves.
-            drop(continuity);
+            drop(watched);
         }
     }
 
     /// Compares the counters of the cores, if the machine has been moved to other ones. Under no lock: commit waits and leases look, too.
     fn compare_cores(&self) {
-        let due = self.continuity.lock().comparison_due();
+        let due = self.continuity.lock().continuity.comparison_due();
         if let Some(mut comparison) = due {
             let are_within = comparison.make();
-            self.continuity.lock().compared(comparison, are_within);
+            self.continuity.lock().continuity.compared(comparison, are_within);
         }
     }
 
     /// The suspended time as readers may look at it.
     pub(crate) fn suspends(&self) -> Suspends {
-        self.continuity.lock().suspends()
+        self.continuity.lock().continuity.suspends()
     }
 
     /// Whether someone holds the lock.

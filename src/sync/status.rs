@@ -84,10 +84,14 @@ pub enum State {
     Disrupted {
         /// What was seen.
         reason: DisruptionReason,
-        /// The new agreement is this far below what had been published. Beyond `max_recovery` it needs the caller's
-        /// decision: [`start_new_epoch`](crate::SureClock::start_new_epoch).
+        /// The last agreement is this far below the floor of the recovery: what readers may have been given, and the least
+        /// `latest` of the agreements since. It rises by itself. Beyond [`max_recovery`](crate::Builder::max_recovery) the
+        /// caller may decide not to wait for it: [`start_new_epoch`](crate::SureClock::start_new_epoch).
         behind_by: Option<Duration>,
-        /// `behind_by` is beyond `max_recovery`.
+        /// The last agreement is this far ahead of what had been published, more than
+        /// [`max_forward_jump`](crate::Builder::max_forward_jump): only the caller can decide to believe it.
+        ahead_by: Option<Duration>,
+        /// `behind_by` or `ahead_by` is beyond its limit, and more than 2f domains answer: waiting will not help soon.
         needs_new_epoch: bool,
     },
     /// The sync thread died.

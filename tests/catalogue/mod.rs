@@ -6,6 +6,7 @@ mod cast;
 mod learned_rate;
 mod machine_faults;
 mod oracle;
+mod recovery;
 mod source_faults;
 mod stage;
 
@@ -164,6 +165,21 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         scenario("F5", "moved-with-a-vm-clock", CERTAIN, machine::moved_with_a_vm_clock),
         "no device",
         machine::moved_without_a_vm_clock,
+    ),
+    with_twin(
+        scenario("F5", "restored-behind", CERTAIN, recovery::restored_with_the_counter_behind),
+        "nobody reports it",
+        recovery::restored_behind_unreported,
+    ),
+    with_twin(
+        scenario(
+            "F5",
+            "recovery-with-a-liar",
+            "an answer within two polls; earliest never back",
+            recovery::recovers_within_two_polls,
+        ),
+        "two of three lie",
+        recovery::recovers_among_more_than_f,
     ),
     with_twin(
         scenario("F6", "network-misbehaves", CERTAIN, sources::network_misbehaves),

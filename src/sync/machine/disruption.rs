@@ -1,71 +1,69 @@
-//! The end of what was published: an assumption was seen to be broken. How a recovery goes is in `accept`.
+//! The end of what was published: an assumption was seen to be broken. How the clock recovers is in `recovery`.
 
-use super::{Floor, LONGEST_SLEEP, Machine, Phase, events};
+use super::recovery::Floor;
+use super::{LONGEST_SLEEP, Machine, Phase, events};
 use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
 
 impl Machine {
-    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself.
+    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself; the counter
+    /// ran on.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
         if now.counter() == self.config.counter {
             // The reading may be of no use, after a move that is not noted; that there was a disruption is true all the same.
             let _ = self.advance(now);
-            self.enter_disruption(reason);
+            self.enter_disruption(reason, None);
         }
     }
 
-    /// The machine was moved or restored before reading `now`, wherever its counter may show now; and no reader has answered by the old
-    /// parameters since, for each looks at the marker after the counter.
+    /// The counter may have moved before reading `now`, forward or back. It ran on until `ran_until` at least; `None`: until
+    /// the last reading that the machine took.
     ///
-    /// As far as it was true, what readers were told is not above the `latest` of an agreement of later facts alone. Where more than was assumed
-    /// had been wrong, unnoticed, it may be more: by the old line as long after the last reading as the driver sleeps. The old line at `now` would
-    /// not do: a counter that came back lower makes it too low, and one that jumped an hour ahead makes it an hour's wait.
-    pub(crate) fn restored(&mut self, now: MonotonicTime) {
+    /// No line is evaluated at `now`: a counter that came back lower would make the floor of the recovery too low, and one
+    /// that jumped an hour ahead would make the recovery an hour long.
+    pub(crate) fn disrupt_in_doubt(&mut self, now: MonotonicTime, reason: DisruptionReason, ran_until: Option<u64>) {
         if now.counter() != self.config.counter {
             return;
         }
-        // The last reading is of before the move: `advance` takes none of after one that is not noted.
-        let read_on =
-            self.last_now.saturating_add(self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP)));
-        (self.last_now, self.told_until) = (now.ticks(), now.ticks());
-        self.enter_disruption(DisruptionReason::Restored);
-        if let Phase::Disrupted { floor, .. } = &mut self.phase {
-            if let Floor::Pending(params) = floor {
-                *floor = Floor::FirstLatest { told: params.earliest_now(read_on).unwrap_or(i64::MIN) };
-            }
-        }
+        let last = std::mem::replace(&mut self.last_now, now.ticks());
+        self.enter_disruption(reason, Some(ran_until.unwrap_or(last)));
     }
 
     /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
     ///
     /// Returns false, and does nothing, while the clock is not disrupted.
     pub(crate) fn start_new_epoch(&mut self) -> bool {
-        let Phase::Disrupted { floor, behind_by, .. } = &mut self.phase else { return false };
-        (*floor, *behind_by) = (Floor::None, None);
+        let Phase::Disrupted { floor, gap, .. } = &mut self.phase else { return false };
+        (*floor, *gap) = (Floor::NONE, None);
         self.epoch = self.epoch.wrapping_add(1);
         self.sources.iter_mut().for_each(|source| source.schedule.hurry());
         true
     }
 
-    pub(super) fn enter_disruption(&mut self, reason: DisruptionReason) {
-        let floor = match &self.phase {
+    /// `ran_until`: where the counter may have moved, the last reading from before it was in doubt.
+    pub(super) fn enter_disruption(&mut self, reason: DisruptionReason, ran_until: Option<u64>) {
+        // Readers may have read on for as long as a driver sleeps.
+        let read_on = self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP));
+        let given_until = ran_until.map(|at| at.saturating_add(read_on));
+        let mut floor = match &self.phase {
             Phase::Dead => {
                 // Of readings on either side, and of grantors, this is still true.
                 self.count_disruption(reason);
                 return self.publish_phase();
             }
-            Phase::Starting => Floor::None,
-            // The old lines rise with the counter: at the lower reading they would say less than readers were told.
-            Phase::Running(params) | Phase::Disrupted { floor: Floor::Pending(params), .. }
-                if reason == DisruptionReason::CounterWentBack =>
-            {
-                let told = params.earliest_now(self.told_until);
-                Floor::FirstLatest { told: told.unwrap_or(i64::MIN) }
+            Phase::Starting => Floor::NONE,
+            Phase::Running(params) => {
+                let given = self.leap.told(*params);
+                match given_until {
+                    Some(until) => Floor::before_the_counter_moved(&given, until),
+                    None => Floor::while_the_counter_runs_on(given),
+                }
             }
-            Phase::Running(params) => Floor::Pending(self.leap.told(*params)),
-            // Disrupted again before a recovery: nothing was published since.
-            Phase::Disrupted { floor, .. } => *floor,
+            Phase::Disrupted { floor, .. } => floor.again(given_until),
         };
+        if ran_until.is_some() {
+            floor.rebase(self.last_now);
+        }
         events::disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
@@ -74,7 +72,7 @@ impl Machine {
         self.forget_tick();
         self.forget_rate();
         self.count_disruption(reason);
-        self.phase = Phase::Disrupted { reason, floor, behind_by: None };
+        self.phase = Phase::Disrupted { reason, floor, gap: None };
         self.publish_phase();
         for source in &mut self.sources {
             source.in_flight = None;

@@ -127,7 +127,7 @@ impl Machine {
         let next = self.leap.next(earliest, params.leap);
         if next != params.leap {
             if next.is_some_and(|leap| latest.saturating_add(EARLY_NS) >= leap.begins_ns()) {
-                return self.enter_disruption(DisruptionReason::LeapSecond);
+                return self.enter_disruption(DisruptionReason::LeapSecond, None);
             }
             self.leap.before_the_news.get_or_insert(params);
             self.run_with(params.with_leap(next));
@@ -158,7 +158,7 @@ impl Machine {
             |leap: Leap| leap.earliest(counted.0) < told.0 || leap.latest(counted.1).is_none_or(|ns| ns > told.1);
         if params.leap.is_some_and(takes_back) {
             self.phase = Phase::Running(before);
-            self.enter_disruption(DisruptionReason::LeapSecond);
+            self.enter_disruption(DisruptionReason::LeapSecond, None);
         }
     }
 
@@ -166,7 +166,7 @@ impl Machine {
     fn leave_behind(&mut self, now: u64, leap: Leap) {
         let Phase::Running(params) = self.phase else { return };
         let Some(params) = params.with_leap_over(now) else {
-            return self.enter_disruption(DisruptionReason::LeapSecond);
+            return self.enter_disruption(DisruptionReason::LeapSecond, None);
         };
         self.leap.over = Some((leap, now));
         self.learner.begin_again();

@@ -1,6 +1,7 @@
 //! The machine's state as a [`Status`]. Reads only.
 
 use super::super::status::{SourceStatus, State, Status, Verdict};
+use super::recovery::Gap;
 use super::{Machine, Phase};
 use crate::bound::DisruptionReason;
 use crate::bound::window::Bound;
@@ -91,14 +92,19 @@ impl Machine {
     fn state(&self, ticks: u64, moved: bool) -> State {
         let reason = DisruptionReason::Restored;
         match &self.phase {
-            Phase::Running(_) if moved => State::Disrupted { reason, behind_by: None, needs_new_epoch: false },
+            Phase::Running(_) if moved => {
+                State::Disrupted { reason, behind_by: None, ahead_by: None, needs_new_epoch: false }
+            }
             Phase::Starting => State::Starting,
             Phase::Dead => State::Dead,
-            Phase::Disrupted { reason, behind_by, .. } => State::Disrupted {
-                reason: *reason,
-                behind_by: *behind_by,
-                needs_new_epoch: behind_by.is_some_and(|by| by > self.config.max_recovery),
-            },
+            Phase::Disrupted { reason, gap, .. } => {
+                let (behind_by, ahead_by, needs_new_epoch) = match *gap {
+                    None => (None, None, false),
+                    Some(Gap::Behind { by, degraded }) => (Some(by), None, !degraded && by > self.config.max_recovery),
+                    Some(Gap::Ahead { by }) => (None, Some(by), true),
+                };
+                State::Disrupted { reason: *reason, behind_by, ahead_by, needs_new_epoch }
+            }
             Phase::Running(params) => {
                 let news_age: Duration = self.config.scale.duration(ticks.saturating_sub(params.heard));
                 if news_age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout) {

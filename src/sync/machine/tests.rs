@@ -178,6 +178,8 @@ fn sources_that_all_disagree_disrupt_and_agreement_of_later_facts_recovers() {
     assert!(matches!(world.state(), State::Disrupted { needs_new_epoch: false, .. }));
     world.pass(16 * S);
     world.round(HONEST);
+    world.pass(3_000_000); // until true time has passed the `latest` of that agreement
+    world.look();
     assert!(world.inside());
     assert!(world.clock.now().unwrap().earliest() > before.earliest());
     assert_eq!(world.clock.status().counts.disruptions, 1);
@@ -267,6 +269,8 @@ fn a_reading_of_before_a_disruption_has_no_interval_and_one_of_after_has() {
     world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
     world.pass(16 * S);
     world.round(HONEST);
+    world.pass(3_000_000);
+    world.look();
     assert_eq!(world.clock.at(old), Err(crate::AtError::BeforeEpoch));
     assert!(world.clock.at(world.clock.monotonic()).is_ok());
     let other = World::new();
