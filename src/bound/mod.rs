@@ -10,6 +10,7 @@
 //! | source bound | max of lower facts, min of upper facts | [`window::Window::bound`] | intersection of true statements |
 //! | agreement | hull of the points covered by n'-f of n' | [`agree::agree`] | assumption (S); Marzullo 1984 with fixed f |
 //! | certified mean rate | `(lower_b - upper_a)/(n + m)` to `(upper_b - lower_a)/(n - m)` | [`rate::Learner::note`] | agreed intervals |
+//! | excess over (R) | three such means, one after the other | [`excess::Excess::note`] | agreed intervals |
 //! | learned slopes | certified mean +- wander, intersected with (R), until the horizon | [`rates`], [`rate`] | assumption (W) |
 //! | leap second | `max(u-1, min(u, M-1))`, `u` or `u+1` | [`leap::Leap`] | all conventions there are |
 //! | published bound | later agreement intersected with the aged earlier ones | [`params::Params::refine`] | (R) |
@@ -17,6 +18,7 @@
 //! Every lower bound is rounded down and every upper bound up; a bound that does not fit is an error.
 
 pub(crate) mod agree;
+pub(crate) mod excess;
 pub(crate) mod exchange;
 pub(crate) mod leap;
 pub(crate) mod lines;

@@ -90,6 +90,15 @@ pub enum DisruptionReason {
     /// stood still for a moment. The rate is given up.
     #[error("the oscillator wandered by more than was assumed of it: the learned rate is given up")]
     RateWandered,
+    /// Contradictions that came again and again, all explained by one rate beyond the rate bound (R). There is no answer until
+    /// the clock is built anew with a [`Drift`](crate::Drift) that covers it, or the machine is moved to another host.
+    #[error(
+        "the oscillator is off by {ppm} ppm, beyond what was assumed of it: build the clock with a wider drift bound"
+    )]
+    RateBeyondBound {
+        /// By how much true time passes faster than local time, in parts per million; rounded away from zero.
+        ppm: i32,
+    },
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,

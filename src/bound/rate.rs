@@ -36,10 +36,10 @@ pub(crate) struct Wander {
 
 /// An agreed interval at a reading.
 #[derive(Clone, Copy, Debug)]
-struct Agreed {
-    at: u64,
-    earliest_ns: i64,
-    latest_ns: i64,
+pub(super) struct Agreed {
+    pub(super) at: u64,
+    pub(super) earliest_ns: i64,
+    pub(super) latest_ns: i64,
 }
 
 /// Between two readings a tick is between two slopes long.
@@ -175,7 +175,7 @@ impl Learner {
 }
 
 /// The least mean length of a tick, rounded down, and the most, rounded up, where no fewer and no more ticks than `ticks` lie between.
-fn mean_between(a: &Agreed, b: &Agreed, ticks: (u64, u64)) -> Option<Slopes> {
+pub(super) fn mean_between(a: &Agreed, b: &Agreed, ticks: (u64, u64)) -> Option<Slopes> {
     let least_ns = i128::from(b.earliest_ns) - i128::from(a.latest_ns);
     let most_ns = i128::from(b.latest_ns) - i128::from(a.earliest_ns);
     let scaled = |ns: i128| u128::try_from(ns.max(0)).ok()?.checked_mul(1 << FRACTION_BITS);

@@ -53,7 +53,7 @@ impl Publication {
         let meta = match self.content {
             Content::NotSynchronized => NOT_SYNCHRONIZED,
             Content::ThreadDied => THREAD_DIED,
-            Content::Disrupted(reason) => DISRUPTED | reason_code(reason) << 8,
+            Content::Disrupted(reason) => DISRUPTED | reason_code(reason) << 8 | reason_number(reason) << 32,
             Content::Running(p) => {
                 let (earliest, latest) = (p.earliest, p.latest);
                 quick = match quick_max_age {
@@ -112,7 +112,7 @@ impl Publication {
                 degraded: meta >> 16 & 1 == 1,
             }),
             NOT_SYNCHRONIZED => Content::NotSynchronized,
-            DISRUPTED => Content::Disrupted(reason_of(meta >> 8 & 0xff)),
+            DISRUPTED => Content::Disrupted(reason_of(meta >> 8 & 0xff, low_half(meta >> 32))),
             _ => Content::ThreadDied,
         };
         Publication { incarnation, epoch, slopes, trusted, content }
@@ -199,11 +199,28 @@ const REASONS: [DisruptionReason; 10] = [
     DisruptionReason::RateWandered,
 ];
 
+/// Has a number with it, so it is not among the others.
+const RATE_BEYOND_BOUND: u64 = 0xff;
+
 fn reason_code(reason: DisruptionReason) -> u64 {
-    REASONS.iter().zip(0..).find(|(r, _)| **r == reason).map_or(0, |(_, code)| code)
+    match reason {
+        DisruptionReason::RateBeyondBound { .. } => RATE_BEYOND_BOUND,
+        reason => REASONS.iter().zip(0..).find(|(r, _)| **r == reason).map_or(0, |(_, code)| code),
+    }
 }
 
-fn reason_of(code: u64) -> DisruptionReason {
+/// The number that goes with a reason, as 32 bits.
+fn reason_number(reason: DisruptionReason) -> u64 {
+    match reason {
+        DisruptionReason::RateBeyondBound { ppm } => u64::from(u32::from_ne_bytes(ppm.to_ne_bytes())),
+        _ => 0,
+    }
+}
+
+fn reason_of(code: u64, number: u32) -> DisruptionReason {
+    if code == RATE_BEYOND_BOUND {
+        return DisruptionReason::RateBeyondBound { ppm: i32::from_ne_bytes(number.to_ne_bytes()) };
+    }
     REASONS.iter().zip(0..).find(|(_, c)| *c == code).map_or(REASONS[0], |(r, _)| *r)
 }
 
@@ -231,7 +248,8 @@ mod tests {
     #[test]
     fn every_state_and_reason_survives_the_words() {
         let contents = [Content::NotSynchronized, Content::ThreadDied].into_iter();
-        for content in contents.chain(REASONS.map(Content::Disrupted)) {
+        let rates = [i32::MIN, -681, 0, 681, i32::MAX].map(|ppm| DisruptionReason::RateBeyondBound { ppm });
+        for content in contents.chain(REASONS.map(Content::Disrupted)).chain(rates.map(Content::Disrupted)) {
             let slopes = Slopes { slow: 5, fast: 6 };
             let publication = Publication { incarnation: 7, epoch: u32::MAX, slopes, trusted: false, content };
             let words = publication.encode(Some(u64::MAX));
