@@ -66,7 +66,7 @@ pub fn order(data: &[u8]) -> bool {
     true
 }
 
-/// A nonce, a choice of settings, then a datagram: facts only for 48 bytes with this request's nonce as origin, and
+/// A nonce, a choice of settings, then a datagram: facts only for a reply with this request's nonce as origin, and
 /// nothing else ends the exchange.
 fn garbage_makes_no_facts(data: &[u8]) {
     let mut input = Input(data);
@@ -74,6 +74,7 @@ fn garbage_makes_no_facts(data: &[u8]) {
     let (clock, time) = SureClock::manual(point(Timestamp::UNIX_EPOCH));
     let settings = ExchangeSettings {
         era_pivot: if choice & 2 == 0 { ExchangeSettings::default().era_pivot } else { input.timestamp() },
+        not_before: if choice & 16 == 0 { Timestamp::MIN } else { ExchangeSettings::default().not_before },
         assume_unaged_root_dispersion: choice & 4 != 0,
         assume_root_fields_rounded_up: choice & 8 != 0,
     };
@@ -87,7 +88,7 @@ fn garbage_makes_no_facts(data: &[u8]) {
     let before = clock.monotonic();
     time.advance(Duration::from_millis(1));
     let after = clock.monotonic();
-    let is_answer = datagram.len() == 48 && datagram[24..32] == request.transmit.0.to_be_bytes();
+    let is_answer = (48..=1024).contains(&datagram.len()) && datagram.len() % 4 == 0 && datagram[24..32] == request.transmit.0.to_be_bytes();
     match exchange.receive(&datagram, after) {
         Ok(facts) => {
             assert!(is_answer, "facts from {datagram:x?}, which is no answer to nonce {:x}", request.transmit.0);
@@ -104,9 +105,9 @@ fn honest_facts_contain_truth(data: &[u8]) -> bool {
     let mut input = Input(data);
     let choice = input.number(1);
     let pivot = ExchangeSettings::default().era_pivot;
-    // From a year before the pivot to 40 years before the end of its era.
-    let start_s = input.number(4) % (95 * YEAR_S);
-    let start_ns = pivot.as_unix_nanos() - NS_PER_S * (YEAR_S as i64 - 86_400)
+    // From the build on, 67 years, to the end of the half of the era that is read as ahead of it.
+    let start_s = input.number(4) % (67 * YEAR_S);
+    let start_ns = pivot.as_unix_nanos()
         + (start_s as i64 * NS_PER_S + (input.number(4) as i64) % NS_PER_S);
     let (clock, time) = SureClock::manual(point(Timestamp::from_unix_nanos(start_ns)));
     let truth = || clock.now().expect("a manual clock always answers").earliest();

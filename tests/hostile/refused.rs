@@ -11,13 +11,13 @@ pub(crate) fn refused() -> Vec<Row> {
         server(
             "kiss-o'-death DENY",
             |a, _| kiss(a, b"DENY"),
-            Seen::Source(|s| s.verdict == Verdict::Stopped),
+            Seen::Source(|s| s.verdict == Verdict::Resting),
             "left alone",
         ),
         server(
             "kiss-o'-death RSTR",
             |a, _| kiss(a, b"RSTR"),
-            Seen::Source(|s| s.verdict == Verdict::Stopped),
+            Seen::Source(|s| s.verdict == Verdict::Resting),
             "left alone",
         ),
         server(
@@ -157,14 +157,16 @@ pub(crate) fn refused() -> Vec<Row> {
         ),
         server("no byte", |a, _| a.longer = -48, Seen::PassedOver, "passed over"),
         server(
-            "an extension field of 28 bytes",
+            "three bytes more",
             |a, _| {
                 lie(a);
-                a.longer = 28
+                a.longer = 3
             },
             Seen::PassedOver,
             "passed over",
         ),
+        server("an extension field of 28 bytes", |a, _| a.longer = 28, ANSWERS, "answers"),
+        server("a MAC of 20 bytes", |a, _| a.longer = 20, ANSWERS, "answers"),
         server(
             "1400 bytes",
             |a, _| {

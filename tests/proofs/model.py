@@ -222,7 +222,7 @@ def precision_ns(precision_log2_s: int) -> int:
 
 FRACTION_32 = 2**32
 UNIX_EPOCH_IN_NTP_S = 2_208_988_800
-YEAR_S = 366 * 86_400
+HALF_AN_ERA_S = 2**31
 
 
 def fraction_floor_ns(fraction: ArithRef) -> ArithRef:
@@ -234,8 +234,8 @@ def fraction_ceil_ns(fraction: ArithRef) -> ArithRef:
 
 
 def era_start_s(seconds: ArithRef, pivot_ns: ArithRef) -> ArithRef:
-    """Seconds since the Unix epoch of a stamp's second, in the era of the pivot."""
-    start = pivot_ns / NS_PER_S - YEAR_S
+    """Seconds since the Unix epoch of a stamp's second, in the era nearest to the pivot."""
+    start = pivot_ns / NS_PER_S - HALF_AN_ERA_S
     return start + (seconds - UNIX_EPOCH_IN_NTP_S - start) % FRACTION_32
 
 

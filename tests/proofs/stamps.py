@@ -6,7 +6,7 @@ Multiplied and divided is by constants here, so z3 decides it outright; `excess`
 from z3 import And, ArithRef, BoolRef, BoolVal, Implies, Int, Ints, Or, Reals, ToReal
 
 import model
-from model import FRACTION_32, I64_MAX, I64_MIN, NS_PER_S, UNIX_EPOCH_IN_NTP_S, U64_MAX, YEAR_S, within
+from model import FRACTION_32, I64_MAX, I64_MIN, NS_PER_S, UNIX_EPOCH_IN_NTP_S, U64_MAX, HALF_AN_ERA_S, within
 from proof import Proof
 
 
@@ -19,11 +19,11 @@ def fraction_rounds(floor, ceil) -> BoolRef:
 
 
 def era_is_the_one(start_s) -> BoolRef:
-    """The second that is meant is the stamp's modulo 2^32, and within 2^32 s from a year before the pivot."""
+    """The second that is meant is the stamp's modulo 2^32, and within 2^31 s of the pivot."""
     seconds, pivot, era = Ints("seconds pivot_ns era")
     meant = start_s(seconds, pivot)
     ranges = And(within(seconds, 0, FRACTION_32 - 1), within(pivot, I64_MIN, I64_MAX))
-    window = pivot / NS_PER_S - YEAR_S
+    window = pivot / NS_PER_S - HALF_AN_ERA_S
     right = And(window <= meant, meant < window + FRACTION_32, (meant + UNIX_EPOCH_IN_NTP_S - seconds) % FRACTION_32 == 0)
     return Implies(ranges, right)
 

@@ -39,8 +39,12 @@ pub struct Exchange {
 /// How an answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeSettings {
-    /// Names the era: stamps are read within one year before and 135 years after it. Never the OS clock.
+    /// Names the era: of the readings of a stamp, which repeat every 136 years, the one nearest to this is meant. By default
+    /// the time at which this version of the library was made; a running clock sets the agreed time. Never the OS clock.
     pub era_pivot: Timestamp,
+    /// A reply from before this is refused ([`Rejected::BeforeTheBuild`]): whatever sends it does not know the time. By default
+    /// the time at which this version of the library was made.
+    pub not_before: Timestamp,
     /// Charge 15 ppm of the age of the reference timestamp, for servers that do not age their root dispersion
     /// themselves. ntpd, chrony and ntpd-rs do.
     pub assume_unaged_root_dispersion: bool,
@@ -52,7 +56,8 @@ pub struct ExchangeSettings {
 impl Default for ExchangeSettings {
     fn default() -> ExchangeSettings {
         ExchangeSettings {
-            era_pivot: BUILD_ERA_PIVOT,
+            era_pivot: BUILT_AT,
+            not_before: BUILT_AT,
             assume_unaged_root_dispersion: false,
             assume_root_fields_rounded_up: false,
         }
@@ -101,11 +106,20 @@ impl Exchange {
 
     /// Judges a datagram that arrived; `after` is read after it arrived.
     ///
+    /// What follows the 48 bytes of the header (extension fields, a message authentication code, 1024 bytes in all at most) is
+    /// ignored, as RFC 7822 section 3 permits: this client asked for none of it.
+    ///
     /// # Errors
     ///
     /// [`Rejected`]; where [`Rejected::is_final`] is false the datagram was no answer to this request: go on listening.
     pub fn receive(&self, datagram: &[u8], after: MonotonicTime) -> Result<Facts, Rejected> {
-        let reply = Packet::decode(datagram).map_err(|error| Rejected::Length { length: error.length })?;
+        let length = Rejected::Length { length: datagram.len() };
+        if datagram.len() > LONGEST_REPLY || datagram.len() % 4 != 0 {
+            return Err(length);
+        }
+        // What follows the header is for those who asked for it.
+        let header = datagram.get(..HEADER).ok_or(length)?;
+        let reply = Packet::decode(header).map_err(|_| length)?;
         if reply.mode != MODE_SERVER || !(3..=VERSION).contains(&reply.version) {
             return Err(Rejected::NotAServersReply { mode: reply.mode, version: reply.version });
         }
@@ -147,6 +161,11 @@ impl Exchange {
         if bound_ns > LARGEST_ROOT_BOUND_NS {
             return Err(Rejected::AbsurdRootDistance { root_distance: Duration::from_nanos(bound_ns) });
         }
+        // An honest server's time is at most B behind true time, which is after the build.
+        let latest_ns = t3.as_unix_nanos().saturating_add_unsigned(bound_ns);
+        if latest_ns < self.settings.not_before.as_unix_nanos() {
+            return Err(Rejected::BeforeTheBuild { stamp: t3, not_before: self.settings.not_before });
+        }
         // The server's clock was set after the request came: T2 is of the older setting, which B does not cover.
         let set_between = reference.is_none_or(|r| r.0.wrapping_sub(reply.receive.0) <= HALF_AN_ERA);
         let received = if set_between { reply.transmit.to_timestamp_ceil(pivot).ok_or(out_of_range)? } else { t2 };
@@ -176,7 +195,7 @@ fn unaged_ns(age_2_32: u64) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejected {
-    /// Not 48 bytes. Passed over.
+    /// Shorter than the 48 bytes of the header, longer than 1024, or not of whole 32-bit words. Ignored.
     #[error("a datagram of {length} bytes is no answer")]
     Length {
         /// Its length.
@@ -219,6 +238,14 @@ pub enum Rejected {
     /// The age of the root dispersion is to be charged, and the reference time is unknown.
     #[error("the reference time is unknown, so the age of the root dispersion cannot be charged")]
     ReferenceUnknown,
+    /// The reply's time is earlier than the library itself: the server has lost the time.
+    #[error("the server's time, {stamp}, is earlier than {not_before}, when this version of the library was made")]
+    BeforeTheBuild {
+        /// T3, rounded down.
+        stamp: Timestamp,
+        /// [`ExchangeSettings::not_before`].
+        not_before: Timestamp,
+    },
     /// A precision of a second or worse.
     #[error("a precision of 2^{precision} s is absurd")]
     AbsurdPrecision {
@@ -267,9 +294,14 @@ impl std::fmt::Display for KissCode {
 #[error("the system has no random numbers")]
 pub struct NonceError;
 
-/// The build-time constant of the era: 2026-11-01T00:00:00Z. To be raised with releases; an older one only ends the
-/// window sooner, in 2161.
-const BUILD_ERA_PIVOT: Timestamp = Timestamp::from_unix_nanos(1_793_491_200_000_000_000);
+/// When this version was made: 2026-11-01T00:00:00Z. To be raised with each release. A smaller value refuses fewer wrong
+/// servers, and a clock that starts cannot read stamps from 68 years after it (here 2094) on; a larger one, in the future,
+/// would refuse right servers.
+const BUILT_AT: Timestamp = Timestamp::from_unix_nanos(1_793_491_200_000_000_000);
+/// The header of RFC 5905 section 7.3, in bytes.
+const HEADER: usize = 48;
+/// Of a reply, in bytes. Smaller: loses replies with several extension fields. Larger: nothing that this client asks for.
+pub(crate) const LONGEST_REPLY: usize = 1024;
 const VERSION: u8 = 4;
 const MODE_CLIENT: u8 = 3;
 const MODE_SERVER: u8 = 4;

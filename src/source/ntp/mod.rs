@@ -7,6 +7,8 @@ mod client;
 mod packet;
 mod server;
 
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use client::LONGEST_REPLY;
 pub use client::{Exchange, ExchangeSettings, KissCode, NonceError, Rejected};
 #[cfg(feature = "sim")]
 pub(crate) use packet::to_16_16_ceil;

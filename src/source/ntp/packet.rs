@@ -98,10 +98,12 @@ impl NtpTime {
         self.0 == 0
     }
 
-    /// The point in time in the era that `pivot` names, rounded down to a nanosecond, or `None` beyond the year 2262.
+    /// The point in time of this stamp nearest to `pivot`, rounded down to a nanosecond, or `None` outside the years 1677 to
+    /// 2262.
     ///
-    /// The 32-bit seconds repeat every 136 years; the one reading within `[pivot - 1 year, pivot - 1 year + 2^32 s)` is
-    /// meant.
+    /// The 32-bit seconds repeat every 136 years (RFC 5905 section 6); the one reading within
+    /// `[pivot - 2^31 s, pivot + 2^31 s)` is meant, 68 years to either side. So a server whose clock is years behind is read
+    /// as behind, and not as a century ahead.
     #[must_use]
     pub fn to_timestamp_floor(self, pivot: Timestamp) -> Option<Timestamp> {
         let ns = self.era_start_ns(pivot) + i128::from(((self.0 & FRACTION) * NS_PER_S) >> 32);
@@ -126,10 +128,10 @@ impl NtpTime {
         NtpTime(u64::try_from(stamp.rem_euclid(1 << 64)).unwrap_or(0))
     }
 
-    /// Nanoseconds since the Unix epoch of the whole second of this stamp, in the era of `pivot`.
+    /// Nanoseconds since the Unix epoch of the whole second of this stamp, in the era nearest to `pivot`.
     fn era_start_ns(self, pivot: Timestamp) -> i128 {
         let seconds = i128::from(self.0 >> 32) - i128::from(UNIX_EPOCH_IN_NTP_S);
-        let from = i128::from(pivot.as_unix_nanos()).div_euclid(i128::from(NS_PER_S)) - YEAR_S;
+        let from = i128::from(pivot.as_unix_nanos()).div_euclid(i128::from(NS_PER_S)) - HALF_AN_ERA_S;
         let era = (seconds - from).rem_euclid(1 << 32);
         (from + era) * i128::from(NS_PER_S)
     }
@@ -144,8 +146,8 @@ const FRACTION: u64 = u32::MAX as u64;
 const NS_PER_S: u64 = 1_000_000_000;
 /// Seconds from 1900-01-01 to 1970-01-01 (RFC 5905 figure 4).
 const UNIX_EPOCH_IN_NTP_S: u64 = 2_208_988_800;
-/// A server may be this much before the pivot. Larger: the last year of the window comes sooner.
-const YEAR_S: i128 = 366 * 86_400;
+/// Half of the 2^32 s after which stamps repeat.
+const HALF_AN_ERA_S: i128 = 1 << 31;
 
 #[cfg(test)]
 mod tests {
@@ -163,11 +165,24 @@ mod tests {
         assert_eq!(read(0), "2036-02-07T06:28:16.000000000Z");
         assert_eq!(read(u64::from(u32::MAX)), "2036-02-07T06:28:15.000000000Z");
         assert_eq!(read(3_155_673_600 + 366 * 86_400 * 26), "2026-01-20T00:00:00.000000000Z");
-        // The window ends 2^32 s after it begins, one year before the pivot.
-        let start = NtpTime::from_timestamp_floor("2025-10-31T00:00:00Z".parse().unwrap());
-        assert!(start.to_timestamp_floor(pivot).unwrap().to_string().starts_with("2025-10-31"));
-        let before = NtpTime::from_timestamp_floor("2025-10-30T23:59:59Z".parse().unwrap());
-        assert!(before.to_timestamp_floor(pivot).unwrap().to_string().starts_with("2161-12"));
+        // The window reaches 2^31 s to either side of the pivot.
+        let start: Timestamp = "1958-10-13T20:45:52Z".parse().unwrap();
+        let stamp = NtpTime::from_timestamp_floor(start);
+        assert_eq!(stamp.to_timestamp_floor(pivot), Some(start));
+        let before = NtpTime(stamp.0 - (1 << 32));
+        assert_eq!(before.to_timestamp_floor(pivot).unwrap().to_string(), "2094-11-19T03:14:07.000000000Z");
+    }
+
+    #[test]
+    fn found_a_server_more_than_a_year_behind_is_not_read_as_a_century_ahead() {
+        let pivot: Timestamp = PIVOT.parse().unwrap();
+        for days in [300, 400, 3_650, 24_800] {
+            let behind = Timestamp::from_unix_nanos(pivot.as_unix_nanos() - days * 86_400 * 1_000_000_000);
+            let ahead = Timestamp::from_unix_nanos(pivot.as_unix_nanos() + days * 86_400 * 1_000_000_000);
+            for time in [behind, ahead] {
+                assert_eq!(NtpTime::from_timestamp_floor(time).to_timestamp_floor(pivot), Some(time), "{days} days");
+            }
+        }
     }
 
     #[test]
@@ -207,9 +222,9 @@ mod tests {
         }
 
         #[test]
-        fn reading_a_stamp_is_outward_of_writing_it(offset in 0i64..4_262_000_000_000_000_000) {
+        fn reading_a_stamp_is_outward_of_writing_it(offset in -2_147_483_000_000_000_000i64..2_147_483_000_000_000_000) {
             let pivot: Timestamp = PIVOT.parse().unwrap();
-            let time = Timestamp::from_unix_nanos(pivot.as_unix_nanos() - 31_000_000_000_000_000 + offset);
+            let time = Timestamp::from_unix_nanos(pivot.as_unix_nanos() + offset);
             let stamp = NtpTime::from_timestamp_floor(time);
             let (floor, ceil) = (stamp.to_timestamp_floor(pivot).unwrap(), stamp.to_timestamp_ceil(pivot).unwrap());
             prop_assert!(floor <= time && ceil >= floor);

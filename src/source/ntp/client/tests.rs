@@ -60,6 +60,43 @@ fn what_is_not_an_answer_is_passed_over() {
 }
 
 #[test]
+fn found_a_reply_with_extension_fields_or_a_mac_is_an_answer() {
+    let plain = honest_reply(&exchange()).encode();
+    let expected = exchange().receive(&plain, reading(2_000));
+    assert!(expected.is_ok());
+    for more in [4, 20, 24, 28, 976] {
+        let mut reply = plain.to_vec();
+        reply.resize(plain.len() + more, 0xab);
+        assert_eq!(exchange().receive(&reply, reading(2_000)), expected, "{more} bytes more");
+    }
+    for more in [1, 2, 3, 29, 980] {
+        let mut reply = plain.to_vec();
+        reply.resize(plain.len() + more, 0xab);
+        let length = reply.len();
+        assert_eq!(exchange().receive(&reply, reading(2_000)), Err(Rejected::Length { length }));
+    }
+}
+
+#[test]
+fn found_a_server_of_before_the_build_is_refused_for_that_and_not_read_as_ahead() {
+    let built = ExchangeSettings::default().not_before;
+    let day = 86_400 * 1_000_000_000;
+    let asked = |ns_before: i64| {
+        judge(move |p| {
+            let time = Timestamp::from_unix_nanos(built.as_unix_nanos() - ns_before);
+            p.transmit = NtpTime::from_timestamp_floor(time);
+            (p.receive, p.reference) = (p.transmit, p.transmit);
+        })
+    };
+    for days in [1, 300, 400, 20_000] {
+        let refused = asked(days * day);
+        assert!(matches!(refused, Err(Rejected::BeforeTheBuild { .. })), "{days} days: {refused:?}");
+        assert!(refused.unwrap_err().is_final());
+    }
+    assert!(asked(-day).is_ok(), "the twin: a day after it");
+}
+
+#[test]
 fn an_answer_that_cannot_be_used_says_why() {
     let second = 1u64 << 32;
     let kiss = |code: &[u8; 4]| {
