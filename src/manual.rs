@@ -126,8 +126,8 @@ pub(crate) fn status(clock: &SureClock) -> Status {
     let state = match interval {
         Ok(_) => State::Synchronized,
         Err(NowError::Disrupted { reason }) => {
-                State::Disrupted { reason, behind_by: None, ahead_by: None, needs_new_epoch: false }
-            },
+            State::Disrupted { reason, behind_by: None, ahead_by: None, needs_new_epoch: false }
+        }
         Err(_) => State::Dead,
     };
     Status {
@@ -136,6 +136,7 @@ pub(crate) fn status(clock: &SureClock) -> Status {
         interval: interval.ok(),
         news_age: Some(Duration::ZERO),
         domains: 0,
+        distinct_domains: 0,
         max_faulty: 0,
         counter: clock.shared().counter.describe().to_string(),
         rate_bound_ppb: 0,

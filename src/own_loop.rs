@@ -64,6 +64,33 @@ impl OwnLoop {
         machine.failed(self.counter.read(), id, problem);
     }
 
+    /// The next source whose name is to be looked up, if any; the resolver's answer goes to
+    /// [`resolved`](OwnLoop::resolved) or [`unresolved`](OwnLoop::unresolved). Call until `None`. Only sources for which
+    /// `resolved` has been called once: for the others you choose the address ([`located`](OwnLoop::located)).
+    #[must_use]
+    pub fn next_look_up(&self) -> Option<usize> {
+        self.machine.lock().next_look_up(self.counter.read())
+    }
+
+    /// The addresses that the name of a source stands for, in the resolver's order. From now on [`Ask::address`] says which one
+    /// to ask: families by turns, those that do not answer passed over, those that no other source has first.
+    pub fn resolved(&self, source: usize, addresses: &[SocketAddr]) {
+        let mut machine = self.machine.lock();
+        machine.has_a_name(source);
+        machine.resolved(self.counter.read(), source, addresses);
+    }
+
+    /// The look-up of a source's name failed.
+    pub fn unresolved(&self, source: usize, kind: std::io::ErrorKind) {
+        self.machine.lock().unresolved(self.counter.read(), source, Problem::Unresolved(kind));
+    }
+
+    /// Something came for this question that is no answer to it, and does not end it (a forged packet, an ICMP error): shown in
+    /// the status if nothing better comes. Go on listening until [`awaits`](OwnLoop::awaits) is false.
+    pub fn unusable(&self, id: AskId, problem: Problem) {
+        self.machine.lock().unusable(id, problem);
+    }
+
     /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the facts
     /// of another address are another source's: they are dropped.
     pub fn located(&self, source: usize, address: SocketAddr) {

@@ -17,6 +17,7 @@ use crate::ntp::{Exchange, Rejected};
 use crate::sync::{Ask, AskId};
 use crate::time::{MonotonicTime, Timestamp};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Where the thread of a host is.
@@ -26,7 +27,7 @@ pub(super) struct Driver {
     /// What has arrived in its sockets.
     inbox: VecDeque<(u64, Message)>,
     open: Vec<Open>,
-    outcomes: VecDeque<(usize, AskId, Result<Facts, Problem>)>,
+    outcomes: VecDeque<Ended>,
     /// Names the wake-up that counts; older ones are stale.
     pub(super) wake: u64,
     pub(super) wake_at: Moment,
@@ -50,11 +51,21 @@ enum Step {
     Report(MonotonicTime),
 }
 
+/// An exchange that is over, and not reported yet.
+#[derive(Debug)]
+struct Ended {
+    source: usize,
+    server: usize,
+    ask: AskId,
+    result: Result<Facts, Problem>,
+}
+
 /// An exchange under way, by its number.
 #[derive(Debug)]
 struct Open {
     number: u64,
     source: usize,
+    server: usize,
     ask: AskId,
     exchange: Exchange,
     before: MonotonicTime,
@@ -131,18 +142,24 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             Next::Go(Step::ReadToAsk)
         }
         Step::ReadToAsk => Next::Go(Step::Ask(read(state))),
-        Step::Ask(now) => match state.machine.lock().next_ask(now) {
-            Some(ask) => Next::Go(Step::Begin(ask)),
-            None => Next::Go(Step::Rest),
-        },
+        Step::Ask(now) => {
+            look_up_names(inner, host, now);
+            match inner.hosts[host].machine.lock().next_ask(now) {
+                Some(ask) => Next::Go(Step::Begin(ask)),
+                None => Next::Go(Step::Rest),
+            }
+        }
         Step::Begin(ask) => {
-            let server = state.servers[ask.source];
-            state.machine.lock().located(ask.source, inner.servers[server].address());
+            let is_asked = |server: &&usize| Some(inner.servers[**server].address()) == ask.address;
+            let Some(server) = state.servers[ask.source].iter().find(is_asked).copied() else {
+                return Next::Go(Step::ReadToAsk);
+            };
             let (before, number) = (read(state), inner.next_exchange);
             inner.next_exchange += 1;
             let exchange = Exchange::with_nonce(inner.dice.bits(), before, ask.settings);
             let (source, wall) = (ask.source, state.wall.reads(inner.now));
-            let open = Open { number, source, ask: ask.id, exchange, before, wall_before: wall, wall_sent: wall };
+            let open =
+                Open { number, source, server, ask: ask.id, exchange, before, wall_before: wall, wall_sent: wall };
             state.driver.open.push(open);
             Next::Go(Step::Send(number))
         }
@@ -150,7 +167,7 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             let wall = state.wall.reads(inner.now);
             if let Some(open) = state.driver.open.iter_mut().find(|open| open.number == number) {
                 open.wall_sent = wall;
-                let (request, server) = (open.exchange.request(), state.servers[open.source]);
+                let (request, server) = (open.exchange.request(), open.server);
                 inner.send_request(host, server, number, request);
             }
             Next::Go(Step::ReadToAsk)
@@ -184,6 +201,21 @@ fn step(inner: &mut Inner, host: usize) -> Next {
     }
 }
 
+/// Answers for the resolver, at once: what the names stand for now.
+fn look_up_names(inner: &mut Inner, host: usize, now: MonotonicTime) {
+    let state = &mut inner.hosts[host];
+    let mut machine = state.machine.lock();
+    while machine.next_look_up(now).is_some() {}
+    for (source, servers) in state.servers.iter().enumerate() {
+        let addresses: Vec<SocketAddr> = servers.iter().map(|server| inner.servers[*server].address()).collect();
+        // A server that has moved is found at once, too, so that a scenario may move it.
+        if state.resolved[source] != addresses || machine.is_looking_up(source) {
+            machine.resolved(now, source, &addresses);
+            state.resolved[source] = addresses;
+        }
+    }
+}
+
 /// What a datagram that was read at `after` is to the exchange it came to. `wall_received`: the operating system's clock then.
 fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: MonotonicTime, wall_received: Moment) {
     let state = &mut inner.hosts[host];
@@ -195,7 +227,7 @@ fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: 
         Message::Datagram { length, bytes } => open.exchange.receive(&bytes[..*length], after),
         Message::Direct { no_later_than, no_earlier_than, leap } => {
             let (mut upper, mut lower) = (*no_later_than, *no_earlier_than);
-            if inner.servers[state.servers[open.source]].server.through_os_clock {
+            if inner.servers[open.server].server.through_os_clock {
                 // w1 + (T2 - T1) and w4 + (T3 - T4), with a thousandth of w4 - w1 for a slew.
                 let slack = Moment((wall_after - open.wall_before).0.max(0) / 1000) + Moment::from_ns(1);
                 let of = |point: Timestamp| Moment::from_ns(point.as_unix_nanos());
@@ -207,18 +239,20 @@ fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: 
         }
     };
     let result = match judged {
-        Err(rejected) if !rejected.is_final() => return,
+        Err(rejected) if !rejected.is_final() => {
+            return state.machine.lock().unusable(open.ask, Problem::Rejected(rejected));
+        }
         Err(rejected) => Err(Problem::Rejected(rejected)),
         Ok(facts) => Ok(facts),
     };
     let open = state.driver.open.swap_remove(at);
-    state.driver.outcomes.push_back((open.source, open.ask, result));
+    let Open { source, server, ask, .. } = open;
+    state.driver.outcomes.push_back(Ended { source, server, ask, result });
 }
 
 fn report(inner: &mut Inner, host: usize, now: MonotonicTime) {
     let state = &mut inner.hosts[host];
-    let Some((source, ask, result)) = state.driver.outcomes.pop_front() else { return };
-    let server = state.servers[source];
+    let Some(Ended { source, server, ask, result }) = state.driver.outcomes.pop_front() else { return };
     let counted = state.machine.lock().awaits(ask);
     let scale = state.counter.scale();
     match result {

@@ -11,6 +11,7 @@ use crate::counter::{Counter, ManualCounter};
 use crate::publish::Waiters;
 use crate::sync::SharedMachine;
 use crate::time::{MonotonicTime, TickBounds, TickScale};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,9 +40,24 @@ pub struct Host {
     calibrated: Option<(u32, i32)>,
     vm_clock: bool,
     starts_at: u64,
-    asks: Option<Vec<(String, Option<String>)>>,
+    asks: Option<Vec<Asks>>,
     pub(super) stalls: Stalls,
     settings: Vec<Box<dyn FnOnce(Builder) -> Builder>>,
+}
+
+/// A source of a host.
+#[derive(Clone)]
+pub(super) struct Asks {
+    pub(super) name: String,
+    domain: Option<String>,
+    /// Whose addresses the name stands for, in the resolver's order.
+    pub(super) servers: Vec<String>,
+}
+
+impl Asks {
+    fn one(server: String, domain: Option<String>) -> Asks {
+        Asks { name: server.clone(), domain, servers: vec![server] }
+    }
 }
 
 /// How often the sync thread of a host is held up between two of its steps.
@@ -142,14 +158,22 @@ impl Host {
     /// Asks this server, too; without such a call all servers of the world.
     #[must_use]
     pub fn asks(mut self, server: impl Into<String>) -> Host {
-        self.asks.get_or_insert_default().push((server.into(), None));
+        self.asks.get_or_insert_default().push(Asks::one(server.into(), None));
         self
     }
 
     /// Asks this server, too, as a member of a failure domain.
     #[must_use]
     pub fn asks_in_domain(mut self, server: impl Into<String>, domain: impl Into<String>) -> Host {
-        self.asks.get_or_insert_default().push((server.into(), Some(domain.into())));
+        self.asks.get_or_insert_default().push(Asks::one(server.into(), Some(domain.into())));
+        self
+    }
+
+    /// Asks by a name that stands for the addresses of all of these servers, in the resolver's order.
+    #[must_use]
+    pub fn asks_name<S: Into<String>>(mut self, name: impl Into<String>, servers: impl IntoIterator<Item = S>) -> Host {
+        let servers = servers.into_iter().map(Into::into).collect();
+        self.asks.get_or_insert_default().push(Asks { name: name.into(), domain: None, servers });
         self
     }
 
@@ -184,18 +208,19 @@ impl Host {
         )
     }
 
-    /// The builder of its clock, and the names of its sources in the builder's order.
-    pub(super) fn builder(&mut self, all: &[String]) -> (Builder, Vec<String>) {
-        let asks = self.asks.take().unwrap_or_else(|| all.iter().map(|name| (name.clone(), None)).collect());
+    /// The builder of its clock, and its sources in the builder's order.
+    pub(super) fn builder(&mut self, all: &[String]) -> (Builder, Vec<Asks>) {
+        let all = || all.iter().map(|name| Asks::one(name.clone(), None)).collect();
+        let asks = self.asks.take().unwrap_or_else(all);
         let mut builder = Builder::new();
-        for (name, domain) in &asks {
+        for Asks { name, domain, .. } in &asks {
             builder = builder.ntp(name.clone());
             if let Some(domain) = domain {
                 builder = builder.domain(domain.clone());
             }
         }
         let builder = self.settings.drain(..).fold(builder, |builder, settings| settings(builder));
-        (builder, asks.into_iter().map(|(name, _)| name).collect())
+        (builder, asks)
     }
 
     pub(super) fn counter(&self) -> (Arc<ManualCounter>, Counter) {
@@ -239,8 +264,10 @@ pub(super) struct HostState {
     pub(super) blur: Blur,
     pub(super) machine: Arc<SharedMachine>,
     pub(super) waiters: Arc<Waiters>,
-    /// The server of each source.
-    pub(super) servers: Vec<usize>,
+    /// The servers that the name of each source stands for.
+    pub(super) servers: Vec<Vec<usize>>,
+    /// Their addresses, as the clock was last told of them.
+    pub(super) resolved: Vec<Vec<SocketAddr>>,
     pub(super) stalls: Stalls,
     pub(super) driver: Driver,
     /// Nothing on this machine runs before.

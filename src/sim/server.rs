@@ -115,8 +115,10 @@ pub enum Reply {
     Precision(i8),
     /// The first 40 bytes only.
     Short,
-    /// 20 bytes too many.
+    /// 20 bytes more, as a message authentication code has. Still an answer.
     Long,
+    /// Three bytes more, as nothing has.
+    Ragged,
     /// The origin of another request.
     ForeignOrigin,
     /// 48 random bytes.
@@ -322,6 +324,7 @@ impl Server {
             Reply::Precision(precision) => packet.precision = precision,
             Reply::Short => length = 40,
             Reply::Long => length = 68,
+            Reply::Ragged => length = 51,
             Reply::ForeignOrigin => packet.origin = NtpTime(dice.bits()),
             Reply::Noise => {}
         }

@@ -194,15 +194,16 @@ impl World {
         let inner = &mut *inner;
         let names: Vec<String> = inner.servers.iter().map(|state| state.name.clone()).collect();
         let (builder, asks) = host.builder(&names);
-        let servers = asks.iter().map(|ask| {
-            let known = names.iter().position(|name| name == ask);
-            known.unwrap_or_else(|| panic!("{} asks {ask:?}, which is not in the world", host.name))
-        });
-        let servers = servers.collect();
+        let number = |server: &String| {
+            let known = names.iter().position(|name| name == server);
+            known.unwrap_or_else(|| panic!("{} asks {server:?}, which is not in the world", host.name))
+        };
+        let servers: Vec<Vec<usize>> = asks.iter().map(|ask| ask.servers.iter().map(number).collect()).collect();
         let (manual, counter) = host.counter();
         let local = host.local_clock(inner.now, &mut inner.dice);
         let check_interval = builder.check_interval_in_force();
         let (clock, machine) = builder.machine_over(counter.clone())?;
+        (0..servers.len()).for_each(|source| machine.lock().has_a_name(source));
         let number = inner.hosts.len();
         inner.hosts.push(HostState {
             name: host.name.clone(),
@@ -212,6 +213,7 @@ impl World {
             blur: host.blur(),
             machine,
             waiters: Arc::clone(&clock.shared().waiters),
+            resolved: vec![Vec::new(); servers.len()],
             servers,
             stalls: host.stalls,
             driver: Driver::new(check_interval),

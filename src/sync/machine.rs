@@ -12,13 +12,16 @@ mod disruption;
 mod domains;
 mod events;
 mod leap;
+mod names;
 mod rate;
 mod recovery;
 mod report;
 
+use super::addresses::{Addresses, FIRST_REST, Rest};
 use super::schedule::{Pace, Schedule, phase};
 use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
+use crate::bound::excess::Excess;
 use crate::bound::leap::Leap;
 use crate::bound::params::{News, Params};
 use crate::bound::rate::{Learner, Wander};
@@ -26,9 +29,9 @@ use crate::bound::window::{Ageing, Window};
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::{Incarnation, VmClock};
 use crate::publish::{Content, Publication, Publisher, WORDS};
-use crate::source::SourceError;
-use crate::source::ntp::{ExchangeSettings, Rejected};
+use crate::source::ntp::ExchangeSettings;
 use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
+use events::{Events, Waiting};
 use leap::{AroundALeap, LeapGuard};
 use recovery::{Floor, Gap};
 use std::net::SocketAddr;
@@ -53,7 +56,9 @@ pub(crate) struct Machine {
     last_earliest_ns: Option<i64>,
     leap: LeapGuard,
     learner: Learner,
+    excess: Excess,
     counts: Counts,
+    events: Events,
 }
 
 /// What a machine is built from. Lengths in ticks of the counter where they have no unit.
@@ -109,10 +114,14 @@ struct SourceState {
     window: Window,
     schedule: Schedule,
     in_flight: Option<InFlight>,
+    /// The addresses of its name, where the machine chooses among them.
+    addresses: Option<Addresses>,
+    /// Where it does not: whether the source has asked to be left alone.
+    rest: Rest,
+    /// Where it is asked.
     address: Option<SocketAddr>,
     last: Option<Facts>,
     problem: Option<Problem>,
-    stopped: bool,
     counts: Counts,
 }
 
@@ -121,6 +130,8 @@ struct InFlight {
     id: AskId,
     asked: u64,
     deadline: u64,
+    /// What came for it that was no answer.
+    seen: Option<Problem>,
 }
 
 #[derive(Debug)]
@@ -128,7 +139,11 @@ enum Phase {
     Starting,
     Running(Params),
     /// `gap`: why the last agreement did not end it; `None` without an agreement.
-    Disrupted { reason: DisruptionReason, floor: Floor, gap: Option<Gap> },
+    Disrupted {
+        reason: DisruptionReason,
+        floor: Floor,
+        gap: Option<Gap>,
+    },
     Dead,
 }
 
@@ -144,10 +159,12 @@ pub struct Ask {
     pub id: AskId,
     /// The source, in the order in which sources were given to the builder.
     pub source: usize,
+    /// Where to ask it, if its addresses were given by [`OwnLoop::resolved`](crate::OwnLoop::resolved).
+    pub address: Option<SocketAddr>,
     /// After this long the machine counts the question as failed by itself.
     pub timeout: Duration,
-    /// How an NTP server's answer is to be read: what the builder was told of the servers, and the pivot for the era of their stamps,
-    /// which is the later of the build constant and the last agreed time.
+    /// How an NTP server's answer is to be read: what the builder was told of the servers, and the pivot for the era of
+    /// their stamps, which is the agreed time, or the build before there is one.
     pub settings: ExchangeSettings,
 }
 
@@ -166,15 +183,17 @@ impl Machine {
             window: Window::new(config.ageing, scale.ticks(config.window)),
             schedule: Schedule::new(pace(number)),
             in_flight: None,
+            addresses: None,
+            rest: Rest::default(),
             address: None,
             last: None,
             problem: None,
-            stopped: false,
             counts: Counts::default(),
         });
         Machine {
             sources: sources.collect(),
             learner: Learner::new(config.wander, config.ageing.margin),
+            excess: Excess::default(),
             config,
             publisher,
             published: false,
@@ -187,6 +206,7 @@ impl Machine {
             last_earliest_ns: None,
             leap: LeapGuard::new(leap),
             counts: Counts::default(),
+            events: Events::default(),
         }
     }
 
@@ -200,26 +220,24 @@ impl Machine {
             // The floor of the recovery stands still, the aged agreement rises: it may have got there.
             self.conclude(now);
         }
-        let index = self.sources.iter().position(|source| {
-            !source.stopped && source.in_flight.is_none() && source.schedule.next().is_some_and(|at| at <= now)
-        })?;
+        let (index, address) = self.choose_source(now)?;
         self.next_ask_id += 1;
         let id = AskId(self.next_ask_id);
         let deadline = now.saturating_add(self.config.scale.ticks(self.config.timeout));
         let source = &mut self.sources[index];
-        source.in_flight = Some(InFlight { id, asked: now, deadline });
+        source.in_flight = Some(InFlight { id, asked: now, deadline, seen: None });
         source.schedule.asked(now);
         source.counts.asked += 1;
         self.counts.asked += 1;
-        Some(Ask { id, source: index, timeout: self.config.timeout, settings: self.exchange_settings() })
+        Some(Ask { id, source: index, address, timeout: self.config.timeout, settings: self.exchange_settings() })
     }
 
     /// How long after reading `now` to call [`next_ask`](Machine::next_ask) again, at the latest.
     pub(crate) fn wake_after(&self, now: MonotonicTime) -> Duration {
         let due = |source: &SourceState| match source.in_flight {
             Some(flight) => Some(flight.deadline),
-            None if source.stopped || !self.usable => None,
-            None => source.schedule.next(),
+            None if !self.usable => None,
+            None => source.is_due_at(),
         };
         let rise = match &self.phase {
             // A leap second is over.
@@ -256,7 +274,7 @@ impl Machine {
             return self.note_failure(index, Problem::OutOfPlace);
         }
         let facts = if self.config.timescale == Timescale::Utc {
-            match self.read_facts(now, facts) {
+            match self.read_facts(now, index, facts) {
                 Some(facts) => facts,
                 None => return self.note_failure(index, Problem::LeapSecond),
             }
@@ -267,6 +285,7 @@ impl Machine {
         source.window.add(&facts);
         source.last = Some(facts);
         source.problem = None;
+        source.is_alive();
         source.counts.answered += 1;
         self.counts.answered += 1;
         source.schedule.answered();
@@ -280,16 +299,6 @@ impl Machine {
         if let Some((index, _)) = self.take_flight(id) {
             self.note_failure(index, problem);
         }
-    }
-
-    /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the
-    /// facts of another address are another source's: they are dropped.
-    pub(crate) fn located(&mut self, source: usize, address: SocketAddr) {
-        let Some(source) = self.sources.get_mut(source) else { return };
-        if source.address.is_some_and(|old| old != address) {
-            source.window.clear();
-        }
-        source.address = Some(address);
     }
 
     /// Whoever drives the machine will not do so any more: every later reading is an error.
@@ -319,10 +328,13 @@ impl Machine {
         }
         self.look_back_on_the_news(ticks);
         self.mind_the_leap(ticks);
+        if let Some(age) = self.holdover_age(ticks) {
+            self.events.holdover(age);
+        }
         for index in 0..self.sources.len() {
-            if self.sources[index].in_flight.is_some_and(|flight| flight.deadline < ticks) {
+            if let Some(flight) = self.sources[index].in_flight.filter(|flight| flight.deadline < ticks) {
                 self.sources[index].in_flight = None;
-                self.note_failure(index, Problem::Timeout);
+                self.note_failure(index, flight.seen.unwrap_or(Problem::Timeout));
             }
         }
         Some(ticks)
@@ -339,26 +351,9 @@ impl Machine {
         Some((index, self.sources[index].in_flight.take()?))
     }
 
-    fn note_failure(&mut self, index: usize, problem: Problem) {
-        events::failed(&self.config.sources[index].name, &problem);
-        let source = &mut self.sources[index];
-        source.problem = Some(problem);
-        source.counts.failed += 1;
-        self.counts.failed += 1;
-        match problem {
-            Problem::Rejected(Rejected::KissOfDeath { code }) if !code.forbids() => source.schedule.slow_down(),
-            Problem::Source(SourceError::TooOften) => source.schedule.slow_down(),
-            Problem::Rejected(Rejected::KissOfDeath { .. }) | Problem::Source(SourceError::Denied) => {
-                source.stopped = true;
-                source.schedule.stop();
-            }
-            _ => source.schedule.failed(),
-        }
-    }
-
-    /// Whether anything was published since the last call.
-    pub(crate) fn take_published(&mut self) -> bool {
-        std::mem::take(&mut self.published)
+    /// Whether anything was published since the last call, and what is to be reported. For whoever frees the lock.
+    pub(crate) fn take_published(&mut self) -> (bool, Waiting) {
+        (std::mem::take(&mut self.published), self.events.take())
     }
 
     /// What the sources agree on at reading `now`, and what follows from it.
@@ -387,6 +382,9 @@ impl Machine {
         if matches!(self.phase, Phase::Running(_)) {
             self.learn_rate(now)?;
         }
+        if self.is_refused() {
+            return Ok(());
+        }
         let ageing = self.config.ageing;
         let leap = match self.phase {
             Phase::Running(params) => params.leap,
@@ -408,11 +406,13 @@ impl Machine {
             }
         };
         let params = accepted?.with_leap(leap);
+        self.look_for_excess(news)?;
         self.last_earliest_ns = Some(news.earliest_ns);
-        if !matches!(self.phase, Phase::Running(_)) {
-            events::synchronized(news);
-        }
         self.phase = Phase::Running(params);
+        match self.holdover_age(now) {
+            Some(age) => self.events.holdover(age),
+            None => self.events.agreed(news),
+        }
         self.counts.published += 1;
         self.publish(Content::Running(params));
         self.pace(now, &params);
@@ -439,7 +439,7 @@ impl Machine {
     fn exchange_settings(&self) -> ExchangeSettings {
         let settings = self.config.exchange;
         let agreed = self.last_earliest_ns.map(Timestamp::from_unix_nanos);
-        ExchangeSettings { era_pivot: agreed.map_or(settings.era_pivot, |at| at.max(settings.era_pivot)), ..settings }
+        ExchangeSettings { era_pivot: agreed.unwrap_or(settings.era_pivot), ..settings }
     }
 }
 

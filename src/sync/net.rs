@@ -3,7 +3,7 @@
 use super::machine::AskId;
 use crate::bound::Facts;
 use crate::counter::Counter;
-use crate::source::ntp::{Exchange, ExchangeSettings, Rejected};
+use crate::source::ntp::{Exchange, ExchangeSettings, LONGEST_REPLY};
 use crate::sync::Problem;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{Error, ErrorKind};
@@ -25,10 +25,17 @@ struct Open {
     ask: AskId,
     exchange: Exchange,
     socket: mio::net::UdpSocket,
+    /// The last read ended before the socket was empty.
+    unread: bool,
 }
 
-/// What came of an exchange.
-pub(super) type Outcome = (AskId, Result<Facts, Problem>);
+/// What came for an exchange.
+pub(super) enum Outcome {
+    /// It is over.
+    Ended(AskId, Result<Facts, Problem>),
+    /// This is no answer, and does not end it.
+    Unusable(AskId, Problem),
+}
 
 impl Net {
     pub(super) fn new() -> std::io::Result<Net> {
@@ -69,12 +76,14 @@ impl Net {
             let _ = self.poll.registry().deregister(&mut socket);
             return Err(problem);
         }
-        self.open.push(Open { token, ask, exchange, socket });
+        self.open.push(Open { token, ask, exchange, socket, unread: false });
         Ok(())
     }
 
     /// Sleeps until a datagram, a wake or the end of `timeout`, and gives what the datagrams were to `outcome`.
     pub(super) fn wait(&mut self, timeout: Duration, counter: &Counter, mut outcome: impl FnMut(Outcome)) {
+        // An edge does not come again for what is there already.
+        let timeout = if self.open.iter().any(|open| open.unread) { Duration::ZERO } else { timeout };
         if let Err(error) = self.poll.poll(&mut self.events, Some(timeout)) {
             // A signal. Anything else would come again at once: do not spin on it.
             if error.kind() != ErrorKind::Interrupted {
@@ -83,13 +92,18 @@ impl Net {
             return;
         }
         for event in &self.events {
-            let Some(at) = self.open.iter().position(|open| open.token == event.token()) else { continue };
-            if let Some(result) = self.open[at].read(counter) {
-                let mut open = self.open.swap_remove(at);
-                let _ = self.poll.registry().deregister(&mut open.socket);
-                outcome((open.ask, result));
+            if let Some(open) = self.open.iter_mut().find(|open| open.token == event.token()) {
+                open.unread = true;
             }
         }
+        let registry = self.poll.registry();
+        self.open.retain_mut(|open| {
+            let ended = open.unread && open.read(counter, &mut outcome);
+            if ended {
+                let _ = registry.deregister(&mut open.socket);
+            }
+            !ended
+        });
     }
 
     /// Closes the exchanges that nobody waits for any more.
@@ -106,28 +120,37 @@ impl Net {
 }
 
 impl Open {
-    /// Reads what is there. `None`: nothing that ends the exchange.
-    fn read(&self, counter: &Counter) -> Option<Result<Facts, Problem>> {
-        // Larger than any answer, so that an oversized datagram is seen to be one.
-        let mut buffer = [0; 128];
-        // Bounded, so that a flood of garbage to this socket cannot keep the thread.
-        for _ in 0..64 {
+    /// Reads what is there, as much as a turn allows. True if the exchange is over.
+    fn read(&mut self, counter: &Counter, outcome: &mut impl FnMut(Outcome)) -> bool {
+        // One byte more than any answer, so that an oversized datagram is seen to be one.
+        let mut buffer = [0; LONGEST_REPLY + 1];
+        for _ in 0..DATAGRAMS_A_TURN {
             match self.socket.recv(&mut buffer) {
                 Ok(length) => match self.exchange.receive(&buffer[..length], counter.read()) {
-                    Ok(facts) => return Some(Ok(facts)),
-                    Err(rejected) if rejected.is_final() => return Some(Err(Problem::Rejected(rejected))),
-                    Err(Rejected::Length { .. } | Rejected::NotAServersReply { .. } | Rejected::ForeignOrigin) => {}
-                    Err(_) => {}
+                    Err(rejected) if !rejected.is_final() => {
+                        outcome(Outcome::Unusable(self.ask, Problem::Rejected(rejected)));
+                    }
+                    result => {
+                        outcome(Outcome::Ended(self.ask, result.map_err(Problem::Rejected)));
+                        return true;
+                    }
                 },
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.unread = false;
+                    return false;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The server's host says that nobody listens there.
-                Err(error) => return Some(Err(Problem::Network(error.kind()))),
+                // The system reports that nobody listens there. Anyone can forge the message that it had that from, so it
+                // does not end the exchange: an answer may still come.
+                Err(error) => outcome(Outcome::Unusable(self.ask, Problem::Network(error.kind()))),
             }
         }
-        // Still readable: an edge will not come again for what is there already, so the exchange is given up.
-        Some(Err(Problem::Timeout))
+        // The rest in the next turn: a flood to this socket keeps neither the thread nor the answer behind it.
+        false
     }
 }
 
+/// Datagrams that are read of one socket before others get their turn. Smaller: more turns. Larger: a flood to one socket
+/// delays the others.
+const DATAGRAMS_A_TURN: u32 = 64;
 const WAKE: Token = Token(0);

@@ -4,17 +4,19 @@
 //! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly; more often where
 //! the interval would grow by too much meanwhile, within what is polite.
 
-/// When a source is asked. Polite by construction: never twice within the retry interval, never more than four times within 16 s unless
-/// the poll interval itself says so, slower each time it says RATE, never again after DENY or RSTR. (It is the moment of the question that
-/// counts: one whose name is looked up first leaves up to the timeout later.)
+/// When a source is asked. Polite by construction: one address is never asked twice within the retry interval, nor more than
+/// four times within 16 s unless the poll interval itself says so. Each RATE halves the pace, and answers without one bring
+/// it back; DENY and RSTR make the source rest. Nothing ends it for good: kisses are not signed.
 #[derive(Debug)]
 pub(super) struct Schedule {
     settings: Pace,
     /// The poll interval, or what RATE made of it.
     interval: u64,
+    /// Answers since the interval last changed.
+    calm: u32,
     /// How often it would be worth asking.
     worth: u64,
-    next: Option<u64>,
+    next: u64,
     /// The last questions, the newest first; 0 of them before the first.
     asked: [Option<u64>; MOST],
     failures: u32,
@@ -55,8 +57,9 @@ impl Schedule {
         Schedule {
             settings,
             interval: settings.poll,
+            calm: 0,
             worth: settings.poll,
-            next: Some(0),
+            next: 0,
             asked: [None; MOST],
             failures: 0,
             burst: BURST_FOLLOWS,
@@ -64,19 +67,28 @@ impl Schedule {
         }
     }
 
-    /// When to ask next; `None` if never again.
-    pub(super) fn next(&self) -> Option<u64> {
+    /// When to ask next.
+    pub(super) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Between two questions to a source that answers, as things are.
+    pub(super) fn interval(&self) -> u64 {
+        self.regular()
     }
 
     pub(super) fn asked(&mut self, now: u64) {
         self.asked.rotate_right(1);
         self.asked[0] = Some(now);
-        self.next = Some(now.saturating_add(self.interval));
+        self.next = now.saturating_add(self.interval);
     }
 
     pub(super) fn answered(&mut self) {
         self.failures = 0;
+        self.calm = self.calm.saturating_add(1);
+        if self.interval > self.settings.poll && self.calm >= CALM {
+            (self.interval, self.calm) = ((self.interval / 2).max(self.settings.poll), 0);
+        }
         if self.burst > 0 {
             self.burst -= 1;
             return self.plan(self.settings.retry.min(self.interval));
@@ -84,7 +96,7 @@ impl Schedule {
         self.plan(self.regular());
         if !self.in_phase {
             self.in_phase = true;
-            self.next = self.next.map(|next| next.saturating_add(self.settings.phase % self.regular().max(1)));
+            self.next = self.next.saturating_add(self.settings.phase % self.regular().max(1));
         }
     }
 
@@ -99,30 +111,41 @@ impl Schedule {
         self.worth = interval;
     }
 
-    /// RATE: half as often from now on.
+    /// RATE: half as often, until answers without one bring the pace back.
     pub(super) fn slow_down(&mut self) {
         self.interval = self.interval.saturating_mul(2).min(self.settings.slowest.max(self.settings.poll));
-        self.burst = 0;
+        (self.burst, self.calm) = (0, 0);
         self.plan(self.interval);
     }
 
-    /// DENY or RSTR.
-    pub(super) fn stop(&mut self) {
-        self.next = None;
+    /// DENY or RSTR: not before this reading.
+    pub(super) fn rest_until(&mut self, until: u64) {
+        self.burst = 0;
+        self.next = self.next.max(until);
     }
 
-    /// A disruption: ask as soon as politeness allows.
+    /// Another address is asked from now on, which owes nothing to what the one before said: at once.
+    pub(super) fn another_address(&mut self, now: u64) {
+        (self.asked, self.interval, self.calm) = ([None; MOST], self.settings.poll, 0);
+        (self.burst, self.next) = (BURST_FOLLOWS, now);
+    }
+
+    /// A disruption: ask as soon as politeness allows. One that said RATE gets one question, soon, and no burst.
     pub(super) fn hurry(&mut self) {
         if self.interval == self.settings.poll {
             (self.burst, self.in_phase) = (BURST_FOLLOWS, false);
             self.plan_within(MOST, self.settings.retry.min(self.interval));
+        } else {
+            let soon = self.settings.polite.max(self.interval / 16).min(self.interval);
+            let after_last = self.asked[0].map_or(0, |last| last.saturating_add(soon));
+            self.next = self.next.min(after_last);
         }
     }
 
     /// The counter shows `now`: what was planned by later readings than that belongs to a counter that went back.
     pub(super) fn rebase(&mut self, now: u64) {
         self.asked = self.asked.map(|asked| asked.map(|asked| asked.min(now)));
-        self.next = self.next.map(|next| next.min(now.saturating_add(self.interval)));
+        self.next = self.next.min(now.saturating_add(self.interval));
     }
 
     /// Between two questions to a source that answers. One that said RATE is not asked more often for anything.
@@ -138,19 +161,19 @@ impl Schedule {
 
     /// Plans it so that at most `most` fall into the polite interval.
     fn plan_within(&mut self, most: usize, wait: u64) {
-        if self.next.is_none() {
-            return;
-        }
         let after_last = self.asked[0].map_or(0, |last| last.saturating_add(wait));
         let polite = self.asked[most - 1].map_or(0, |first| first.saturating_add(self.settings.polite));
         // The poll interval may be shorter than politeness by default: then it is the user's own decision.
         let regular = self.asked[0].map_or(0, |last| last.saturating_add(self.interval));
-        self.next = Some(after_last.max(polite.min(regular)));
+        self.next = after_last.max(polite.min(regular));
     }
 }
 
 /// Questions within the polite interval. Four in 16 s is what public servers take from one client in the long run.
 const MOST: usize = 4;
+/// After so many answers without RATE the interval that RATE led to is halved. Smaller: RATE comes again. Larger: a forged
+/// one costs more.
+const CALM: u32 = 2;
 /// A burst is of three, so that a disruption just after it is not without a question for the rest of the interval.
 const BURST_FOLLOWS: u32 = 2;
 
@@ -165,7 +188,8 @@ mod tests {
     /// When a source that always answers is asked, until `end`.
     fn asks(s: &mut Schedule, end: u64) -> Vec<u64> {
         let mut asks = Vec::new();
-        while let Some(at) = s.next().filter(|at| *at < end) {
+        while s.next() < end {
+            let at = s.next();
             s.asked(at);
             s.answered();
             asks.push(at);
@@ -197,8 +221,9 @@ mod tests {
         assert!(slow.windows(2).skip(1).all(|two| two[1] - two[0] == 16), "{slow:?}");
         s.is_worth(0);
         s.slow_down();
-        let slowed = asks(&mut s, 400);
-        assert!(slowed.windows(2).all(|two| two[1] - two[0] == 32), "{slowed:?}");
+        let slowed = asks(&mut s, 260);
+        let gaps: Vec<u64> = slowed.windows(2).map(|two| two[1] - two[0]).collect();
+        assert!(gaps[0] == 32 && gaps[1..].iter().all(|gap| *gap < 32), "the pace comes back: {slowed:?}");
     }
 
     #[test]
@@ -206,10 +231,10 @@ mod tests {
         let mut s = schedule();
         asks(&mut s, 10);
         s.hurry();
-        assert_eq!(s.next(), Some(6), "long ago at 10");
+        assert_eq!(s.next(), 6, "long ago at 10");
         s.asked(10);
         s.answered();
-        assert_eq!(s.next(), Some(18), "the next of that burst when three, not four, are within 16");
+        assert_eq!(s.next(), 18, "the next of that burst when three, not four, are within 16");
     }
 
     #[test]
@@ -217,7 +242,7 @@ mod tests {
         let mut s = schedule();
         let mut asks = asks(&mut s, 30);
         for round in 0..20 {
-            let at = s.next().unwrap();
+            let at = s.next();
             s.asked(at);
             asks.push(at);
             match round % 4 {
@@ -243,13 +268,13 @@ mod tests {
         for _ in 0..5 {
             s.asked(now);
             s.failed();
-            waits.push(s.next().unwrap() - now);
+            waits.push(s.next() - now);
             now += 100;
         }
         assert_eq!(waits, [2, 4, 8, 16, 16]);
         s.answered();
         s.failed();
-        assert_eq!(s.next(), Some(502));
+        assert_eq!(s.next(), 502);
     }
 
     #[test]
@@ -258,7 +283,7 @@ mod tests {
         s.asked(1_000_000);
         s.rebase(5);
         s.hurry();
-        assert_eq!(s.next(), Some(7));
+        assert_eq!(s.next(), 7);
     }
 
     #[test]
@@ -267,12 +292,48 @@ mod tests {
         s.asked(0);
         s.slow_down();
         s.slow_down();
-        assert_eq!(s.next(), Some(64));
+        assert_eq!(s.next(), 64);
         s.hurry();
-        assert_eq!(s.next(), Some(64), "a disruption is no reason to be impolite");
-        s.stop();
-        s.hurry();
+        assert_eq!(s.next(), 16, "after a disruption one question, as soon as is polite");
+        s.asked(16);
         s.failed();
-        assert_eq!(s.next(), None);
+        s.rest_until(1_000);
+        s.hurry();
+        assert_eq!(s.next(), 32, "the rest itself is held by who rests");
+    }
+
+    #[test]
+    fn found_the_pace_comes_back_after_rate() {
+        let mut s = schedule();
+        s.asked(0);
+        (0..10).for_each(|_| s.slow_down());
+        assert_eq!(s.interval(), 1024, "the slowest");
+        let day = asks(&mut s, 86_400);
+        let gaps: Vec<u64> = day.windows(2).map(|two| two[1] - two[0]).collect();
+        assert!(day.len() > 4_000 && gaps[gaps.len() - 1] == 16, "{} questions, the last {:?}", day.len(), gaps.last());
+        assert!(gaps.windows(2).all(|two| two[0] >= two[1]), "never faster and slower again without RATE");
+    }
+
+    #[test]
+    fn found_a_disruption_after_rate_does_not_wait_for_the_slow_pace() {
+        let mut s = schedule();
+        (0..10).for_each(|_| s.slow_down());
+        s.asked(5_000);
+        s.answered();
+        s.hurry();
+        assert_eq!(s.next(), 5_064, "a sixteenth of the interval, not all of it");
+        s.asked(5_064);
+        s.hurry();
+        s.hurry();
+        assert_eq!(s.next(), 5_128, "and no burst of them");
+    }
+
+    #[test]
+    fn another_address_is_asked_at_once() {
+        let mut s = schedule();
+        s.asked(100);
+        s.slow_down();
+        s.another_address(102);
+        assert_eq!((s.next(), s.interval()), (102, 16));
     }
 }

@@ -1,7 +1,7 @@
-//! The machine behind its lock, and the promise that nobody is woken while the lock is held.
+//! The machine behind its lock, and the promise that nothing of a user's runs while the lock is held.
 //!
-//! A waker may run a task in place, and the task may ask for the status, which takes the lock: so a guard unlocks first and
-//! wakes then.
+//! A waker may run a task in place, and the task may ask for the status, which takes the lock; so may a subscriber to events.
+//! So a guard unlocks first, and wakes and reports then.
 
 use super::machine::Machine;
 use crate::bound::DisruptionReason;
@@ -132,9 +132,12 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let published = self.guard.take().is_some_and(|mut machine| machine.take_published());
+        let Some(mut guard) = self.guard.take() else { return };
+        let (published, events) = guard.take_published();
+        drop(guard);
         if published {
             self.waiters.notify();
         }
+        events.emit();
     }
 }

@@ -22,6 +22,9 @@ pub struct Status {
     pub news_age: Option<Duration>,
     /// N: the failure domains configured.
     pub domains: usize,
+    /// How many of them are distinct: those whose sources share an address count once. Below f+1 there is no agreement, below
+    /// 2f+1 a degraded one.
+    pub distinct_domains: usize,
     /// f: how many of them may be wrong.
     pub max_faulty: usize,
     /// The counter in use, why it and not another, and what that means; whether it is known to be a virtual machine's.
@@ -126,6 +129,13 @@ pub struct SourceStatus {
     pub domain: String,
     /// The address in use, where it has one.
     pub address: Option<SocketAddr>,
+    /// How many addresses its name is known to have; 0 where it has none, or its addresses are chosen elsewhere.
+    pub addresses: usize,
+    /// How often it is asked while it answers; longer than the poll interval after it asked for that (RATE).
+    pub asked_every: Duration,
+    /// It has asked to be left alone (DENY, RSTR), and is for this much longer; [`problem`](SourceStatus::problem) says
+    /// which. Rounded down.
+    pub rests_for: Option<Duration>,
     /// How it stands to the agreement.
     pub verdict: Verdict,
     /// What its facts say of now, if it is right.
@@ -158,8 +168,8 @@ pub enum Verdict {
     Contradictory,
     /// It has facts, and there is no agreement to compare them with.
     NoAgreement,
-    /// It asked to be left alone (kiss-o'-death), and is.
-    Stopped,
+    /// It asked to be left alone (a kiss-o'-death), and is for a while: [`SourceStatus::rests_for`].
+    Resting,
 }
 
 /// Why an exchange gave no facts.

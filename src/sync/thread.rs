@@ -2,15 +2,14 @@
 //!
 //! A panic in it is an error of every later reading, never silent ageing: the guard publishes it while unwinding.
 
-use super::machine::{Ask, AskId};
-use super::net::Net;
+use super::machine::Ask;
+use super::net::{Net, Outcome};
 use super::resolver::{Resolved, resolve};
 use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
 use crate::counter::{Counter, Look};
 use crate::source::{Source, SourceError};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -55,23 +54,9 @@ struct SyncThread {
 }
 
 enum Asked {
-    Ntp(Address),
+    /// A server's name, `host:port`.
+    Ntp(String),
     Worker(Questions),
-}
-
-/// The addresses of one server name.
-struct Address {
-    server: String,
-    known: Vec<SocketAddr>,
-    current: usize,
-    /// Exchanges since the current address last answered.
-    unanswered: u32,
-    looking_up: bool,
-    /// The question that waits for the name to be looked up.
-    waiting: Option<Ask>,
-    /// The question that was sent to the current address.
-    asking: Option<AskId>,
-    last_look_up: Option<Instant>,
 }
 
 /// Starts the thread.
@@ -91,7 +76,10 @@ pub(crate) fn start(
     let mut asked = Vec::new();
     for plan in plans {
         asked.push(match plan.kind {
-            Kind::Ntp { server } => Asked::Ntp(Address::new(server)),
+            Kind::Ntp { server } => {
+                machine.lock().has_a_name(asked.len());
+                Asked::Ntp(server)
+            }
             Kind::Custom(source) => {
                 let waker = net.waker();
                 let wake = move || drop(waker.wake());
@@ -123,6 +111,7 @@ impl SyncThread {
             self.machine.check_continuity(&self.counter, Look::All);
             self.take_addresses();
             self.take_reports();
+            self.look_up_names();
             loop {
                 let ask = self.machine.lock().next_ask(self.counter.read());
                 let Some(ask) = ask else { break };
@@ -137,14 +126,12 @@ impl SyncThread {
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
             machine.check_continuity(counter, Look::All);
-            for (ask, result) in outcomes {
+            for outcome in outcomes {
                 let mut machine = self.machine.lock();
-                match result {
-                    Ok(facts) => {
-                        machine.answered(self.counter.read(), ask, facts);
-                        self.asked.iter_mut().for_each(|asked| asked.heard(ask));
-                    }
-                    Err(problem) => machine.failed(self.counter.read(), ask, problem),
+                match outcome {
+                    Outcome::Ended(ask, Ok(facts)) => machine.answered(self.counter.read(), ask, facts),
+                    Outcome::Ended(ask, Err(problem)) => machine.failed(self.counter.read(), ask, problem),
+                    Outcome::Unusable(ask, problem) => machine.unusable(ask, problem),
                 }
             }
         }
@@ -157,20 +144,9 @@ impl SyncThread {
                 .send((ask.id, Instant::now() + ask.timeout))
                 .err()
                 .map(|_| Problem::Source(SourceError::Unusable)),
-            Asked::Ntp(address) => match address.choose() {
-                Some(to) => {
-                    (address.waiting, address.asking) = (None, Some(ask.id));
-                    self.machine.lock().located(ask.source, to);
-                    let problem = self.net.begin(ask.id, to, &self.counter, ask.settings).err();
-                    if problem.is_some() {
-                        address.refused();
-                    }
-                    problem
-                }
-                None => {
-                    address.waiting = Some(ask);
-                    self.look_up(ask.source).err().map(|error| Problem::Unresolved(error.kind()))
-                }
+            Asked::Ntp(_) => match ask.address {
+                Some(to) => self.net.begin(ask.id, to, &self.counter, ask.settings).err(),
+                None => Some(Problem::Unresolved(std::io::ErrorKind::NotFound)),
             },
         };
         if let Some(problem) = failed {
@@ -178,39 +154,30 @@ impl SyncThread {
         }
     }
 
-    fn look_up(&mut self, source: usize) -> std::io::Result<()> {
-        let Asked::Ntp(address) = &mut self.asked[source] else { return Ok(()) };
-        if address.looking_up {
-            return Ok(());
+    /// Has the names looked up that are due.
+    fn look_up_names(&mut self) {
+        loop {
+            let source = self.machine.lock().next_look_up(self.counter.read());
+            let Some(source) = source else { break };
+            let Asked::Ntp(server) = &self.asked[source] else { continue };
+            let waker = self.net.waker();
+            let started = resolve(source, server.clone(), self.resolved.0.clone(), move || drop(waker.wake()));
+            if let Err(error) = started {
+                let problem = Problem::Unresolved(error.kind());
+                self.machine.lock().unresolved(self.counter.read(), source, problem);
+            }
         }
-        (address.looking_up, address.last_look_up) = (true, Some(Instant::now()));
-        let waker = self.net.waker();
-        let server = address.server.clone();
-        let started = resolve(source, server, self.resolved.0.clone(), move || drop(waker.wake()));
-        if started.is_err() {
-            address.looking_up = false;
-        }
-        started
+        // An address needs no resolver: its answer is there already.
+        self.take_addresses();
     }
 
-    /// Takes what the resolver found, and puts the questions that waited for it.
+    /// Takes what the resolver found.
     fn take_addresses(&mut self) {
         while let Ok((source, found)) = self.resolved.1.try_recv() {
-            let Asked::Ntp(address) = &mut self.asked[source] else { continue };
-            address.looking_up = false;
-            let waiting = address.waiting.take();
+            let mut machine = self.machine.lock();
             match found {
-                Ok(found) => {
-                    address.found(found);
-                    if let Some(ask) = waiting.filter(|ask| self.machine.lock().awaits(ask.id)) {
-                        self.put(ask);
-                    }
-                }
-                Err(kind) => {
-                    if let Some(ask) = waiting {
-                        self.machine.lock().failed(self.counter.read(), ask.id, Problem::Unresolved(kind));
-                    }
-                }
+                Ok(addresses) => machine.resolved(self.counter.read(), source, &addresses),
+                Err(kind) => machine.unresolved(self.counter.read(), source, Problem::Unresolved(kind)),
             }
         }
     }
@@ -225,64 +192,3 @@ impl SyncThread {
         }
     }
 }
-
-impl Asked {
-    fn heard(&mut self, ask: AskId) {
-        if let Asked::Ntp(address) = self {
-            if address.asking == Some(ask) {
-                address.unanswered = 0;
-            }
-        }
-    }
-}
-
-impl Address {
-    fn new(server: String) -> Address {
-        Address {
-            server,
-            known: Vec::new(),
-            current: 0,
-            unanswered: 0,
-            looking_up: false,
-            waiting: None,
-            asking: None,
-            last_look_up: None,
-        }
-    }
-
-    /// The address to ask now; `None` if the name must be looked up (again) first.
-    fn choose(&mut self) -> Option<SocketAddr> {
-        if self.unanswered >= UNANSWERED_BEFORE_NEXT && self.known.len() > 1 {
-            self.refused();
-        }
-        let stale = self.unanswered >= UNANSWERED_BEFORE_LOOK_UP
-            && self.last_look_up.is_none_or(|at| at.elapsed() >= LEAST_BETWEEN_LOOK_UPS);
-        if stale {
-            return None;
-        }
-        let chosen = self.known.get(self.current).copied()?;
-        self.unanswered = self.unanswered.saturating_add(1);
-        Some(chosen)
-    }
-
-    /// The current address is of no use: the next one is tried next.
-    fn refused(&mut self) {
-        self.current = (self.current + 1) % self.known.len().max(1);
-    }
-
-    /// Takes what the name stands for now; an address that still stands stays in use.
-    fn found(&mut self, found: Vec<SocketAddr>) {
-        let current = self.known.get(self.current).copied();
-        // IPv4 and IPv6 in the resolver's order, which is the system's preference.
-        self.current = found.iter().position(|a| Some(*a) == current && self.unanswered == 0).unwrap_or(0);
-        self.known = found;
-        self.unanswered = 0;
-    }
-}
-
-/// After this many exchanges without an answer the next address of the name is tried.
-const UNANSWERED_BEFORE_NEXT: u32 = 2;
-/// After this many the name is looked up again.
-const UNANSWERED_BEFORE_LOOK_UP: u32 = 4;
-/// A name is not looked up more often than this. Smaller: load on resolvers while a server is down.
-const LEAST_BETWEEN_LOOK_UPS: Duration = Duration::from_secs(16);

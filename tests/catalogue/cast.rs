@@ -39,6 +39,7 @@ pub(crate) fn honest(dice: &mut Dice) -> Server {
         Server::direct()
     } else {
         let reply = match dice.below(12) {
+            2 => Reply::Long,
             0 => Reply::SetBetween { ns: dice.within(-1_000_000_000, 1_000_000_000) },
             1 => Reply::ReferenceUnknown,
             _ => Reply::Proper,
@@ -103,7 +104,7 @@ pub(crate) fn bad_manners(dice: &mut Dice) -> Reply {
         Reply::Precision(0),
         Reply::Precision(127),
         Reply::Short,
-        Reply::Long,
+        Reply::Ragged,
         Reply::ForeignOrigin,
         Reply::Noise,
     ])

@@ -6,6 +6,7 @@ mod cast;
 mod learned_rate;
 mod machine_faults;
 mod oracle;
+mod reachability;
 mod recovery;
 mod source_faults;
 mod stage;
@@ -65,6 +66,16 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         ),
         "within the bound",
         machine::oscillator_within_the_bound_is_not_seen,
+    ),
+    with_twin(
+        scenario(
+            "F2",
+            "oscillator-beyond-is-refused",
+            "named within half an hour, then no answer",
+            machine::oscillator_beyond_the_bound_is_refused,
+        ),
+        "within the bound",
+        machine::oscillator_within_the_bound_is_not_refused,
     ),
     with_twin(
         scenario("F2", "rate-wanders-at-the-limit", CERTAIN, learned_rate::rate_wanders_at_the_limit),
@@ -191,6 +202,37 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         "two of three answer",
         sources::synchronized_by_two,
     ),
+    with_twin(
+        scenario(
+            "F6",
+            "names-with-dead-addresses",
+            "a bound within 4 s of the first living address's turn",
+            reachability::names_with_dead_addresses,
+        ),
+        "of two names all are dead",
+        reachability::names_without_a_living_address,
+    ),
+    with_twin(
+        scenario("F6", "kisses-from-nobody", "answers when they are over", reachability::kisses_from_nobody),
+        "they do not end",
+        reachability::kisses_without_end,
+    ),
+    with_twin(
+        scenario("F8", "names-that-share-a-pool", "a host of its own each", reachability::names_that_share_a_pool),
+        "a pool of one",
+        reachability::names_that_share_a_host,
+    ),
+    scenario("F7", "some-in-the-wrong-century", CERTAIN, reachability::some_in_the_wrong_century),
+    with_twin(
+        scenario(
+            "F7",
+            "most-in-the-wrong-century",
+            "never believed; answers when it is over",
+            reachability::most_in_the_wrong_century,
+        ),
+        "by a day",
+        reachability::most_wrong_by_hours,
+    ),
     with_twin(scenario("F7", "liars", CERTAIN, sources::liars), "f+1 collude", sources::more_than_f_collude),
     with_twin(
         scenario("F7", "liars-at-the-edge", CERTAIN, sources::liars_at_the_edge),
@@ -241,6 +283,16 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
     ),
     scenario("F9", "leap-second-among-liars", CERTAIN, sources::leap_second_among_liars),
     scenario("F9", "leap-second-false", "certain, and an answer, 1 s wider at most", sources::leap_second_false),
+    with_twin(
+        scenario(
+            "F9",
+            "leap-second-on-no-such-day",
+            "certain, and not wider",
+            reachability::leap_second_on_an_ordinary_day,
+        ),
+        "f+1 announce it",
+        reachability::leap_second_announced_by_most,
+    ),
     with_twin(
         scenario("F9", "leap-second-known-to-the-user", CERTAIN, sources::leap_second_known_to_the_user),
         "nor to the user",

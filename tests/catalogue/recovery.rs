@@ -20,8 +20,7 @@ enum Move {
     CounterJump,
 }
 
-const MOVES: [Move; 5] =
-    [Move::VmClock, Move::Suspend, Move::CounterBack, Move::ReportedBehind, Move::CounterJump];
+const MOVES: [Move; 5] = [Move::VmClock, Move::Suspend, Move::CounterBack, Move::ReportedBehind, Move::CounterJump];
 
 /// With one liar of three, at any distance and at any place in the order of answers: an answer within two polls.
 pub(crate) fn recovers_within_two_polls(stage: &mut Stage) -> Checked {

@@ -1,7 +1,7 @@
 //! The end of what was published: an assumption was seen to be broken. How the clock recovers is in `recovery`.
 
 use super::recovery::Floor;
-use super::{LONGEST_SLEEP, Machine, Phase, events};
+use super::{FIRST_REST, LONGEST_SLEEP, Machine, Phase};
 use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
 
@@ -31,8 +31,11 @@ impl Machine {
 
     /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
     ///
-    /// Returns false, and does nothing, while the clock is not disrupted.
+    /// Returns false, and does nothing, while the clock is not disrupted, or is because its rate bound is too small.
     pub(crate) fn start_new_epoch(&mut self) -> bool {
+        if self.is_refused() {
+            return false;
+        }
         let Phase::Disrupted { floor, gap, .. } = &mut self.phase else { return false };
         (*floor, *gap) = (Floor::NONE, None);
         self.epoch = self.epoch.wrapping_add(1);
@@ -42,6 +45,14 @@ impl Machine {
 
     /// `ran_until`: where the counter may have moved, the last reading from before it was in doubt.
     pub(super) fn enter_disruption(&mut self, reason: DisruptionReason, ran_until: Option<u64>) {
+        use DisruptionReason::{ClockSourceChanged, CounterJumped, CounterWentBack, Restored};
+        let another_counter = matches!(reason, Restored | CounterJumped | ClockSourceChanged | CounterWentBack);
+        if another_counter {
+            self.excess.forget();
+        } else if self.is_refused() {
+            // The rate is what it was, and so is the reason.
+            return;
+        }
         // Readers may have read on for as long as a driver sleeps.
         let read_on = self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP));
         let given_until = ran_until.map(|at| at.saturating_add(read_on));
@@ -64,7 +75,7 @@ impl Machine {
         if ran_until.is_some() {
             floor.rebase(self.last_now);
         }
-        events::disrupted(reason);
+        self.events.disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
         self.sources.iter_mut().for_each(|source| source.window.clear());
@@ -76,7 +87,7 @@ impl Machine {
         self.publish_phase();
         for source in &mut self.sources {
             source.in_flight = None;
-            source.schedule.rebase(self.last_now);
+            source.rebase(self.last_now, self.config.scale.ticks(FIRST_REST));
             source.schedule.hurry();
         }
     }

@@ -32,7 +32,7 @@ impl Machine {
     }
 
     /// The domain of each source, after those that share a host have been merged into the lowest of them.
-    fn merged_domains(&self) -> Vec<usize> {
+    pub(super) fn merged_domains(&self) -> Vec<usize> {
         let mut domain_of: Vec<usize> = self.config.sources.iter().map(|setup| setup.domain).collect();
         for a in 0..self.sources.len() {
             for b in a + 1..self.sources.len() {
@@ -44,6 +44,14 @@ impl Machine {
             }
         }
         domain_of
+    }
+
+    /// How many failure domains there are, those that share a host counted once.
+    pub(super) fn distinct_domains(&self) -> usize {
+        let mut merged = self.merged_domains();
+        merged.sort_unstable();
+        merged.dedup();
+        merged.len()
     }
 
     /// The reading since which f+1 failure domains have been heard, so at least one that is right.
@@ -59,8 +67,11 @@ impl Machine {
     }
 }
 
-/// One address is one host. On loopback, where tests and relays live, the port counts too.
-fn same_host(a: SocketAddr, b: SocketAddr) -> bool {
+/// One address is one host. All loopback addresses are this host, whose servers (tests and relays live there) differ by port.
+pub(super) fn same_host(a: SocketAddr, b: SocketAddr) -> bool {
     let (x, y) = (a.ip().to_canonical(), b.ip().to_canonical());
-    x == y && (!x.is_loopback() || a.port() == b.port())
+    match (x.is_loopback(), y.is_loopback()) {
+        (true, true) => a.port() == b.port(),
+        _ => x == y,
+    }
 }

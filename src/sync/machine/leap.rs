@@ -1,6 +1,6 @@
 //! An announced leap second: what is known is widened around it, as [`Leap`] says, until facts of after it say which second it is.
 //!
-//! A clock that runs counts on through the leap second. From the first announcement of any source on, its parameters say for which
+//! A clock that runs counts on through the leap second. From the first announcement that is believed on, its parameters say for which
 //! midnight; facts are brought back to the count of before. When by that count everyone has stepped, the uncertainty is put
 //! into lines and facts, once, and the next answers, asked for at once, narrow the interval again. A false
 //! announcement costs a second of width for as long. Rules:
@@ -18,15 +18,17 @@ use crate::bound::{DisruptionReason, Facts};
 use crate::publish::Content;
 use crate::time::Timescale;
 use chrono::{DateTime, Datelike};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// The leap seconds that sources announce, and where the clock stands.
 #[derive(Debug)]
 pub(super) struct LeapGuard {
-    /// By midnight: what any source has announced of it. Nothing is forgotten: a clock that does not run cannot tell which of them is near.
-    /// At most one a day of the years that a packet can name, and a liar needs an answer for each.
+    /// By midnight: what has been announced of it and is believed. Nothing is forgotten: a clock that does not run cannot tell
+    /// which of them is near.
     heard: BTreeMap<i64, Leap>,
+    /// What each source announced last, believed or not.
+    said: Vec<Option<Leap>>,
     /// What the user knows.
     known: Option<Leap>,
     /// What is over, and the reading since which it is.
@@ -37,16 +39,33 @@ pub(super) struct LeapGuard {
 
 impl LeapGuard {
     pub(super) fn new(known: Option<Leap>) -> LeapGuard {
-        LeapGuard { heard: BTreeMap::new(), known, over: None, before_the_news: None }
+        LeapGuard { heard: BTreeMap::new(), said: Vec::new(), known, over: None, before_the_news: None }
     }
 
-    /// What an answer announces.
-    fn hear(&mut self, facts: &Facts) {
+    /// What an answer of `source` announces. `domains`: the failure domain of each source.
+    ///
+    /// One source is believed for the end of June and of December, where leap seconds have come so far; for any other day
+    /// more than `faulty` domains have to say so, each kind for itself, or one liar could widen any midnight.
+    fn hear(&mut self, source: usize, facts: &Facts, domains: &[usize], faulty: usize) {
         // The day of its server's own clock: between the facts' ends lies what that read.
         let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
         let Some(midnight) = next_midnight((a & b) + ((a ^ b) >> 1)) else { return };
         let Some(leap) = Leap::announced(midnight, facts.leap) else { return };
-        self.heard.entry(midnight).and_modify(|before| *before = before.and(leap)).or_insert(leap);
+        self.said.resize(domains.len(), None);
+        self.said[source] = Some(leap);
+        let announced_by = |kind: fn(&Leap) -> bool| {
+            let by = |said: &Option<Leap>| said.is_some_and(|said| said.midnight_ns == midnight && kind(&said));
+            let of: BTreeSet<usize> =
+                domains.iter().zip(&self.said).filter(|(_, said)| by(said)).map(|(d, _)| *d).collect();
+            of.len()
+        };
+        let needed = if is_usual(midnight) { 1 } else { faulty + 1 };
+        let inserted = announced_by(|leap| leap.inserted) >= needed;
+        let deleted = announced_by(|leap| leap.deleted) >= needed;
+        if inserted || deleted {
+            let leap = Leap { midnight_ns: midnight, inserted, deleted };
+            self.heard.entry(midnight).and_modify(|before| *before = before.and(leap)).or_insert(leap);
+        }
     }
 
     /// The leap seconds of these midnights that are not over; those that were announced in their order, then what the user knows.
@@ -97,9 +116,10 @@ impl LeapGuard {
 
 impl Machine {
     /// The facts of an answer, as facts of the count that the clock follows; `None` where they are of no use.
-    pub(super) fn read_facts(&mut self, now: u64, facts: Facts) -> Option<Facts> {
+    pub(super) fn read_facts(&mut self, now: u64, source: usize, facts: Facts) -> Option<Facts> {
         // Heard first: the first announcement may come with facts that are already too close to it.
-        self.leap.hear(&facts);
+        let domains = self.merged_domains();
+        self.leap.hear(source, &facts, &domains, self.config.faulty);
         self.mind_the_leap(now);
         let Phase::Running(params) = self.phase else {
             return (!self.leap.forbids(&facts) && facts.before().incarnation() == self.incarnation).then_some(facts);
@@ -220,6 +240,12 @@ pub(super) struct AroundALeap;
 /// From so much before its beginning to its end.
 fn around(leap: &Leap, before_ns: i64) -> RangeInclusive<i64> {
     leap.begins_ns().saturating_sub(before_ns)..=leap.is_over_ns()
+}
+
+/// Whether leap seconds come at this midnight by first preference: the end of June or December (ITU-R TF.460-6, annex 1, 2.1).
+fn is_usual(midnight_ns: i64) -> bool {
+    let day = DateTime::from_timestamp_nanos(midnight_ns);
+    day.day() == 1 && matches!(day.month(), 1 | 7)
 }
 
 /// The end of the UTC day, or `None` beyond the representable years.

@@ -10,7 +10,7 @@ use super::{Machine, Phase};
 use crate::bound::DisruptionReason;
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::lines::FRACTION_BITS;
-use crate::bound::params::Params;
+use crate::bound::params::{News, Params};
 use crate::bound::rate::Contradiction;
 use crate::bound::rates::Rates;
 
@@ -57,6 +57,32 @@ impl Machine {
             }
             _ => reason,
         }
+    }
+
+    /// The clock is about to answer after a disruption, or for the first time: unless contradictions show by now that the rate
+    /// bound is too small.
+    ///
+    /// # Errors
+    ///
+    /// [`DisruptionReason::RateBeyondBound`].
+    pub(super) fn look_for_excess(&mut self, news: &News) -> Result<(), DisruptionReason> {
+        if matches!(self.phase, Phase::Running(_)) {
+            return Ok(());
+        }
+        let (wide, margin) = (self.config.ageing.rates.wide(), self.config.ageing.margin);
+        let Some(rate) = self.excess.note(news.at, (news.earliest_ns, news.latest_ns), wide, margin) else {
+            return Ok(());
+        };
+        let scale = self.config.scale;
+        let ppb = if rate.slow > wide.fast { scale.excess_ppb(rate.fast).1 } else { scale.excess_ppb(rate.slow).0 };
+        let away_from_zero = if ppb < 0 { ppb.div_euclid(1_000) } else { -(-ppb).div_euclid(1_000) };
+        let ppm = i32::try_from(away_from_zero).unwrap_or(if ppb < 0 { i32::MIN } else { i32::MAX });
+        Err(DisruptionReason::RateBeyondBound { ppm })
+    }
+
+    /// Whether the rate bound was shown to be too small: then nothing is published any more.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.phase, Phase::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. })
     }
 
     /// Nothing is known of the rate but (R).

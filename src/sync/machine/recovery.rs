@@ -126,7 +126,8 @@ impl Floor {
             return Err(Gap::Behind { by, degraded: news.degraded });
         }
         let Some((at, latest_ns)) = self.old_latest else { return Ok(()) };
-        let ahead = Duration::from_nanos(u64::try_from(i128::from(news.earliest_ns) - i128::from(latest_ns)).unwrap_or(0));
+        let ahead =
+            Duration::from_nanos(u64::try_from(i128::from(news.earliest_ns) - i128::from(latest_ns)).unwrap_or(0));
         let passed = scale.duration(news.at.saturating_sub(at));
         // By the counter alone, whose rate is known better than to a tenth.
         if ahead > max_forward_jump.saturating_add(passed).saturating_add(passed / 8) {

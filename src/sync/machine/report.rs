@@ -1,5 +1,6 @@
 //! The machine's state as a [`Status`]. Reads only.
 
+use super::super::addresses::Addresses;
 use super::super::status::{SourceStatus, State, Status, Verdict};
 use super::recovery::Gap;
 use super::{Machine, Phase};
@@ -41,8 +42,11 @@ impl Machine {
             name: setup.name.clone(),
             domain: self.config.domains[setup.domain].name.clone(),
             address: source.address,
+            addresses: source.addresses.as_ref().map_or(0, Addresses::count),
+            asked_every: scale.duration(source.schedule.interval()),
+            rests_for: source.rests_until(ticks).map(|until| scale.duration(until - ticks)),
             verdict: match (bound, agreed) {
-                _ if source.stopped => Verdict::Stopped,
+                _ if source.rests_until(ticks).is_some() => Verdict::Resting,
                 (Bound::Silent, _) => Verdict::Silent,
                 (Bound::Empty, _) => Verdict::Contradictory,
                 (Bound::Within { .. }, None) => Verdict::NoAgreement,
@@ -68,6 +72,7 @@ impl Machine {
             interval: agreed.and_then(|(earliest, latest)| self.interval(earliest, latest)),
             news_age: heard.map(|heard| scale.duration(ticks.saturating_sub(heard))),
             domains: self.config.domains.len(),
+            distinct_domains: self.distinct_domains(),
             max_faulty: self.config.faulty,
             counter: self.config.counter_description.to_string(),
             rate_bound_ppb: self.config.ageing.rates.wide().rate_bound_ppb(scale),
@@ -106,8 +111,7 @@ impl Machine {
                 State::Disrupted { reason: *reason, behind_by, ahead_by, needs_new_epoch }
             }
             Phase::Running(params) => {
-                let news_age: Duration = self.config.scale.duration(ticks.saturating_sub(params.heard));
-                if news_age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout) {
+                if self.holdover_age(ticks).is_some() {
                     State::Holdover
                 } else if params.degraded {
                     State::Degraded
@@ -116,6 +120,13 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// How old the last agreement is, if that is more than three poll intervals.
+    pub(super) fn holdover_age(&self, ticks: u64) -> Option<Duration> {
+        let Phase::Running(params) = &self.phase else { return None };
+        let age = self.config.scale.duration(ticks.saturating_sub(params.heard));
+        (age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout)).then_some(age)
     }
 
     fn interval(&self, earliest_ns: i64, latest_ns: i64) -> Option<TimeInterval> {

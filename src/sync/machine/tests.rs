@@ -1,6 +1,7 @@
 //! The machine by hand, over a manual counter: states, disruptions, recovery, liars, kisses, leap seconds.
 #![cfg(not(sureclock_loom))]
 
+mod event_tests;
 mod leap_tests;
 mod moved_tests;
 mod night_tests;
@@ -291,22 +292,72 @@ fn two_names_for_one_host_are_one_domain() {
 }
 
 #[test]
-fn kisses_stop_or_slow_a_source() {
+fn found_kisses_let_a_source_rest_or_slow_it_down_and_never_end_it() {
     let world = World::new();
     let asks = world.asks();
     for ((ask, _), code) in asks.iter().zip([*b"DENY", *b"RATE", *b"RSTR"]) {
         let problem = Problem::Rejected(Rejected::KissOfDeath { code: KissCode(code) });
         world.machine.lock().failed(world.clock.monotonic(), ask.id, problem);
     }
-    let verdicts = world.clock.status().sources.iter().map(|s| s.verdict).collect::<Vec<_>>();
-    assert_eq!(verdicts, [Verdict::Stopped, Verdict::Silent, Verdict::Stopped]);
+    let status = world.clock.status();
+    let verdicts = status.sources.iter().map(|s| s.verdict).collect::<Vec<_>>();
+    assert_eq!(verdicts, [Verdict::Resting, Verdict::Silent, Verdict::Resting]);
+    assert_eq!(status.sources[0].rests_for, Some(Duration::from_secs(256)));
+    assert_eq!(status.sources[1].asked_every, Duration::from_secs(32));
+    assert!(status.sources.iter().all(|source| source.problem.is_some()), "and why");
     world.pass(31 * S);
     assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_none());
     world.pass(2 * S);
     assert_eq!(world.machine.lock().next_ask(world.clock.monotonic()).map(|ask| ask.source), Some(1));
-    world.pass(4000 * S);
-    let again = world.machine.lock().next_ask(world.clock.monotonic());
-    assert_eq!(again.map(|ask| ask.source), Some(1), "the others are left alone for good");
+    world.pass(256 * S);
+    world.look();
+    world.pass(16 * S);
+    world.round(HONEST);
+    assert_eq!(world.state(), State::Synchronized, "five minutes later all of them are asked again");
+    assert_eq!(world.clock.status().sources[0].rests_for, None);
+}
+
+#[test]
+fn found_a_disruption_does_not_end_the_rest_of_a_source() {
+    let world = World::new();
+    world.round(HONEST);
+    world.pass(16 * S);
+    let (ask, _) = world.asks()[0];
+    let problem = Problem::Source(crate::SourceError::Denied);
+    world.machine.lock().failed(world.clock.monotonic(), ask.id, problem);
+    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+    world.pass(100 * S);
+    assert!(world.asks().iter().all(|(again, _)| again.source != ask.source));
+    world.pass(200 * S);
+    assert!(world.asks().iter().any(|(again, _)| again.source == ask.source));
+}
+
+#[test]
+fn found_what_came_in_place_of_an_answer_is_shown() {
+    let world = World::new();
+    let (ask, _) = world.asks()[0];
+    let refused = Problem::Network(std::io::ErrorKind::ConnectionRefused);
+    world.machine.lock().unusable(ask.id, refused);
+    assert!(world.machine.lock().awaits(ask.id), "it does not end the exchange");
+    world.pass(3 * S);
+    world.look();
+    assert_eq!(world.clock.status().sources[ask.source].problem, Some(refused));
+}
+
+#[test]
+fn found_sources_that_share_a_host_are_shown_as_one_domain() {
+    let world = World::new();
+    for source in 0..3 {
+        // One server on this machine, by each of its loopback addresses.
+        let address = ["127.0.0.1:123", "[::1]:123", "127.0.0.2:123"][source];
+        world.machine.lock().located(source, address.parse().unwrap());
+    }
+    let status = world.clock.status();
+    assert_eq!((status.sources.len(), status.domains, status.distinct_domains), (3, 3, 1));
+    world.round(HONEST);
+    assert_eq!(world.clock.now(), Err(NowError::NotSynchronized), "one domain of three is no agreement");
+    world.machine.lock().located(0, "127.0.0.1:124".parse().unwrap());
+    assert_eq!(world.clock.status().distinct_domains, 2, "the twin: another port is another server");
 }
 
 #[test]
@@ -389,6 +440,39 @@ fn a_leap_second_that_the_user_knows_of_needs_no_announcement() {
         assert_eq!(world.clock.status().counts.disruptions, if known { 0 } else { 1 });
         assert_eq!(world.clock.status().leap_second, None, "it is over");
     }
+}
+
+#[test]
+fn found_one_source_is_not_believed_where_leap_seconds_do_not_come() {
+    let day = 86_400_000_000_000;
+    // The ends of January, June and December 2027.
+    for (midnight, is_usual) in [(1_801_440_000, false), (1_814_400_000, true), (1_830_297_600, true)] {
+        let midnight = midnight * 1_000_000_000;
+        assert_eq!(midnight % day, 0);
+        for (by, believed) in [(&[1][..], is_usual), (&[0, 2], true), (&[0, 1, 2], true)] {
+            let mut world = World::new();
+            world.truth = midnight - 30_000_000_000 - world.counter.ticks() as i64;
+            world.round_by(HONEST, |source| {
+                if by.contains(&source) { LeapAnnouncement::Insert } else { LeapAnnouncement::None }
+            });
+            let expected = believed.then(|| Timestamp::from_unix_nanos(midnight));
+            assert_eq!(world.clock.status().leap_second, expected, "{by:?}");
+        }
+    }
+}
+
+#[test]
+fn found_two_names_of_one_host_announce_a_leap_second_once() {
+    let mut world = World::new();
+    world.truth = 1_801_440_000_000_000_000 - 30_000_000_000 - world.counter.ticks() as i64;
+    world.machine.lock().located(0, "192.0.2.1:123".parse().unwrap());
+    world.machine.lock().located(1, "192.0.2.1:123".parse().unwrap());
+    world.round_by(HONEST, |source| if source < 2 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
+    assert_eq!(world.clock.status().leap_second, None);
+    let deletes = |source| if source == 2 { LeapAnnouncement::Delete } else { LeapAnnouncement::Insert };
+    world.pass(16 * S);
+    world.round_by(HONEST, deletes);
+    assert_eq!(world.clock.status().leap_second, None, "each kind needs f+1 of its own");
 }
 
 #[test]
@@ -538,7 +622,8 @@ fn a_dead_machine_is_an_error_of_every_reading() {
 /// A world `before_ns` before a midnight at which a second is inserted.
 fn before_midnight(before_ns: i64) -> (World, i64) {
     let mut world = World::new();
-    let midnight = (TRUTH / 86_400_000_000_000 + 1) * 86_400_000_000_000;
+    // The end of 2026: one source is believed there.
+    let midnight = 1_798_761_600_000_000_000;
     world.truth = midnight - before_ns - world.counter.ticks() as i64;
     (world, midnight)
 }

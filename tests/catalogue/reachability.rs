@@ -1,0 +1,272 @@
+//! Where sources are asked, and what they answer that is no time: names with many addresses, kisses, wrong centuries.
+
+use super::cast::*;
+use super::stage::{Checked, Stage};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use sureclock::sim::{ClockError, Host, Law, Oscillator, Path, Reply, Server};
+use sureclock::{NowError, State};
+
+/// Names with 1 to 8 addresses of each family, any of them dead, in any order: a bound within 4 s of the turn of the first
+/// living one.
+pub(crate) fn names_with_dead_addresses(stage: &mut Stage) -> Checked {
+    names(stage, false)
+}
+
+/// Its twin: of two of the names every address is dead.
+pub(crate) fn names_without_a_living_address(stage: &mut Stage) -> Checked {
+    names(stage, true)
+}
+
+fn names(stage: &mut Stage, two_are_dead: bool) -> Checked {
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let mut host = plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(16 * S));
+    let mut latest_turn = 0;
+    for source in 0..3_u16 {
+        let counts = [1 + stage.dice.below(8), 1 + stage.dice.below(8)];
+        let mut servers = Vec::new();
+        for (family, count) in [0_u16, 1].into_iter().zip(counts) {
+            for number in 0..count {
+                let number = u16::try_from(number).unwrap_or(0);
+                let address: SocketAddr = match family {
+                    0 => ([198, 19, source.to_be_bytes()[1], number.to_be_bytes()[1] + 1], 123).into(),
+                    _ => (Ipv6Addr::new(0x2001, 0xdb8, 0, source, 0, 0, 0, number + 1), 123).into(),
+                };
+                servers.push(address);
+            }
+        }
+        // The resolver's order is anything.
+        for at in (1..servers.len()).rev() {
+            let with = usize::try_from(stage.dice.below(at as u64 + 1)).unwrap_or(0);
+            servers.swap(at, with);
+        }
+        let living = usize::try_from(stage.dice.below(servers.len() as u64)).unwrap_or(0);
+        let mut names = Vec::new();
+        for (at, address) in servers.iter().enumerate() {
+            // One lives for certain, and some others.
+            let lives = at == living || stage.dice.below(4) == 0;
+            let lives = lives && !(two_are_dead && source < 2);
+            let server = Server::honest().path(Path::symmetric(stage.dice.length(MS, 20 * MS), MS)).at(*address);
+            let name = format!("n{source}-{at}");
+            stage.server(&name, if lives { server } else { server.reply(Reply::None) });
+            names.push(name);
+        }
+        latest_turn = latest_turn.max(turn_of(&servers, living));
+        host = host.asks_name(format!("pool{source}"), names);
+    }
+    stage.clock(host);
+    stage.tally.acts += 1;
+    // A dead address costs its timeout of 2 s.
+    let limit = 2 * S * u32::try_from(latest_turn).unwrap_or(u32::MAX) + 4 * S;
+    let mut passed = Duration::ZERO;
+    while passed <= limit {
+        stage.look()?;
+        if stage.now(0).is_ok() {
+            return stage.run(60 * S);
+        }
+        stage.world.advance(100 * MS);
+        passed += 100 * MS;
+    }
+    Err(stage.world.violation(Law::Usefulness, || format!("no bound after {limit:?}, {latest_turn} turns and 4 s")))
+}
+
+/// How many addresses have their turn before this one: the families alternate.
+fn turn_of(addresses: &[SocketAddr], of: usize) -> usize {
+    let same = |a: &SocketAddr| a.is_ipv4() == addresses[of].is_ipv4();
+    let place = addresses[..of].iter().filter(|address| same(address)).count();
+    let others = addresses.iter().filter(|address| !same(address)).count();
+    let is_first_family = same(&addresses[0]);
+    place + others.min(if is_first_family { place } else { place + 1 })
+}
+
+/// For a while someone on the path answers for all servers that they want to be left alone, or asked less often: once that is
+/// over, so is the silence, and no disruption after it waits for the slow pace.
+pub(crate) fn kisses_from_nobody(stage: &mut Stage) -> Checked {
+    kisses(stage, true)
+}
+
+/// Its twin: the kisses do not end.
+pub(crate) fn kisses_without_end(stage: &mut Stage) -> Checked {
+    kisses(stage, false)
+}
+
+fn kisses(stage: &mut Stage, end: bool) -> Checked {
+    let path = |stage: &mut Stage| Path::symmetric(stage.dice.length(MS, 10 * MS), MS);
+    let code = *stage.dice.one_of(&[*b"DENY", *b"RSTR", *b"RATE"]);
+    let at_the_start = stage.dice.below(2) == 0;
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let kissing = |stage: &mut Stage, on: bool| {
+        for name in ["a", "b", "c"] {
+            let server = Server::honest().path(path(stage));
+            stage.server(name, if on { server.reply(Reply::Kiss(code)) } else { server });
+        }
+    };
+    kissing(stage, at_the_start);
+    let host = plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(16 * S));
+    stage.clock(host);
+    if !at_the_start {
+        stage.settle()?;
+        stage.run(60 * S)?;
+        kissing(stage, true);
+    }
+    stage.tally.acts += 1;
+    let length = if code == *b"RATE" { 1200 * S } else { 20 * S };
+    stage.run(length)?;
+    if end {
+        kissing(stage, false);
+    }
+    // The first rest is 256 s, the slowest pace 1024 s: then all is as it was.
+    stage.run(1100 * S)?;
+    if stage.now(0).is_err() {
+        let state = stage.clocks[0].status();
+        return Err(stage.world.violation(Law::Usefulness, || format!("still nothing: {state:?}")));
+    }
+    stage.run(4000 * S)?;
+    let clock = stage.clocks[0].clone();
+    stage.excuse(0);
+    stage.world.suspend(&clock, S);
+    stage.world.advance(S);
+    stage.must_notice(0, S, 105 * MS, &[sureclock::DisruptionReason::Suspended])?;
+    stage.run(70 * S)?;
+    match stage.now(0) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(stage.world.violation(Law::Usefulness, || format!("70 s after a suspend: {error}"))),
+    }
+}
+
+/// Several names stand for one pool of hosts: each source takes a host of its own.
+pub(crate) fn names_that_share_a_pool(stage: &mut Stage) -> Checked {
+    pool(stage, 4)
+}
+
+/// Its twin: the pool is one host, and one domain is no agreement.
+pub(crate) fn names_that_share_a_host(stage: &mut Stage) -> Checked {
+    pool(stage, 1)
+}
+
+fn pool(stage: &mut Stage, hosts: u64) -> Checked {
+    let servers: Vec<String> = (0..hosts).map(|number| format!("s{number}")).collect();
+    for name in &servers {
+        let path = Path::symmetric(stage.dice.length(MS, 10 * MS), MS);
+        stage.server(name, Server::honest().path(path));
+    }
+    let mut host = plain_host("east", 200_000, Oscillator::steady(0)).settings(|builder| builder.poll_interval(16 * S));
+    for number in 0..3 {
+        let mut order = servers.clone();
+        order.rotate_left(usize::try_from(stage.dice.below(hosts)).unwrap_or(0));
+        host = host.asks_name(format!("{number}.pool"), order);
+    }
+    stage.clock(host);
+    stage.tally.acts += 1;
+    stage.run(30 * S)?;
+    let status = stage.clocks[0].status();
+    if status.distinct_domains == 3 && stage.now(0).is_ok() {
+        return Ok(());
+    }
+    let (domains, now) = (status.distinct_domains, stage.now(0));
+    Err(stage.world.violation(Law::Usefulness, || format!("three names, {domains} failure domains, {now:?}")))
+}
+
+/// At most f servers are years off, in either direction, at the start or later: nothing but the truth is believed.
+pub(crate) fn some_in_the_wrong_century(stage: &mut Stage) -> Checked {
+    let faulty = any_servers(stage);
+    let host = any_host("east", &mut stage.dice);
+    for number in 0..faulty {
+        let server = in_the_wrong_century(stage);
+        stage.server(&format!("s{number}"), server);
+    }
+    stage.clock(host);
+    stage.settle()?;
+    for _ in 0..4 {
+        let (number, server) = (stage.dice.below(faulty as u64), in_the_wrong_century(stage));
+        stage.act(|world, _| world.server(format!("s{number}"), server))?;
+        stage.run(60 * S)?;
+    }
+    Ok(())
+}
+
+/// More than f servers become years wrong together, and right again: meanwhile there is no answer, or the old one ages on, but
+/// no wrong year is believed; afterwards there is one within a minute, and nobody had to decide anything.
+pub(crate) fn most_in_the_wrong_century(stage: &mut Stage) -> Checked {
+    wrong_year(stage, &[31, 400, 7_168, 20_000, -31, -400, -7_168, -20_000])
+}
+
+/// Its twin: wrong by hours, which is within the limit of a jump, and believed.
+pub(crate) fn most_wrong_by_hours(stage: &mut Stage) -> Checked {
+    wrong_year(stage, &[1])
+}
+
+fn wrong_year(stage: &mut Stage, days: &[i64]) -> Checked {
+    let good = |stage: &mut Stage| Server::honest().path(Path::symmetric(stage.dice.length(MS, 10 * MS), MS));
+    for name in ["a", "b", "c"] {
+        let server = good(stage);
+        stage.server(name, server);
+    }
+    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    stage.clock(plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(16 * S)));
+    stage.settle()?;
+    stage.run(60 * S)?;
+    let days = *stage.dice.one_of(days);
+    for name in ["a", "b"] {
+        let server = good(stage).error(ClockError::Fixed { ns: days * DAY_NS });
+        stage.act(|world, _| world.server(name, server))?;
+    }
+    // Nobody is excused: not one wrong interval.
+    stage.run(300 * S)?;
+    for name in ["a", "b"] {
+        let server = good(stage);
+        stage.act(|world, _| world.server(name, server))?;
+    }
+    stage.run(60 * S)?;
+    let state = stage.clocks[0].status().state;
+    match (stage.now(0), state) {
+        (Ok(_) | Err(NowError::TooUncertain { .. }), State::Synchronized) => Ok(()),
+        (now, state) => {
+            let what = || format!("a minute after {days} days were over: {now:?}, {state:?}");
+            Err(stage.world.violation(Law::Usefulness, what))
+        }
+    }
+}
+
+fn in_the_wrong_century(stage: &mut Stage) -> Server {
+    let days = *stage.dice.one_of(&[300, 400, 7_168, 24_000, 36_500, 49_000]);
+    let days = if stage.dice.below(2) == 0 { days } else { -days };
+    Server::honest().path(any_path(&mut stage.dice)).error(ClockError::Fixed { ns: days * DAY_NS })
+}
+
+/// One server of three announces a leap second for a day on which none comes: nothing is widened.
+pub(crate) fn leap_second_on_an_ordinary_day(stage: &mut Stage) -> Checked {
+    ordinary_day(stage, 1)
+}
+
+/// Its twin: two of three do, and are believed.
+pub(crate) fn leap_second_announced_by_most(stage: &mut Stage) -> Checked {
+    ordinary_day(stage, 2)
+}
+
+fn ordinary_day(stage: &mut Stage, liars: usize) -> Checked {
+    let midnight: sureclock::Timestamp = "2026-11-24T00:00:00Z".parse().expect("a timestamp");
+    let before = stage.dice.length(60 * S, 300 * S);
+    stage.world =
+        sureclock::sim::World::starting_at(stage.world.seed(), midnight.checked_sub(before).expect("in range"));
+    let kind = *stage.dice.one_of(&[sureclock::LeapAnnouncement::Insert, sureclock::LeapAnnouncement::Delete]);
+    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let server = Server::honest();
+        stage.server(name, if number < liars { server.announces(kind) } else { server });
+    }
+    let host: Host = plain_host("east", 200_000, Oscillator::steady(200_000));
+    stage.clock(host);
+    stage.settle()?;
+    stage.tally.acts += 1;
+    let mut most = Duration::ZERO;
+    while stage.world.true_time() < midnight.checked_add(30 * S).expect("in range") {
+        stage.run(S)?;
+        most = most.max(stage.now(0).map_or(Duration::MAX, |now| now.uncertainty()));
+    }
+    if most <= 100 * MS {
+        return Ok(());
+    }
+    Err(stage.world.violation(Law::Usefulness, || format!("an ordinary midnight is {most:?} wide")))
+}
+
+const DAY_NS: i64 = 86_400_000_000_000;
