@@ -128,11 +128,9 @@ impl SyncThread {
                 let Some(ask) = ask else { break };
                 self.put(ask);
             }
-            let sleep = {
-                let machine = self.machine.lock();
-                self.net.retain(|ask| machine.awaits(ask));
-                machine.wake_after(self.counter.read()).min(self.check_interval)
-            };
+            // Sockets are closed under no lock.
+            self.net.retain(|ask| self.machine.lock().awaits(ask));
+            let sleep = self.machine.lock().wake_after(self.counter.read()).min(self.check_interval);
             let (machine, counter, mut outcomes) = (&self.machine, &self.counter, Vec::new());
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
