@@ -77,6 +77,7 @@ struct Configured {
 
 impl Builder {
     pub(crate) fn new() -> Builder {
+        let limits = Limits::default();
         Builder {
             sources: Vec::new(),
             trusted: Vec::new(),
@@ -90,12 +91,12 @@ impl Builder {
             adapts: true,
             timeout: Duration::from_secs(2),
             window: Duration::from_secs(1024),
-            max_age: Duration::from_secs(1024),
-            max_uncertainty: Duration::from_millis(600),
+            max_age: limits.max_age,
+            max_uncertainty: limits.max_uncertainty,
             leap_second: None,
-            max_floor_lead: Duration::from_millis(1_500),
-            max_wait: Duration::from_secs(60),
-            spin_budget: Duration::from_micros(200),
+            max_floor_lead: limits.max_floor_lead,
+            max_wait: limits.max_wait,
+            spin_budget: limits.spin_budget,
             max_recovery: Duration::from_secs(2),
             mark_file: None,
             check_interval: Duration::from_millis(100),
@@ -470,7 +471,7 @@ impl Builder {
         if let Some(path) = self.mark_file {
             let (mark, before) = MarkFile::open(&path, self.timescale)
                 .map_err(|problem| BuildError::MarkFile { path: path.display().to_string(), problem })?;
-            before.into_iter().for_each(|ns| shared.given_out.raise(ns));
+            before.into_iter().for_each(|ns| shared.given_out.of(0).mark.raise(ns));
             shared.mark = Some(mark);
         }
         Ok((shared, machine, plans))
