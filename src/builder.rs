@@ -357,7 +357,7 @@ impl Builder {
         let (shared, machine, plans) = self.assemble(counter)?;
         let counter = shared.counter.clone();
         let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval)
-            .map_err(|error| BuildError::System(error.kind()))?;
+            .map_err(|error| BuildError::System(error.into()))?;
         Ok(SureClock::synced(shared, machine, Some(driver)))
     }
 

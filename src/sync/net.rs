@@ -50,7 +50,7 @@ impl Net {
         counter: &Counter,
         settings: ExchangeSettings,
     ) -> Result<(), Problem> {
-        let network = |error: Error| Problem::Network(error.kind());
+        let network = |error: Error| Problem::Network(error.into());
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -122,7 +122,7 @@ impl Open {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The server's host says that nobody listens there.
-                Err(error) => return Some(Err(Problem::Network(error.kind()))),
+                Err(error) => return Some(Err(Problem::Network(error.into()))),
             }
         }
         // Still readable: an edge will not come again for what is there already, so the exchange is given up.

@@ -167,7 +167,7 @@ impl SyncThread {
                 }
                 None => {
                     address.waiting = Some(ask);
-                    self.look_up(ask.source).err().map(|error| Problem::Unresolved(error.kind()))
+                    self.look_up(ask.source).err().map(|error| Problem::Unresolved(error.into()))
                 }
             },
         };
