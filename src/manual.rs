@@ -5,17 +5,17 @@ use crate::bound::params::Params;
 use crate::bound::rates::{Rates, Slopes};
 use crate::bound::{DisruptionReason, NowError};
 use crate::clock::{Limits, Shared, SureClock};
-use crate::counter::{Counter, Incarnation, ManualCounter};
+use crate::counter::{Counter, Incarnation, ManualCounter, ProcessMark};
 use crate::publish::{Content, Publication, Publisher, WORDS, Waiters, channel};
 use crate::sync::{Counts, State, Status};
 use crate::time::{InvertedInterval, TickScale, TimeInterval, Timescale};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Moves the time of a [manual clock](SureClock::manual), and breaks it. Dropping it leaves the clock as it is.
 ///
-/// Its limits are those that a [`Builder`](crate::Builder) begins with: `max_age` is 1024 s, `max_uncertainty`
+/// In the child of a fork it does nothing. Its limits are those that a [`Builder`](crate::Builder) begins with: `max_age` is 1024 s, `max_uncertainty`
 /// 600 ms, `max_floor_lead` 1.5 s, `max_wait` 60 s. How to bring about what a service must handle:
 ///
 /// | error or state | call |
@@ -40,6 +40,7 @@ pub(crate) struct Manual {
     waiters: Arc<Waiters>,
     timescale: Timescale,
     state: Mutex<ManualState>,
+    process: ProcessMark,
 }
 
 #[derive(Debug)]
@@ -68,6 +69,9 @@ pub enum SetTimeError {
     /// [`start_new_epoch`](SureClock::start_new_epoch) was not.
     #[error("the clock waits for a new epoch")]
     NeedsNewEpoch,
+    /// This process is a fork of the one that made the clock.
+    #[error("this process was forked from the one that made the clock")]
+    Forked,
     /// The interval ends before it begins.
     #[error(transparent)]
     Inverted(#[from] InvertedInterval),
@@ -85,8 +89,8 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, Arc<Manual>, ManualTime)
     let shared = Shared::new(counter, cell, Arc::clone(&waiters), limits, timescale, None);
     let (aged_ns, needs_new_epoch, disruptions, epoch) = (0, false, 0, 0);
     let state = ManualState { publisher, publication, aged_ns, needs_new_epoch, disruptions, epoch };
-    let manual =
-        Arc::new(Manual { counter: counter_by_hand, incarnation, waiters, timescale, state: Mutex::new(state) });
+    let (counter, state, process) = (counter_by_hand, Mutex::new(state), ProcessMark::take());
+    let manual = Arc::new(Manual { counter, incarnation, waiters, timescale, state, process });
     (shared, Arc::clone(&manual), ManualTime { manual })
 }
 
@@ -94,7 +98,7 @@ impl ManualTime {
     /// Moves true time and both bounds on by `by`, to the nanosecond. The news does not get older.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        let mut state = self.manual.state.lock();
+        let Some(mut state) = self.manual.lock() else { return };
         // Before the counter moves: no reading in between finds the news old.
         state.hear(self.manual.counter.shown().saturating_add(by));
         self.manual.counter.advance(by);
@@ -106,7 +110,7 @@ impl ManualTime {
     /// next [`set`](ManualTime::set) is news again.
     pub fn age(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        let mut state = self.manual.state.lock();
+        let Some(mut state) = self.manual.lock() else { return };
         state.aged_ns = state.aged_ns.saturating_add(by);
         state.hear(self.manual.counter.shown());
         drop(state);
@@ -124,7 +128,7 @@ impl ManualTime {
             return Err(SetTimeError::OtherTimescale);
         }
         let now = self.manual.counter.shown();
-        let mut state = self.manual.state.lock();
+        let mut state = self.manual.lock().ok_or(SetTimeError::Forked)?;
         if state.needs_new_epoch {
             return Err(SetTimeError::NeedsNewEpoch);
         }
@@ -149,7 +153,7 @@ impl ManualTime {
 
     /// Breaks the clock for a reason of your choice, until [`set`](ManualTime::set).
     pub fn disrupt_because(&self, reason: DisruptionReason) {
-        let mut state = self.manual.state.lock();
+        let Some(mut state) = self.manual.lock() else { return };
         self.manual.disrupt(&mut state, reason);
         drop(state);
         self.manual.waiters.notify();
@@ -158,7 +162,7 @@ impl ManualTime {
     /// Breaks the clock so that only a person's decision helps: the status shows `needs_new_epoch`, and
     /// [`set`](ManualTime::set) is an error until [`start_new_epoch`](SureClock::start_new_epoch).
     pub fn require_new_epoch(&self) {
-        let mut state = self.manual.state.lock();
+        let Some(mut state) = self.manual.lock() else { return };
         state.needs_new_epoch = true;
         self.manual.disrupt(&mut state, DisruptionReason::ContradictsPublished);
         drop(state);
@@ -177,12 +181,19 @@ impl ManualTime {
     }
 
     fn show(&self, content: Content) {
-        self.manual.state.lock().publish(content);
+        let Some(mut state) = self.manual.lock() else { return };
+        state.publish(content);
+        drop(state);
         self.manual.waiters.notify();
     }
 }
 
 impl Manual {
+    /// `None` in the child of a fork, where a thread that it does not have may hold the lock.
+    fn lock(&self) -> Option<MutexGuard<'_, ManualState>> {
+        self.process.holds().then(|| self.state.lock())
+    }
+
     fn disrupt(&self, state: &mut ManualState, reason: DisruptionReason) {
         state.publication.incarnation = state.publication.incarnation.wrapping_add(1);
         state.disruptions += 1;

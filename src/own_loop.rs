@@ -2,7 +2,7 @@
 
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::{Counter, Look};
-use crate::sync::{Ask, AskId, Problem, SharedMachine};
+use crate::sync::{Ask, AskId, Machine, Problem, SharedMachine};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,9 @@ use std::time::Duration;
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
 /// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
+///
+/// In the child of a fork it asks nothing and does nothing, whatever a thread of the parent was doing with it; the clock there
+/// says [`Forked`](crate::NowError::Forked).
 #[derive(Debug)]
 pub struct OwnLoop {
     machine: Arc<SharedMachine>,
@@ -33,54 +36,65 @@ impl OwnLoop {
     /// The next question that is due, if any. Call until `None`. Looks first whether the counter ran on.
     #[must_use]
     pub fn next_ask(&self) -> Option<Ask> {
-        self.machine.check_continuity(&self.counter, Look::All);
-        self.machine.lock().next_ask(self.counter.read())
+        let machine = self.here()?;
+        machine.check_continuity(&self.counter, Look::All);
+        machine.lock().next_ask(self.counter.read())
     }
 
     /// How long until [`next_ask`](OwnLoop::next_ask) is to be called again, at the latest.
     #[must_use]
     pub fn wake_after(&self) -> Duration {
-        self.machine.lock().wake_after(self.counter.read())
+        self.here().map_or(Duration::MAX, |machine| machine.lock().wake_after(self.counter.read()))
     }
 
     /// Whether the question still waits for its answer. After its timeout or a disruption it does not.
     #[must_use]
     pub fn awaits(&self, id: AskId) -> bool {
-        self.machine.lock().awaits(id)
+        self.here().is_some_and(|machine| machine.lock().awaits(id))
     }
 
     /// The question was answered with `facts`, whose first reading was taken after the question was put. An answer to a
-    /// question no longer awaited is passed over. Looks first whether the counter ran on since it was put.
+    /// question no longer awaited is ignored. Looks first whether the counter ran on since it was put.
     pub fn answered(&self, id: AskId, facts: Facts) {
-        self.machine.check_continuity(&self.counter, Look::Clocks);
-        let mut machine = self.machine.lock();
-        machine.answered(self.counter.read(), id, facts);
+        self.with_checked(|machine| machine.answered(self.counter.read(), id, facts));
     }
 
-    /// The question was not answered. One no longer awaited is passed over. Looks first whether the counter ran on.
+    /// The question was not answered. One no longer awaited is ignored. Looks first whether the counter ran on.
     pub fn failed(&self, id: AskId, problem: Problem) {
-        self.machine.check_continuity(&self.counter, Look::Clocks);
-        let mut machine = self.machine.lock();
-        machine.failed(self.counter.read(), id, problem);
+        self.with_checked(|machine| machine.failed(self.counter.read(), id, problem));
     }
 
     /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the facts
     /// of another address are another source's: they are dropped.
     pub fn located(&self, source: usize, address: SocketAddr) {
-        self.machine.lock().located(source, address);
+        if let Some(machine) = self.here() {
+            machine.lock().located(source, address);
+        }
     }
 
     /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count. Looks first whether the counter ran
     /// on.
     pub fn disrupt(&self, reason: DisruptionReason) {
-        self.machine.check_continuity(&self.counter, Look::Clocks);
-        let mut machine = self.machine.lock();
-        machine.disrupt(self.counter.read(), reason);
+        self.with_checked(|machine| machine.disrupt(self.counter.read(), reason));
+    }
+
+    fn with_checked(&self, act: impl FnOnce(&mut Machine)) {
+        if let Some(machine) = self.here() {
+            machine.check_continuity(&self.counter, Look::Clocks);
+            act(&mut machine.lock());
+        }
+    }
+
+    /// The machine, except in the child of a fork.
+    fn here(&self) -> Option<&SharedMachine> {
+        Some(&*self.machine).filter(|machine| !machine.forked())
     }
 }
 
 impl Drop for OwnLoop {
     fn drop(&mut self) {
-        self.machine.lock().die();
+        if let Some(machine) = self.here() {
+            machine.lock().die();
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::machine::Machine;
 use crate::bound::DisruptionReason;
-use crate::counter::{Break, Continuity, Counter, Look, Seen, Suspends};
+use crate::counter::{Break, Continuity, Counter, Look, ProcessMark, Seen, Suspends};
 use crate::publish::Waiters;
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
@@ -17,11 +17,18 @@ pub(crate) struct SharedMachine {
     machine: Mutex<Machine>,
     continuity: Mutex<Continuity>,
     waiters: Arc<Waiters>,
+    process: ProcessMark,
 }
 
 impl SharedMachine {
     pub(crate) fn new(machine: Machine, counter: &Counter, waiters: Arc<Waiters>) -> SharedMachine {
-        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(Continuity::of(counter)), waiters }
+        let (machine, continuity) = (Mutex::new(machine), Mutex::new(Continuity::of(counter)));
+        SharedMachine { machine, continuity, waiters, process: ProcessMark::take() }
+    }
+
+    /// Whether this is the child of a fork: a thread that it does not have may hold the locks, so none is to be taken.
+    pub(crate) fn forked(&self) -> bool {
+        !self.process.holds()
     }
 
     /// Looks whether the counter ran on, and disrupts the machine if it did not since the last look by anyone.

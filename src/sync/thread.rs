@@ -8,7 +8,7 @@ use super::resolver::{Resolved, resolve};
 use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
-use crate::counter::{Counter, Look};
+use crate::counter::{Counter, Look, ProcessMark};
 use crate::source::{Source, SourceError};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,11 +33,18 @@ pub(crate) enum Kind {
 pub(crate) struct Driver {
     waker: Arc<mio::Waker>,
     /// Dropped with the driver; the thread sees the other end closed.
-    _alive: Sender<()>,
+    alive: Option<Sender<()>>,
+    process: ProcessMark,
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        if !self.process.holds() {
+            // The parent's thread goes on, and the child takes no lock, not that of a channel either.
+            std::mem::forget(self.alive.take());
+            return;
+        }
+        drop(self.alive.take());
         // The thread looks at its own pace, too, should this fail.
         let _ = self.waker.wake();
     }
@@ -102,7 +109,7 @@ pub(crate) fn start(
     let (keep_alive, alive) = channel();
     let thread = SyncThread { machine, counter, check_interval, net, asked, resolved: channel(), reports, alive };
     std::thread::Builder::new().name("sureclock-sync".into()).spawn(move || thread.run())?;
-    Ok(Driver { waker, _alive: keep_alive })
+    Ok(Driver { waker, alive: Some(keep_alive), process: ProcessMark::take() })
 }
 
 /// Publishes the death of the thread while a panic unwinds.
