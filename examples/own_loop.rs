@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn exchange(clock: &SureClock, ask: &Ask, server: SocketAddr) -> Result<sureclock::Facts, Problem> {
-    let network = |error: std::io::Error| Problem::Network(error.kind());
+    let network = |error: std::io::Error| Problem::Network(error.into());
     let socket = UdpSocket::bind("127.0.0.1:0").map_err(network)?;
     socket.connect(server).map_err(network)?;
     socket.set_read_timeout(Some(ask.timeout)).map_err(network)?;

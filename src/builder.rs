@@ -79,6 +79,7 @@ struct Configured {
 
 impl Builder {
     pub(crate) fn new() -> Builder {
+        let limits = Limits::default();
         Builder {
             sources: Vec::new(),
             trusted: Vec::new(),
@@ -92,12 +93,12 @@ impl Builder {
             adapts: true,
             timeout: Duration::from_secs(2),
             window: Duration::from_secs(1024),
-            max_age: Duration::from_secs(1024),
-            max_uncertainty: Duration::from_millis(600),
+            max_age: limits.max_age,
+            max_uncertainty: limits.max_uncertainty,
             leap_second: None,
-            max_floor_lead: Duration::from_millis(1_500),
-            max_wait: Duration::from_secs(60),
-            spin_budget: Duration::from_micros(200),
+            max_floor_lead: limits.max_floor_lead,
+            max_wait: limits.max_wait,
+            spin_budget: limits.spin_budget,
             max_recovery: Duration::from_secs(2),
             max_forward_jump: Duration::from_secs(30 * 86_400),
             mark_file: None,
@@ -306,16 +307,39 @@ impl Builder {
         self
     }
 
-    /// Keeps the highest timestamp given out in this file (and a lock beside it), so that after a restart, however the process ended, nothing
-    /// at or below a commit or read timestamp of before is given out as a commit timestamp. By default nothing is kept: a service that
-    /// recovers the highest timestamp from its log says so by [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows
-    /// nothing of read timestamps.
+    /// Keeps the highest timestamp given out in this file, so that after a restart, however the process ended,
+    /// nothing at or below an earlier commit or read timestamp is given out as a commit timestamp.
     ///
-    /// Timestamps are reserved 100 ms ahead: one write and sync at most in that span, by the commit that comes first. A clock that is
-    /// back before that is over begins above it: as much, and by what its `latest` was ahead before and is not now. Where that is more than
-    /// [`max_floor_lead`](Builder::max_floor_lead), commits are refused until it is not. A file that is damaged, of another timescale, or
-    /// in use is an error of [`start`](Builder::start); one that was deleted is forgotten. Timestamps of
-    /// [`commit_timestamp_at`](SureClock::commit_timestamp_at) are not in it.
+    /// By default nothing is kept: a service that recovers the highest timestamp from its log says so by
+    /// [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows nothing of read timestamps.
+    /// Timestamps of [`commit_timestamp_at`](SureClock::commit_timestamp_at) are not in the file.
+    ///
+    /// # Blocking
+    ///
+    /// Timestamps are reserved 100 ms ahead. The commit that comes first in each such span writes and syncs the
+    /// file, **on its caller's thread**, for as long as the disk takes; calls beside it wait. In an async worker,
+    /// or where that is too long, let another thread call [`keep_mark_ahead`](SureClock::keep_mark_ahead).
+    ///
+    /// # After a restart
+    ///
+    /// A clock that is back within the span begins above it: by up to 100 ms, and by what its `latest` was
+    /// ahead earlier and is not now. Where that is more than [`max_floor_lead`](Builder::max_floor_lead), commits
+    /// are refused until it is not. A mark that lies so far in the future that nobody can wait for it is
+    /// [reset](crate::HighWaterMark::reset) by a person, with `sureclock mark reset`.
+    ///
+    /// # The files
+    ///
+    /// The mark, a lock beside it (`.lock` added), for moments a new mark (`.new`), and after a reset the old
+    /// ones (`.before-1` and so on). They are made for this user alone (mode 0600), and taken only as regular files of this
+    /// user with one name: a symbolic link, a pipe, a device, a hard link or another user's file is an error of
+    /// [`start`](Builder::start). So is a mark that is damaged, of another timescale, or in use by another
+    /// clock. Links among the directories are followed once, at the start. Who may write to the directory can
+    /// delete the mark, and so make the clock forget it: keep it where only the service may write.
+    ///
+    /// If the lock is removed or replaced while the clock runs, commits are
+    /// [`MarkNotWritten`](crate::CommitError::MarkNotWritten) from the next write on, since a second clock may have
+    /// started. A copy of the file is another mark; give each clock its own. On network file systems it
+    /// is only as good as their locks and syncs.
     #[must_use]
     pub fn mark_file(mut self, path: impl Into<PathBuf>) -> Builder {
         self.mark_file = Some(path.into());
@@ -369,7 +393,7 @@ impl Builder {
         let (shared, machine, plans) = self.assemble(counter)?;
         let counter = shared.counter.clone();
         let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval)
-            .map_err(|error| BuildError::System(error.kind()))?;
+            .map_err(|error| BuildError::System(error.into()))?;
         Ok(SureClock::synced(shared, machine, Some(driver)))
     }
 
@@ -484,7 +508,7 @@ impl Builder {
         if let Some(path) = self.mark_file {
             let (mark, before) = MarkFile::open(&path, self.timescale)
                 .map_err(|problem| BuildError::MarkFile { path: path.display().to_string(), problem })?;
-            before.into_iter().for_each(|ns| shared.given_out.raise(ns));
+            before.into_iter().for_each(|ns| shared.given_out.of(0).mark.raise(ns));
             shared.mark = Some(mark);
         }
         Ok((shared, machine, plans))

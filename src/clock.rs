@@ -6,7 +6,7 @@ use crate::builder::Builder;
 use crate::causality::{Envelope, OpenError, Opened};
 use crate::counter::{self, Look};
 use crate::lease::LeaseClock;
-use crate::manual::{self, ManualTime};
+use crate::manual::{self, Manual, ManualTime};
 use crate::sync::{Driver, SharedMachine, State, Status};
 use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timestamp, WallTime};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ struct Inner {
 #[derive(Debug)]
 enum Source {
     Synced(Arc<SharedMachine>),
-    Manual,
+    Manual(Arc<Manual>),
 }
 
 impl SureClock {
@@ -74,8 +74,9 @@ impl SureClock {
     /// ```
     #[must_use]
     pub fn manual(interval: TimeInterval) -> (SureClock, ManualTime) {
-        let (shared, time) = manual::start(interval);
-        (SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source: Source::Manual, _driver: None }) }, time)
+        let (shared, manual, time) = manual::start(interval);
+        let (shared, source) = (Arc::new(shared), Source::Manual(manual));
+        (SureClock { inner: Arc::new(Inner { shared, source, _driver: None }) }, time)
     }
 
     pub(crate) fn synced(shared: Shared, machine: Arc<SharedMachine>, driver: Option<Driver>) -> SureClock {
@@ -255,7 +256,7 @@ impl SureClock {
     #[must_use]
     pub fn status(&self) -> Status {
         match &self.inner.source {
-            _ if self.inner.shared.forked() => manual::status(self),
+            _ if self.inner.shared.forked() => manual::status(self, None),
             Source::Synced(machine) => {
                 if self.inner.shared.counter.vm_clock().unnoted() {
                     // What is published is of before a move, what the counter shows of after it.
@@ -263,7 +264,7 @@ impl SureClock {
                 }
                 machine.lock().status(self.monotonic())
             }
-            Source::Manual => manual::status(self),
+            Source::Manual(manual) => manual::status(self, Some(manual)),
         }
     }
 
@@ -271,23 +272,15 @@ impl SureClock {
     /// before, and commit timestamps begin afresh. `after` answers and timestamps of before belong to the epoch of before.
     ///
     /// For the case that the status shows `needs_new_epoch`: what was published before lies further ahead of the sources
-    /// than a wait can mend. False, and nothing done, unless the clock is disrupted.
+    /// than a wait can fix. False, and nothing done, unless the clock is disrupted. It does not block:
+    /// a [`mark_file`](Builder::mark_file) is written by the new epoch's first timestamp.
     pub fn start_new_epoch(&self) -> bool {
-        let Source::Synced(machine) = &self.inner.source else { return false };
-        if self.inner.shared.forked() {
-            return false;
+        // Each epoch has words of its own for what it gives out, so there is nothing to reset here.
+        match &self.inner.source {
+            _ if self.inner.shared.forked() => false,
+            Source::Synced(machine) => machine.lock().start_new_epoch(),
+            Source::Manual(manual) => manual.start_new_epoch(),
         }
-        // Under the machine's lock: nothing of the new epoch is published before the mark is reset.
-        let mut machine = machine.lock();
-        let begun = machine.start_new_epoch();
-        if begun {
-            // In this order: whoever takes a timestamp of the new epoch must not find it covered by the old one's reservation.
-            if let Some(mark) = &self.inner.shared.mark {
-                mark.reset();
-            }
-            self.inner.shared.given_out.reset();
-        }
-        begun
     }
 
     /// Puts the interval before a payload that is sent: whoever [opens](SureClock::open) it audits both clocks.
@@ -347,6 +340,6 @@ impl LeaseClock for SureClock {
     }
 
     fn lease_interval(&self) -> Result<(TimeInterval, u32), NowError> {
-        self.inner.shared.now_with_incarnation()
+        self.inner.shared.now_with_spell().map(|(interval, spell)| (interval, spell.incarnation))
     }
 }

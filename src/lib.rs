@@ -123,6 +123,7 @@ mod builder;
 pub mod causality;
 mod clock;
 mod commit;
+mod contain;
 mod counter;
 pub mod fence;
 #[cfg(any(doc, doctest))]
@@ -131,6 +132,7 @@ mod hybrid;
 mod leadership;
 mod lease;
 mod manual;
+mod os_error;
 mod own_loop;
 mod publish;
 mod random;
@@ -146,7 +148,8 @@ pub use bound::{AtError, DisruptionReason, Facts, FactsError, LeapAnnouncement, 
 pub use builder::{BuildError, Builder};
 pub use clock::SureClock;
 pub use commit::{
-    CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, MarkFileError, Past, Unconfirmed, WaitError,
+    CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, HighWaterMark, MarkFileError, MarkPart, MarkReset,
+    NotPlain, Past, Unconfirmed, WaitError,
 };
 pub use counter::{CounterChoice, ExpectedDisruption, VmClockChoice, VmClockError, VmClockStatus};
 pub use hybrid::{AheadOfTime, HybridClock, ReceiveError, StampError};
@@ -156,6 +159,7 @@ pub use lease::{
     LeaseRequest, LeaseState,
 };
 pub use manual::{ManualTime, SetTimeError};
+pub use os_error::OsError;
 pub use own_loop::OwnLoop;
 pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};

@@ -2,7 +2,7 @@
 
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::{Counter, Look};
-use crate::sync::{Ask, AskId, Problem, SharedMachine};
+use crate::sync::{Ask, AskId, Machine, Problem, SharedMachine};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,9 @@ use std::time::Duration;
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
 /// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
+///
+/// In the child of a fork it asks nothing and does nothing, whatever a thread of the parent was doing with it; the clock there
+/// says [`Forked`](crate::NowError::Forked).
 #[derive(Debug)]
 pub struct OwnLoop {
     machine: Arc<SharedMachine>,
@@ -33,35 +36,32 @@ impl OwnLoop {
     /// The next question that is due, if any. Call until `None`. Looks first whether the counter ran on.
     #[must_use]
     pub fn next_ask(&self) -> Option<Ask> {
-        self.machine.check_continuity(&self.counter, Look::All);
-        self.machine.lock().next_ask(self.counter.read())
+        let machine = self.here()?;
+        machine.check_continuity(&self.counter, Look::All);
+        machine.lock().next_ask(self.counter.read())
     }
 
     /// How long until [`next_ask`](OwnLoop::next_ask) is to be called again, at the latest.
     #[must_use]
     pub fn wake_after(&self) -> Duration {
-        self.machine.lock().wake_after(self.counter.read())
+        self.here().map_or(Duration::MAX, |machine| machine.lock().wake_after(self.counter.read()))
     }
 
     /// Whether the question still waits for its answer. After its timeout or a disruption it does not.
     #[must_use]
     pub fn awaits(&self, id: AskId) -> bool {
-        self.machine.lock().awaits(id)
+        self.here().is_some_and(|machine| machine.lock().awaits(id))
     }
 
     /// The question was answered with `facts`, whose first reading was taken after the question was put. An answer to a
-    /// question no longer awaited is passed over. Looks first whether the counter ran on since it was put.
+    /// question no longer awaited is ignored. Looks first whether the counter ran on since it was put.
     pub fn answered(&self, id: AskId, facts: Facts) {
-        self.machine.check_continuity(&self.counter, Look::Clocks);
-        let mut machine = self.machine.lock();
-        machine.answered(self.counter.read(), id, facts);
+        self.with_checked(|machine| machine.answered(self.counter.read(), id, facts));
     }
 
-    /// The question was not answered. One no longer awaited is passed over. Looks first whether the counter ran on.
+    /// The question was not answered. One no longer awaited is ignored. Looks first whether the counter ran on.
     pub fn failed(&self, id: AskId, problem: Problem) {
-        self.machine.check_continuity(&self.counter, Look::Clocks);
-        let mut machine = self.machine.lock();
-        machine.failed(self.counter.read(), id, problem);
+        self.with_checked(|machine| machine.failed(self.counter.read(), id, problem));
     }
 
     /// The next source whose name is to be looked up, if any; the resolver's answer goes to
@@ -69,49 +69,71 @@ impl OwnLoop {
     /// `resolved` has been called once: for the others you choose the address ([`located`](OwnLoop::located)).
     #[must_use]
     pub fn next_look_up(&self) -> Option<usize> {
-        self.machine.lock().next_look_up(self.counter.read())
+        self.here()?.lock().next_look_up(self.counter.read())
     }
 
     /// The addresses that the name of a source stands for, in the resolver's order. From now on [`Ask::address`] says which one
-    /// to ask: families by turns, those that do not answer passed over, those that no other source has first.
+    /// to ask: families by turns, those that do not answer skipped, those that no other source has first.
     pub fn resolved(&self, source: usize, addresses: &[SocketAddr]) {
-        let mut machine = self.machine.lock();
+        let Some(machine) = self.here() else { return };
+        let mut machine = machine.lock();
         machine.has_a_name(source);
         machine.resolved(self.counter.read(), source, addresses);
     }
 
     /// The look-up of a source's name failed.
-    pub fn unresolved(&self, source: usize, kind: std::io::ErrorKind) {
-        self.machine.lock().unresolved(self.counter.read(), source, Problem::Unresolved(kind));
+    pub fn unresolved(&self, source: usize, error: impl Into<crate::OsError>) {
+        let problem = Problem::Unresolved(error.into());
+        if let Some(machine) = self.here() {
+            machine.lock().unresolved(self.counter.read(), source, problem);
+        }
     }
 
     /// Something came for this question that is no answer to it, and does not end it (a forged packet, an ICMP error): shown in
     /// the status if nothing better comes. Go on listening until [`awaits`](OwnLoop::awaits) is false.
     pub fn unusable(&self, id: AskId, problem: Problem) {
-        self.machine.lock().unusable(id, problem);
+        if let Some(machine) = self.here() {
+            machine.lock().unusable(id, problem);
+        }
     }
 
     /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the facts
     /// of another address are another source's: they are dropped.
     pub fn located(&self, source: usize, address: SocketAddr) {
-        self.machine.lock().located(source, address);
+        if let Some(machine) = self.here() {
+            machine.lock().located(source, address);
+        }
     }
 
     /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count. Looks first whether the counter ran
     /// on.
     pub fn disrupt(&self, reason: DisruptionReason) {
-        self.machine.check_continuity(&self.counter, Look::Clocks);
-        let mut machine = self.machine.lock();
-        if reason.leaves_the_counter_in_doubt() {
-            machine.disrupt_in_doubt(self.counter.read(), reason, None);
-        } else {
-            machine.disrupt(self.counter.read(), reason);
+        self.with_checked(|machine| {
+            if reason.leaves_the_counter_in_doubt() {
+                machine.disrupt_in_doubt(self.counter.read(), reason, None);
+            } else {
+                machine.disrupt(self.counter.read(), reason);
+            }
+        });
+    }
+
+    fn with_checked(&self, act: impl FnOnce(&mut Machine)) {
+        if let Some(machine) = self.here() {
+            machine.check_continuity(&self.counter, Look::Clocks);
+            act(&mut machine.lock());
         }
+    }
+
+    /// The machine, except in the child of a fork.
+    fn here(&self) -> Option<&SharedMachine> {
+        Some(&*self.machine).filter(|machine| !machine.forked())
     }
 }
 
 impl Drop for OwnLoop {
     fn drop(&mut self) {
-        self.machine.lock().die();
+        if let Some(machine) = self.here() {
+            machine.lock().die();
+        }
     }
 }

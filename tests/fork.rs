@@ -2,8 +2,10 @@
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "fork is an unsafe call")]
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use sureclock::register::{Register, Seen};
+use sureclock::{DisruptionReason, OwnLoop, Problem, SetTimeError, State};
 use sureclock::{Lease, LeaseError, LeaseForm, LeaseGrantor, LeaseRefused, LeaseState, NowError, SureClock, WaitError};
 
 #[test]
@@ -57,4 +59,113 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
         format!("{:?}", register.state()).contains("number: 2"),
         "the twin: the parent writes under the name it has"
     );
+}
+
+/// Forks while other threads are busy with the same things; the child must end by itself.
+fn child_ends(in_child: impl FnOnce() -> bool) {
+    // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork failed");
+    if child == 0 {
+        let well = in_child();
+        // SAFETY: ends the child without running anything of the parent's.
+        unsafe { libc::_exit(if well { 7 } else { 1 }) }
+    }
+    let (mut status, give_up) = (0, Instant::now() + Duration::from_secs(30));
+    loop {
+        // SAFETY: asks for the child made above, into a local.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
+        if waited == child {
+            break;
+        }
+        if Instant::now() > give_up {
+            // SAFETY: the child made above, which has not been waited for.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+            panic!("the child hangs");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 7));
+}
+
+fn drop_in_place<T>(value: &mut std::mem::ManuallyDrop<T>) {
+    // SAFETY: in a child that leaves by _exit: nobody uses the value afterwards.
+    unsafe { std::mem::ManuallyDrop::drop(value) }
+}
+
+#[test]
+fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
+    use std::mem::ManuallyDrop;
+    let builder = || SureClock::builder().ntp("127.0.0.1:1").max_faulty(0);
+    let (clock, own_loop) = builder().own_loop().unwrap();
+    let ask = own_loop.next_ask().unwrap();
+    // A second handle on the same things, to be dropped in the child.
+    let (mut clock_there, mut loop_there) = (ManuallyDrop::new(clock.clone()), ManuallyDrop::new(own_loop));
+    let far = SureClock::wall_time().assume_true().checked_add(Duration::from_secs(60)).unwrap();
+    let mut wait_there = ManuallyDrop::new(clock.wait_until_after(far));
+    let over = AtomicBool::new(false);
+    let own_loop: &OwnLoop = unsafe_alias(&loop_there);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let _ = (clock.status(), own_loop.wake_after(), own_loop.awaits(ask.id), own_loop.next_ask());
+                }
+            });
+        }
+        for _ in 0..20 {
+            child_ends(|| {
+                let nothing = own_loop.next_ask().is_none() && !own_loop.awaits(ask.id);
+                own_loop.failed(ask.id, Problem::Timeout);
+                own_loop.disrupt(DisruptionReason::ByHand);
+                own_loop.located(0, ([127, 0, 0, 1], 1).into());
+                let dead = own_loop.wake_after() > Duration::from_secs(1) && clock.status().state == State::Dead;
+                let nothing_begun = !clock.start_new_epoch();
+                drop_in_place(&mut wait_there);
+                drop_in_place(&mut loop_there);
+                drop_in_place(&mut clock_there);
+                nothing && dead && nothing_begun
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(clock.status().state != State::Dead, "the parent goes on");
+}
+
+/// The same loop for the threads, while the child drops its own copy of it.
+fn unsafe_alias<'a>(own_loop: &std::mem::ManuallyDrop<OwnLoop>) -> &'a OwnLoop {
+    // SAFETY: the value is dropped only in children, which have a copy of the memory, and not used there afterwards.
+    unsafe { &*(&raw const **own_loop) }
+}
+
+#[test]
+fn a_forked_child_may_drop_a_clock_with_a_thread_and_a_manual_one_and_the_parents_go_on() {
+    use std::mem::ManuallyDrop;
+    let (clock, time) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+    let with_thread = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).start().unwrap();
+    let mut there = ManuallyDrop::new(with_thread.clone());
+    let now = clock.now().unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                time.advance(Duration::from_nanos(1));
+                let _ = (clock.status(), with_thread.status());
+            }
+        });
+        for _ in 0..20 {
+            child_ends(|| {
+                time.advance(Duration::from_secs(1));
+                time.age(Duration::from_secs(1));
+                time.disrupt();
+                let refused = time.set(now) == Err(SetTimeError::Forked);
+                let dead = clock.status().state == State::Dead && with_thread.status().state == State::Dead;
+                drop_in_place(&mut there);
+                refused && dead
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(with_thread.status().state != State::Dead && clock.now().is_ok(), "the parents go on");
+    drop_in_place(&mut there);
 }

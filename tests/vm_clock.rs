@@ -90,7 +90,7 @@ fn a_device_that_was_asked_for_and_cannot_be_read_is_an_error_and_off_is_off() {
         servers.iter().fold(builder, |builder, server| builder.ntp(server.addr().to_string())).start()
     };
     let missing = start(VmClockChoice::Device("/nonexistent/vmclock0".into())).map(|_| ()).unwrap_err();
-    let problem = VmClockError::System(std::io::ErrorKind::NotFound);
+    let problem = VmClockError::System(sureclock::OsError::from(std::io::Error::from_raw_os_error(2)));
     assert_eq!(missing, BuildError::VmClock { path: "/nonexistent/vmclock0".into(), problem });
     device.put(0, b"none");
     let wrong = start(choice(&device)).map(|_| ()).unwrap_err();

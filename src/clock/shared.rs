@@ -4,9 +4,12 @@
 use crate::bound::params::Params;
 use crate::bound::quick::Quick;
 use crate::bound::{DisruptionReason, NowError};
-use crate::commit::{CommitError, MarkFile, Sleeper};
+use crate::commit::{MarkFile, Sleeper};
 use crate::counter::{Counter, ProcessMark, Suspends};
-use crate::publish::{self, Cell, Content, HighWater, Outline, Pending, Publication, QUICK_WORDS, WORDS, Waiters};
+use crate::publish::{
+    self, Cell, Content, HighWater, Outline, Pending, PerEpoch, Publication, QUICK_WORDS, Reserved, Spell, WORDS,
+    Waiters,
+};
 use crate::time::{TimeInterval, Timescale, Timestamp};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,9 +36,18 @@ pub(crate) struct Shared {
     timescale: Timescale,
     /// Where every reading looks for a suspend.
     suspends: Option<Suspends>,
-    pub(crate) given_out: HighWater,
+    pub(crate) given_out: PerEpoch<GivenOut>,
     /// What of it survives the process.
     pub(crate) mark: Option<MarkFile>,
+}
+
+/// What one epoch has given out.
+#[derive(Debug, Default)]
+pub(crate) struct GivenOut {
+    /// The highest timestamp.
+    pub(crate) mark: HighWater,
+    /// Up to where the mark's file covers it.
+    pub(crate) reserved: Reserved,
 }
 
 /// Limits that end readings, never waits.
@@ -47,6 +59,26 @@ pub(crate) struct Limits {
     pub(crate) max_wait: Duration,
     /// What a commit wait may spin for.
     pub(crate) spin_budget: Duration,
+}
+
+impl Default for Limits {
+    /// What a builder and a manual clock begin with; the reasons are in the table of `Builder`.
+    fn default() -> Limits {
+        Limits {
+            max_age: Duration::from_secs(1024),
+            max_uncertainty: Duration::from_millis(600),
+            max_floor_lead: Duration::from_millis(1_500),
+            max_wait: Duration::from_secs(60),
+            spin_budget: Duration::from_micros(200),
+        }
+    }
+}
+
+impl Limits {
+    /// The default `max_age`, in ticks of a counter of nanoseconds.
+    pub(crate) fn default_max_age_ns() -> u64 {
+        u64::try_from(Limits::default().max_age.as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Shared {
@@ -77,7 +109,7 @@ impl Shared {
             limits,
             timescale,
             suspends,
-            given_out: HighWater::new(),
+            given_out: PerEpoch::new(),
             mark: None,
         }
     }
@@ -171,12 +203,6 @@ impl Shared {
         !moved && self.cell.stamp() == stamp && self.process.holds()
     }
 
-    /// Makes sure that a timestamp may leave: nothing at or below it is given out after a restart.
-    #[inline]
-    pub(crate) fn cover(&self, ns: i64, latest: Timestamp) -> Result<(), CommitError> {
-        self.mark.as_ref().map_or(Ok(()), |mark| mark.cover(ns, latest)).map_err(CommitError::MarkNotWritten)
-    }
-
     /// Spins until the counter shows `tick`, or what was read under `stamp` is not in force any more, or `stop` says so.
     pub(crate) fn spin_until(&self, tick: u64, stamp: u64, stop: impl Fn() -> bool) {
         let began = Instant::now();
@@ -221,12 +247,12 @@ impl Shared {
         self.now_in_full().map(|(interval, _)| interval)
     }
 
-    /// The interval now, and the incarnation it is of. Its result is too large to be handed over by a call.
+    /// The interval now, and the spell it is of, from one publication. Its result is too large to be handed over by a call.
     #[inline(always)]
-    pub(crate) fn now_with_incarnation(&self) -> Result<(TimeInterval, u32), NowError> {
+    pub(crate) fn now_with_spell(&self) -> Result<(TimeInterval, Spell), NowError> {
         if let Some((words, quick, ticks)) = self.quick::<{ QUICK_WORDS + 1 }>() {
             if let Some(interval) = self.quickly_certain(&quick, ticks) {
-                return Ok((interval, publish::incarnation(&words)));
+                return Ok((interval, publish::spell(&words)));
             }
         }
         self.now_in_full()
@@ -235,20 +261,21 @@ impl Shared {
     /// The same beside a VM clock device; and with the right error for whatever is wrong.
     #[cold]
     #[inline(never)]
-    fn now_in_full(&self) -> Result<(TimeInterval, u32), NowError> {
+    fn now_in_full(&self) -> Result<(TimeInterval, Spell), NowError> {
         if let Some((words, quick, ticks)) = self.quick_beside_a_vm_clock::<{ QUICK_WORDS + 1 }>() {
             if let Some(interval) = self.quickly_certain(&quick, ticks) {
-                return Ok((interval, publish::incarnation(&words)));
+                return Ok((interval, publish::spell(&words)));
             }
         }
-        let (params, incarnation, ticks) = self.running()?;
+        let (publication, ticks) = self.load()?;
+        let params = publication.running()?;
         let (earliest_ns, latest_ns) = params.now(ticks)?;
         let age = ticks.saturating_sub(params.heard);
         if age > self.max_age_ticks {
             let age = self.counter.scale().duration(age);
             return Err(NowError::Stale { age, limit: self.limits.max_age });
         }
-        Ok((self.certain(earliest_ns, latest_ns)?, incarnation))
+        Ok((self.certain(earliest_ns, latest_ns)?, publication.spell()))
     }
 
     /// `earliest`, whatever the age and the width.

@@ -10,12 +10,33 @@
 //!
 //! It reserves ahead of `latest`, so that a sync is paid for once in that span of time and not by every commit; and by less where a
 //! timestamp is beyond that already, as after a restart: or a process that is restarted again and again would run ahead of time.
+//!
+//! # One clock at a time
+//!
+//! A clock holds the lock beside the mark, and a lock on the mark itself. Why two clocks never give
+//! out timestamps of one mark, even if somebody removes the lock's file under a running clock A:
+//!
+//! 1. A second clock B is refused while A's lock is the file at the lock's name, or A's mark the
+//!    file at the mark's.
+//! 2. If both were removed, B reads the mark after it has made a lock of its own.
+//! 3. A looks at the lock's name again after each rename, and before it raises `reserved`: if it is
+//!    not A's, nothing more leaves A than was covered before.
+//! 4. If it is A's, B's lock was made after the rename, by 2 B has read what A wrote, and begins
+//!    above it.
 
-use crate::publish::Reserved;
+mod files;
+mod reset;
+mod text;
+
+pub use reset::{HighWaterMark, MarkReset};
+
+use crate::os_error::OsError;
+use crate::publish::{Reserved, Turn};
 use crate::time::{Timescale, Timestamp};
+use files::Lock;
 use parking_lot::Mutex;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,20 +45,26 @@ use std::time::Duration;
 pub(crate) struct MarkFile {
     path: PathBuf,
     timescale: Timescale,
-    reserved: Reserved,
-    /// What the file was found to say: never less until a new epoch. Not on the disk yet, perhaps, if the process before was killed in the
-    /// middle of writing it, so nothing is covered by it.
-    writing: Mutex<Option<i64>>,
+    writing: Mutex<Writing>,
     /// Held while the clock lives: two clocks that give out timestamps above one mark would not know of each other.
-    _lock: File,
+    lock: Lock,
 }
 
-/// What is wrong with the file of a high-water mark. Never passed over: what was given out before would be forgotten.
+#[derive(Debug)]
+struct Writing {
+    /// Whose epoch's turn it is. What the file was found to say is not on the disk yet, perhaps, if the
+    /// process before was killed in the middle of writing it, so nothing is covered by it.
+    turn: Turn,
+    /// The mark as it is now, locked; not on Windows.
+    _mark: Option<File>,
+}
+
+/// What is wrong with the file of a high-water mark. Never ignored: what was given out before would be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MarkFileError {
-    /// It is not such a file, or not as it was written.
-    #[error("it is no high-water mark, or damaged: restore it, or delete it if no timestamp of before counts any more")]
+    /// It is not such a file, or not as it was written. `sureclock mark reset` writes a new one.
+    #[error("it is no high-water mark, or damaged: restore it, or reset it if no timestamp of before counts any more")]
     Damaged,
     /// It is a mark of another timescale.
     #[error("it is a mark of the timescale {found}, and the clock is of {wanted}")]
@@ -50,138 +77,153 @@ pub enum MarkFileError {
     /// Another clock, in this process or another one, holds it.
     #[error("another clock uses it")]
     InUse,
+    /// The mark or its lock is not a regular file of this process's user with one name.
+    #[error("{part} {why}")]
+    NotPlain {
+        /// Which of the files.
+        part: MarkPart,
+        /// What it is instead.
+        why: NotPlain,
+    },
+    /// The lock's file was removed or replaced while the clock ran: another clock may use the mark.
+    #[error("its lock was removed or replaced, so another clock may use it")]
+    LockLost,
     /// The system refused to read, write or sync it.
     #[error("{0}")]
-    System(io::ErrorKind),
+    System(OsError),
+}
+
+/// One of the files of a high-water mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MarkPart {
+    /// The mark itself.
+    Mark,
+    /// The lock beside it, named like it with `.lock` added.
+    Lock,
+}
+
+/// Why a file is not trusted to be a mark or its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotPlain {
+    /// A symbolic link: give the path that it leads to.
+    SymbolicLink,
+    /// A directory, a pipe, a socket or a device.
+    NotRegular,
+    /// It has a second name (a hard link), by which a second clock could use it.
+    SeveralNames,
+    /// Another user's: that user could change it, or hold the lock.
+    OtherOwner,
+}
+
+impl NotPlain {
+    fn of(self, part: MarkPart) -> MarkFileError {
+        MarkFileError::NotPlain { part, why: self }
+    }
+}
+
+impl std::fmt::Display for MarkPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            MarkPart::Mark => "the file",
+            MarkPart::Lock => "its lock",
+        })
+    }
+}
+
+impl std::fmt::Display for NotPlain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            NotPlain::SymbolicLink => "is a symbolic link: give the path that it leads to",
+            NotPlain::NotRegular => "is not a regular file",
+            NotPlain::SeveralNames => "has a second name (a hard link), by which a second clock could use it",
+            NotPlain::OtherOwner => "belongs to another user",
+        })
+    }
 }
 
 impl From<io::Error> for MarkFileError {
     fn from(error: io::Error) -> MarkFileError {
-        MarkFileError::System(error.kind())
+        MarkFileError::System(error.into())
     }
+}
+
+/// Whether a timestamp may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Covered {
+    Yes,
+    /// A later epoch has begun, and the file is not of this one any more.
+    EpochOver,
 }
 
 impl MarkFile {
     /// Opens the mark at `path` and locks it. Gives what was reserved before, if there is a file.
     pub(crate) fn open(path: &Path, timescale: Timescale) -> Result<(MarkFile, Option<i64>), MarkFileError> {
-        // The working directory may change.
-        let path = std::path::absolute(path)?;
-        let lock = lock(&beside(&path, ".lock"))?;
-        let before = match fs::read(&path) {
-            Ok(bytes) => Some(parse(&bytes, timescale)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
+        let path = files::resolve(path)?;
+        let lock = Lock::take(&path)?;
+        let mark = files::open(&path)?;
+        let before = match &mark {
+            Some(mark) => {
+                files::lock_mark(&path, mark)?;
+                Some(text::read_in(&files::read(mark)?, timescale)?)
+            }
+            None => None,
         };
-        let (reserved, writing) = (Reserved::new(), Mutex::new(before));
-        let file = MarkFile { path, timescale, reserved, writing, _lock: lock };
-        Ok((file, before))
+        let writing = Mutex::new(Writing { turn: Turn::first(before), _mark: mark.and_then(files::hold) });
+        Ok((MarkFile { path, timescale, writing, lock }, before))
     }
 
-    /// Returns when a reservation at or above `ns` is on the disk, where true time is `latest` at most.
+    /// Returns when a reservation of this epoch at or above `ns` is on the disk, where true time is `latest` at most.
     ///
     /// # Errors
     ///
     /// None is, perhaps: the timestamp must not leave.
     #[inline]
-    pub(crate) fn cover(&self, ns: i64, latest: Timestamp) -> Result<(), io::ErrorKind> {
-        if self.reserved.covers(ns) { Ok(()) } else { self.extend(ns, latest).map_err(|error| error.kind()) }
+    pub(crate) fn cover(
+        &self,
+        epoch: u32,
+        reserved: &Reserved,
+        ns: i64,
+        latest: Timestamp,
+    ) -> Result<Covered, MarkFileError> {
+        if reserved.covers(ns) { Ok(Covered::Yes) } else { self.extend(epoch, reserved, ns, latest) }
     }
 
     #[cold]
-    fn extend(&self, ns: i64, latest: Timestamp) -> io::Result<()> {
-        let found = self.writing.lock();
-        if self.reserved.covers(ns) {
-            return Ok(());
+    fn extend(&self, epoch: u32, reserved: &Reserved, ns: i64, latest: Timestamp) -> Result<Covered, MarkFileError> {
+        let mut writing = self.writing.lock();
+        if reserved.covers(ns) {
+            return Ok(Covered::Yes);
         }
         let ahead = |t: Timestamp, by: Duration| t.checked_add(by).unwrap_or(Timestamp::MAX);
-        let reserve = ahead(Timestamp::from_unix_nanos(ns), LEAST_AHEAD).max(ahead(latest, AHEAD));
-        let reserve = reserve.max(found.map_or(Timestamp::MIN, Timestamp::from_unix_nanos));
-        let new = beside(&self.path, ".new");
-        let mut file = File::create(&new)?;
-        file.write_all(text(reserve, self.timescale).as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        sync_directory(&self.path)?;
-        self.reserved.raise(reserve.as_unix_nanos());
-        Ok(())
+        let wanted = ahead(Timestamp::from_unix_nanos(ns), LEAST_AHEAD).max(ahead(latest, AHEAD));
+        let Some(reserve) = writing.turn.take(epoch, wanted.as_unix_nanos()) else { return Ok(Covered::EpochOver) };
+        self.lock.check()?;
+        let bytes = text::write(Timestamp::from_unix_nanos(reserve), self.timescale);
+        writing._mark = files::replace(&self.path, bytes.as_bytes())?;
+        // After the rename: see *One clock at a time*.
+        self.lock.check()?;
+        reserved.raise(reserve);
+        Ok(Covered::Yes)
     }
 
-    /// A new epoch: what was reserved counts no more. The file says the old until the next timestamp.
-    pub(crate) fn reset(&self) {
-        let mut found = self.writing.lock();
-        *found = None;
-        self.reserved.reset();
-    }
-}
-
-/// The name with something added, in the same directory: a rename stays within a file system.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn text(reserved: Timestamp, timescale: Timescale) -> String {
-    let body = format!("{FIRST_LINE}\ntimescale {timescale}\nreserved {}\n", reserved.as_unix_nanos());
-    format!("{body}checksum {:016x}\n", fnv1a(body.as_bytes()))
-}
-
-fn parse(bytes: &[u8], wanted: Timescale) -> Result<i64, MarkFileError> {
-    let parsed = || {
-        let mut lines = std::str::from_utf8(bytes).ok()?.lines().skip(1);
-        let found: Timescale = lines.next()?.strip_prefix("timescale ")?.parse().ok()?;
-        let ns = lines.next()?.strip_prefix("reserved ")?.parse().ok()?;
-        // As it would be written: the first line, the checksum, and nothing else.
-        (text(Timestamp::from_unix_nanos(ns), found).as_bytes() == bytes).then_some((found, ns))
-    };
-    let (found, ns) = parsed().ok_or(MarkFileError::Damaged)?;
-    if found == wanted { Ok(ns) } else { Err(MarkFileError::OtherTimescale { found, wanted }) }
-}
-
-/// Fowler, Noll and Vo's hash of 64 bits: any one changed byte changes it.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-#[cfg(unix)]
-fn lock(path: &Path) -> Result<File, MarkFileError> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    // Ends with the process, however it ends, and with the children that it forked and that did not exec.
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(MarkFileError::InUse),
-        Err(error) => Err(MarkFileError::System(io::Error::from(error).kind())),
+    /// Returns when the disk holds enough for the next half of the span that is reserved ahead.
+    ///
+    /// # Errors
+    ///
+    /// What [`cover`](MarkFile::cover) says.
+    pub(crate) fn keep_ahead(
+        &self,
+        epoch: u32,
+        reserved: &Reserved,
+        latest: Timestamp,
+    ) -> Result<Covered, MarkFileError> {
+        let ns = latest.checked_add(AHEAD / 2).unwrap_or(Timestamp::MAX).as_unix_nanos();
+        self.cover(epoch, reserved, ns, latest)
     }
 }
 
-#[cfg(windows)]
-fn lock(path: &Path) -> Result<File, MarkFileError> {
-    use std::os::windows::fs::OpenOptionsExt as _;
-    const SHARING_VIOLATION: i32 = 32;
-    OpenOptions::new().create(true).truncate(false).write(true).share_mode(0).open(path).map_err(|error| {
-        if error.raw_os_error() == Some(SHARING_VIOLATION) { MarkFileError::InUse } else { error.into() }
-    })
-}
-
-#[cfg(not(any(unix, windows)))]
-fn lock(path: &Path) -> Result<File, MarkFileError> {
-    Ok(OpenOptions::new().create(true).truncate(false).write(true).open(path)?)
-}
-
-/// The rename itself is on the disk only when the directory is.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
-}
-
-/// Elsewhere a directory cannot be synced; the rename is in the file system's journal.
-#[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-const FIRST_LINE: &str = "sureclock high-water mark, version 1";
 /// One sync for all commits of so long.
 const AHEAD: Duration = Duration::from_millis(100);
 /// One sync for a million commits at least, where timestamps rise by a nanosecond each.

@@ -15,14 +15,16 @@ mod timer;
 mod wait;
 
 pub use deadline::Deadline;
+use mark::Covered;
 pub(crate) use mark::MarkFile;
-pub use mark::MarkFileError;
+pub use mark::{HighWaterMark, MarkFileError, MarkPart, MarkReset, NotPlain};
 pub(crate) use sleeper::Sleeper;
 pub(crate) use wait::synchronized;
 pub use wait::{CommitWait, GuardedWait, Past, Unconfirmed, WaitError};
 
 use crate::bound::NowError;
 use crate::clock::SureClock;
+use crate::publish::Spell;
 use crate::time::{CounterId, Timestamp};
 use std::cmp::Ordering;
 use std::fmt;
@@ -92,6 +94,13 @@ impl SureClock {
     ///
     /// [`CommitError::Now`] where [`now`](SureClock::now) has no interval; [`CommitError::FloorTooFar`] where what was given
     /// out before is too far ahead; [`CommitError::MarkNotWritten`] with a [`mark_file`](crate::Builder::mark_file).
+    ///
+    /// # Blocking
+    ///
+    /// Without a mark file it never blocks. With one, the first call in each 100 ms writes and syncs the file on
+    /// the caller's thread, which takes as long as the disk does (tens of milliseconds on a slow one), and calls
+    /// beside it wait for it. In an async worker, let a thread that may block call
+    /// [`keep_mark_ahead`](SureClock::keep_mark_ahead).
     pub fn commit_timestamp(&self) -> Result<CommitTimestamp, CommitError> {
         self.commit_timestamp_above(Timestamp::MIN)
     }
@@ -104,9 +113,18 @@ impl SureClock {
     /// [`CommitError::FloorTooFar`] if that would be more than `max_floor_lead` beyond `latest`: some clock is broken, and
     /// waiting for it would stop the service.
     pub fn commit_timestamp_above(&self, floor: Timestamp) -> Result<CommitTimestamp, CommitError> {
+        loop {
+            if let Some(s) = self.commit_in_this_epoch(floor)? {
+                return Ok(s);
+            }
+        }
+    }
+
+    /// `None` if a later epoch has written the mark's file meanwhile: then this one's timestamp must not leave.
+    fn commit_in_this_epoch(&self, floor: Timestamp) -> Result<Option<CommitTimestamp>, CommitError> {
         let shared = self.shared();
         // Of one reading: a disruption after it is one after the timestamp was made.
-        let (interval, incarnation) = shared.now_with_incarnation()?;
+        let (interval, spell) = shared.now_with_spell()?;
         let latest = interval.latest();
         let too_far = |needed: i64| CommitError::FloorTooFar {
             lead: Timestamp::from_unix_nanos(needed).checked_duration_since(latest).unwrap_or(Duration::ZERO),
@@ -120,9 +138,25 @@ impl SureClock {
         // What was given out before was a `latest`, or a floor, of before: `latest` falls when the interval narrows, after a leap second by a
         // second and more. Beyond that it contradicts what is known.
         let limit = limit.saturating_add(shared.narrows_by_ns());
-        let ns = shared.given_out.next(latest.as_unix_nanos().max(above), limit).map_err(too_far)?;
-        shared.cover(ns, latest)?;
-        Ok(CommitTimestamp { timestamp: Timestamp::from_unix_nanos(ns), counter: shared.counter.id(), incarnation })
+        let given_out = shared.given_out.of(spell.epoch);
+        let ns = given_out.mark.next(latest.as_unix_nanos().max(above), limit).map_err(too_far)?;
+        Ok(self.cover(spell, ns, latest)?.then(|| CommitTimestamp {
+            timestamp: Timestamp::from_unix_nanos(ns),
+            counter: shared.counter.id(),
+            incarnation: spell.incarnation,
+        }))
+    }
+
+    /// Makes sure that a timestamp may leave: nothing at or below it is given out after a restart.
+    ///
+    /// False if a later epoch has written the mark's file meanwhile.
+    #[inline]
+    fn cover(&self, spell: Spell, ns: i64, latest: Timestamp) -> Result<bool, CommitError> {
+        let shared = self.shared();
+        let Some(mark) = &shared.mark else { return Ok(true) };
+        let reserved = &shared.given_out.of(spell.epoch).reserved;
+        let covered = mark.cover(spell.epoch, reserved, ns, latest).map_err(CommitError::MarkNotWritten)?;
+        Ok(covered == Covered::Yes)
     }
 
     /// A timestamp to commit with at a point in the future, as a change of a schema does: exactly `t`, exposed when that is past.
@@ -137,8 +171,8 @@ impl SureClock {
     /// possible time (two calls for one `t` get it both); [`CommitError::FloorTooFar`] if it is further ahead than `max_wait`.
     pub fn commit_timestamp_at(&self, t: Timestamp) -> Result<CommitTimestamp, CommitError> {
         let shared = self.shared();
-        let (interval, incarnation) = shared.now_with_incarnation()?;
-        let latest = interval.latest().max(Timestamp::from_unix_nanos(shared.given_out.get()));
+        let (interval, Spell { incarnation, epoch }) = shared.now_with_spell()?;
+        let latest = interval.latest().max(Timestamp::from_unix_nanos(shared.given_out.of(epoch).mark.get()));
         if t <= latest {
             return Err(CommitError::NotInTheFuture { latest });
         }
@@ -186,33 +220,85 @@ impl SureClock {
     /// # Errors
     ///
     /// [`CommitError::Now`]; [`CommitError::MarkNotWritten`].
+    ///
+    /// With a [`mark_file`](crate::Builder::mark_file) it may block for a sync of the disk.
     pub fn read_timestamp(&self) -> Result<Timestamp, CommitError> {
-        let latest = self.now()?.latest();
-        self.raise(latest, latest)?;
-        Ok(latest)
+        loop {
+            let (interval, spell) = self.shared().now_with_spell()?;
+            let latest = interval.latest();
+            if self.raise(spell, latest, latest)? {
+                return Ok(latest);
+            }
+        }
     }
 
     /// From now on this clock gives out no commit timestamp at or below `t`: for a snapshot that another server reads at `t`, and for the
-    /// highest timestamp in the log, after a restart or a change of leader.
+    /// highest timestamp in the log, after a restart or a change of leader. It holds until
+    /// [`start_new_epoch`](SureClock::start_new_epoch). With a [`mark_file`](crate::Builder::mark_file) it may
+    /// block for a sync of the disk.
     ///
     /// # Errors
     ///
     /// [`CommitError::Now`]; [`CommitError::FloorTooFar`] if `t` is more than `max_floor_lead` beyond `latest`, and then nothing is
     /// changed; [`CommitError::MarkNotWritten`], and then it holds for as long as the process lives.
     pub fn forbid_commits_up_to(&self, t: Timestamp) -> Result<(), CommitError> {
-        let latest = self.now()?.latest();
-        let (lead, limit) =
-            (t.checked_duration_since(latest).unwrap_or(Duration::ZERO), self.shared().limits.max_floor_lead);
-        if t > latest && lead > limit {
-            return Err(CommitError::FloorTooFar { lead, limit });
+        loop {
+            let (interval, spell) = self.shared().now_with_spell()?;
+            let latest = interval.latest();
+            let (lead, limit) =
+                (t.checked_duration_since(latest).unwrap_or(Duration::ZERO), self.shared().limits.max_floor_lead);
+            if t > latest && lead > limit {
+                return Err(CommitError::FloorTooFar { lead, limit });
+            }
+            if self.raise(spell, t, latest)? {
+                return Ok(());
+            }
         }
-        self.raise(t, latest)
     }
 
-    fn raise(&self, t: Timestamp, latest: Timestamp) -> Result<(), CommitError> {
+    /// Writes the [`mark_file`](crate::Builder::mark_file) ahead of time, so that commits need not: called
+    /// at least every 50 ms less what a sync of the disk takes, from a thread that may block, it is
+    /// the only caller that waits for the disk. Nothing to do, and nothing done, without a mark
+    /// file or while more than half of the reserved 100 ms is left.
+    ///
+    /// Commits stay right without it; the first one in each 100 ms syncs then.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Now`]; [`CommitError::MarkNotWritten`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), sureclock::BuildError> {
+    /// # let builder = sureclock::SureClock::builder().ntp("a.example").ntp("b.example").ntp("c.example");
+    /// let clock = builder.mark_file("/var/lib/service/mark").start()?;
+    /// std::thread::spawn({
+    ///     let clock = clock.clone();
+    ///     move || loop {
+    ///         // An error shows up in the commits, too.
+    ///         let _ = clock.keep_mark_ahead();
+    ///         std::thread::sleep(std::time::Duration::from_millis(25));
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
+    pub fn keep_mark_ahead(&self) -> Result<(), CommitError> {
         let shared = self.shared();
-        shared.given_out.raise(t.as_unix_nanos());
-        shared.cover(t.as_unix_nanos(), latest)
+        let Some(mark) = &shared.mark else { return Ok(()) };
+        let (interval, spell) = shared.now_with_spell()?;
+        let reserved = &shared.given_out.of(spell.epoch).reserved;
+        // Where a later epoch has begun, that one's first timestamp writes it.
+        mark.keep_ahead(spell.epoch, reserved, interval.latest()).map_err(CommitError::MarkNotWritten)?;
+        Ok(())
+    }
+
+    /// False if a new epoch has begun meanwhile: what was raised is the old one's.
+    fn raise(&self, spell: Spell, t: Timestamp, latest: Timestamp) -> Result<bool, CommitError> {
+        let shared = self.shared();
+        shared.given_out.of(spell.epoch).mark.raise(t.as_unix_nanos());
+        let covered = self.cover(spell, t.as_unix_nanos(), latest)?;
+        Ok(covered && shared.outline().epoch == spell.epoch)
     }
 }
 
@@ -233,7 +319,7 @@ pub enum CommitError {
     },
     /// The file of the high-water mark could not be written, so the timestamp must not leave: after a restart it might be given out again.
     #[error("the file of the high-water mark was not written: {0}")]
-    MarkNotWritten(std::io::ErrorKind),
+    MarkNotWritten(MarkFileError),
     /// A timestamp for the future is not beyond what may be now already, or was given out.
     #[error("the timestamp is not in the future: it may be {latest} already, or that was given out")]
     NotInTheFuture {

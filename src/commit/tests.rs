@@ -50,7 +50,7 @@ fn a_commit_in_the_future_is_at_its_point_which_no_reading_can_have_reached() {
 #[test]
 fn commits_are_forbidden_up_to_the_most_lead_and_beyond_it_nothing_is_changed() {
     let (clock, _time) = clock();
-    let (latest, limit) = (latest(&clock), Duration::from_millis(500));
+    let (latest, limit) = (latest(&clock), Duration::from_millis(1_500));
     let ahead = |by: Duration| latest.checked_add(by).unwrap();
     let next = || clock.commit_timestamp().unwrap().timestamp();
     let lead = limit + NS;
@@ -87,5 +87,32 @@ fn a_commit_of_another_clock_makes_every_wait_for_it_fail() {
     assert_eq!(clock.commit_wait(foreign).check(), Err(WaitError::ForeignTimestamp));
     for commits in [[ours, foreign], [foreign, ours], [later, foreign], [foreign, later]] {
         assert_eq!(clock.commit_wait_all(commits).unwrap().check(), Err(WaitError::ForeignTimestamp));
+    }
+}
+
+/// A clock whose intervals were an hour ahead, in the epoch before.
+mod over_a_new_epoch {
+    use super::*;
+    use crate::publish::Spell;
+
+    const OLD: Spell = Spell { incarnation: 0, epoch: 0 };
+    const NEW: Spell = Spell { incarnation: 1, epoch: 1 };
+
+    #[test]
+    fn a_commit_that_was_held_up_does_not_stop_the_new_epochs() {
+        let (clock, time) = clock();
+        let (now, latest) = (clock.now().unwrap(), latest(&clock));
+        let hour_ahead = latest.checked_add(Duration::from_secs(3600)).unwrap();
+        time.disrupt();
+        assert!(clock.start_new_epoch());
+        time.set(now).unwrap();
+        // What is left to do of calls that have read the old publication.
+        let late = clock.shared().given_out.of(OLD.epoch).mark.next(hour_ahead.as_unix_nanos(), i64::MAX);
+        assert_eq!(late, Ok(hour_ahead.as_unix_nanos()));
+        assert_eq!(clock.raise(OLD, hour_ahead, hour_ahead), Ok(false), "to be asked again, in the new epoch");
+        assert_eq!(clock.commit_timestamp().unwrap().timestamp(), latest);
+        // The twin: of its own epoch it would.
+        assert_eq!(clock.raise(NEW, hour_ahead, hour_ahead), Ok(true));
+        assert!(matches!(clock.commit_timestamp(), Err(CommitError::FloorTooFar { .. })));
     }
 }

@@ -38,6 +38,7 @@ mod page;
 
 #[cfg(any(test, feature = "sim"))]
 use super::ManualCounter;
+use crate::os_error::OsError;
 use page::Mapping;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -113,7 +114,7 @@ impl fmt::Display for VmClockStatus {
 pub enum VmClockError {
     /// It cannot be opened or mapped. Many systems let only root open it.
     #[error("it cannot be read: {0}")]
-    System(std::io::ErrorKind),
+    System(OsError),
     /// It does not begin as a VM clock does.
     #[error("it is no VM clock")]
     NoVmClock,
@@ -156,7 +157,7 @@ impl VmClock {
         match Mapping::open(path, must_be).and_then(Marker::read) {
             Ok(marker) => Ok(VmClock::Device { path: path.into(), marker }),
             Err(error) if must_be => Err((path.to_owned(), error)),
-            Err(VmClockError::System(std::io::ErrorKind::NotFound)) => {
+            Err(VmClockError::System(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(VmClock::none(&format!("there is no {}", path.display())))
             }
             Err(error) => Ok(VmClock::none(&format!("{}: {error}", path.display()))),
@@ -260,7 +261,7 @@ impl Marker {
         let has_generation =
             u64::from(bytes) >= GENERATION_AT as u64 + 8 && mapping.u64_at(FLAGS_AT) & GENERATION_PRESENT != 0;
         let marker = Marker::of(Page::Mapped(Arc::new(mapping)), has_generation);
-        marker.ok_or(VmClockError::System(std::io::ErrorKind::WouldBlock))
+        marker.ok_or(VmClockError::System(std::io::ErrorKind::WouldBlock.into()))
     }
 
     /// `None` if an update does not end.

@@ -25,12 +25,6 @@ pub(super) enum Step {
     StampStore,
     /// Cell: a look at the stamp alone acquires.
     StampAlone,
-    /// High-water mark: the reset for a new epoch releases.
-    EpochReset,
-    /// High-water mark: taking a timestamp acquires.
-    TakeInEpoch,
-    /// High-water mark: raising the mark acquires.
-    RaiseInEpoch,
 }
 
 /// The ordering of this step.

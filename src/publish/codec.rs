@@ -120,6 +120,10 @@ impl Publication {
 }
 
 impl Publication {
+    pub(crate) fn spell(&self) -> Spell {
+        Spell { incarnation: self.incarnation, epoch: self.epoch }
+    }
+
     /// The parameters, or why there are none.
     pub(crate) fn running(&self) -> Result<Params, NowError> {
         match self.content {
@@ -164,19 +168,28 @@ pub(crate) struct Outline {
 
 #[inline]
 pub(crate) fn outline(words: &[u64; WORDS]) -> Outline {
+    let Spell { incarnation, epoch } = spell(words);
     Outline {
-        incarnation: incarnation(words),
-        epoch: low_half(words[QUICK_WORDS] >> 32),
+        incarnation,
+        epoch,
         // What the rises come to rest at.
         slopes: Slopes { slow: words[17], fast: words[LEAP_WORD - 1] },
         trusted: words[9] >> 17 & 1 == 0,
     }
 }
 
-/// The number of disruptions, which stands behind the words of [`Quick`].
+/// Between which disruptions, and in which epoch, a publication was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spell {
+    pub(crate) incarnation: u32,
+    pub(crate) epoch: u32,
+}
+
+/// The spell, which stands behind the words of [`Quick`].
 #[inline]
-pub(crate) fn incarnation(words: &[u64]) -> u32 {
-    low_half(words[QUICK_WORDS])
+pub(crate) fn spell(words: &[u64]) -> Spell {
+    let word = words[QUICK_WORDS];
+    Spell { incarnation: low_half(word), epoch: low_half(word >> 32) }
 }
 
 /// The midnight of a leap second.

@@ -1,6 +1,6 @@
 //! The high-water mark: the highest commit or read timestamp given out, so that the next one is higher.
 //!
-//! One atomic word that only rises, but for `reset`. `next`: loads the mark, works out its timestamp, and exchanges the mark
+//! One atomic word that only rises. `next`: loads the mark, works out its timestamp, and exchanges the mark
 //! for it if the mark is still what it was; otherwise with the newer mark again. `raise`: one atomic maximum. What they may
 //! observe: all changes of the mark stand in one order, and an exchange or a maximum always acts on the last of them, so no
 //! timestamp is given out twice and none is at or below one that was raised before. A mark merely loaded may be an old one.
@@ -9,16 +9,33 @@
 //!
 //! The promise is about this one word, and the order of changes of one word holds at any ordering: who needs to see what the
 //! holder of a lower timestamp wrote has a lock or a message for that. What does matter is that a change is one step, not a
-//! load and a store. One thing is handed over through the mark: who takes a timestamp of a new epoch sees what was done before
-//! its `reset`, above all that nothing is covered any more by what the old epoch reserved on the disk (`reserved`). So `reset`
-//! releases, and what changes the mark acquires; changes in between keep up the chain, since each is one step. Models in
-//! `high_water/loom_models.rs` fail without any of these.
+//! load and a store. Models in `high_water/loom_models.rs` fail without that.
+//!
+//! # A new epoch
+//!
+//! Each epoch has a word of its own ([`PerEpoch`](super::PerEpoch)), and so has what the mark's
+//! file covers (`reserved`). Why a call that is held up over the beginning of an epoch does no harm:
+//!
+//! 1. A call reads its interval and the number of the epoch from one publication.
+//! 2. It works out its timestamp from that interval, and changes the words of that epoch alone.
+//! 3. So the words of an epoch hold only what was worked out from intervals of that epoch.
+//! 4. The file is written under a lock that remembers the highest epoch seen, and refuses a lower one.
+//! 5. So once a timestamp of an epoch is in the file, no call of an earlier epoch changes the file.
+//!
+//! The words need no ordering between each other: a new epoch's begin at nothing given out and
+//! nothing covered, whatever a thread has seen of the old ones.
 
-use super::atomics::{AtomicI64, Ordering, Step, ordering_at};
+use super::atomics::{AtomicI64, Ordering};
 
 /// The highest timestamp given out, in nanoseconds; `i64::MIN` for none.
 #[derive(Debug)]
 pub(crate) struct HighWater(AtomicI64);
+
+impl Default for HighWater {
+    fn default() -> HighWater {
+        HighWater::new()
+    }
+}
 
 impl HighWater {
     /// Nothing was given out yet.
@@ -44,14 +61,12 @@ impl HighWater {
     /// That of the proposal; the mark stays.
     #[inline]
     pub(crate) fn next_by<E>(&self, propose: impl Fn(i64) -> Result<i64, E>) -> Result<i64, E> {
-        // Relaxed: a guess; an old mark fails the exchange. It does not refuse wrongly: an old mark is a lower one, or one
-        // of the old epoch, whose `reset` this call does not come after.
+        // Relaxed: a guess; an old mark fails the exchange. It does not refuse wrongly: an old mark is a lower one.
         let mut last = self.0.load(Ordering::Relaxed);
         loop {
             let next = propose(last)?;
-            // Acquire: pairs with `reset`. Relaxed where it fails: for other changes of this word their one order is enough.
-            let acquire = ordering_at(Step::TakeInEpoch, Ordering::Acquire);
-            match self.0.compare_exchange_weak(last, next, acquire, Ordering::Relaxed) {
+            // Relaxed: for changes of this word their one order is enough.
+            match self.0.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(next),
                 Err(newer) => last = newer,
             }
@@ -60,22 +75,14 @@ impl HighWater {
 
     /// From now on only timestamps above this one are given out.
     pub(crate) fn raise(&self, timestamp: i64) {
-        // Acquire: as the exchange in `next`.
-        self.0.fetch_max(timestamp, ordering_at(Step::RaiseInEpoch, Ordering::Acquire));
+        // Relaxed: as the exchange in `next`.
+        self.0.fetch_max(timestamp, Ordering::Relaxed);
     }
 
     /// The mark: not below any that this thread, or one it heard from, gave out or raised before.
     pub(crate) fn get(&self) -> i64 {
         // Relaxed: coherence alone makes what happened before visible; no ordering makes a load see the newest.
         self.0.load(Ordering::Relaxed)
-    }
-
-    /// Forgets what was given out: the one way down, for a new epoch.
-    ///
-    /// A `next` or `raise` at the same time falls into the old epoch or into the new one.
-    pub(crate) fn reset(&self) {
-        // Release: pairs with what changes the mark after it. An exchange that began before it fails.
-        self.0.store(NONE, ordering_at(Step::EpochReset, Ordering::Release));
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rule against the lost wake: look at [`Waiters::changes`] (or register a waker) first, then at the clock, then wait. A
 //! publication between the look and the wait has raised the count, so the wait returns at once.
 
+use crate::contain::contain;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -22,9 +23,9 @@ struct State {
     wakers: BTreeMap<u64, Waker>,
 }
 
-/// Wakes a task. A waker that panics harms its own task, not whoever wakes it.
+/// Wakes a task. A waker that panics harms its own task, not whoever wakes it. Under no lock: it may run the task in place.
 pub(crate) fn wake(waker: Waker) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
+    let _ = contain(|| waker.wake());
 }
 
 /// A registered waker, to be given back.

@@ -9,6 +9,7 @@ pub(crate) use self::rsntp::RsntpSource;
 
 use crate::bound::{Facts, FactsError};
 use crate::counter::Counter;
+use crate::os_error::OsError;
 use crate::time::MonotonicTime;
 use std::time::Instant;
 
@@ -87,7 +88,7 @@ pub enum SourceError {
     Timeout,
     /// The system refused a socket, a file or a device.
     #[error("input or output failed: {0}")]
-    Io(std::io::ErrorKind),
+    Io(OsError),
     /// The source answered that it does not know the time.
     #[error("the source is not synchronized")]
     NotSynchronized,

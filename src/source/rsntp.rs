@@ -79,7 +79,7 @@ fn source_error(error: SynchronizationError) -> SourceError {
     match error {
         SynchronizationError::IOError(error) => match error.kind() {
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => SourceError::Timeout,
-            kind => SourceError::Io(kind),
+            _ => SourceError::Io(error.into()),
         },
         SynchronizationError::ProtocolError(ProtocolError::KissODeath(::rsntp::KissCode::RateExceeded)) => {
             SourceError::TooOften

@@ -57,7 +57,7 @@ impl Net {
         counter: &Counter,
         settings: ExchangeSettings,
     ) -> Result<(), Problem> {
-        let network = |error: Error| Problem::Network(error.kind());
+        let network = |error: Error| Problem::Network(error.into());
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -142,7 +142,7 @@ impl Open {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The system reports that nobody listens there. Anyone can forge the message that it had that from, so it
                 // does not end the exchange: an answer may still come.
-                Err(error) => outcome(Outcome::Unusable(self.ask, Problem::Network(error.kind()))),
+                Err(error) => outcome(Outcome::Unusable(self.ask, Problem::Network(error.into()))),
             }
         }
         // The rest in the next turn: a flood to this socket keeps neither the thread nor the answer behind it.

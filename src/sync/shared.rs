@@ -5,7 +5,7 @@
 
 use super::machine::Machine;
 use crate::bound::DisruptionReason;
-use crate::counter::{Break, Continuity, Counter, Look, Seen, Suspends};
+use crate::counter::{Break, Continuity, Counter, Look, ProcessMark, Seen, Suspends};
 use crate::publish::Waiters;
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
@@ -17,6 +17,7 @@ pub(crate) struct SharedMachine {
     machine: Mutex<Machine>,
     continuity: Mutex<Watched>,
     waiters: Arc<Waiters>,
+    process: ProcessMark,
 }
 
 /// The watch over the counter, and until when it is known to have run on.
@@ -30,7 +31,13 @@ struct Watched {
 impl SharedMachine {
     pub(crate) fn new(machine: Machine, counter: &Counter, waiters: Arc<Waiters>) -> SharedMachine {
         let watched = Watched { continuity: Continuity::of(counter), ran_until: counter.ticks_for_watches() };
-        SharedMachine { machine: Mutex::new(machine), continuity: Mutex::new(watched), waiters }
+        let (machine, continuity) = (Mutex::new(machine), Mutex::new(watched));
+        SharedMachine { machine, continuity, waiters, process: ProcessMark::take() }
+    }
+
+    /// Whether this is the child of a fork: a thread that it does not have may hold the locks, so none is to be taken.
+    pub(crate) fn forked(&self) -> bool {
+        !self.process.holds()
     }
 
     /// Looks whether the counter ran on, and disrupts the machine if it did not since the last look by anyone.

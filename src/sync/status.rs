@@ -2,6 +2,7 @@
 
 use crate::bound::DisruptionReason;
 use crate::counter::VmClockStatus;
+use crate::os_error::OsError;
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
 use crate::time::{TimeInterval, Timestamp};
@@ -180,11 +181,11 @@ pub enum Problem {
     #[error("no answer in time")]
     Timeout,
     /// The name has no address now.
-    #[error("the name does not resolve: {0}")]
-    Unresolved(std::io::ErrorKind),
+    #[error("the name could not be resolved{}", words_of_the_resolver(.0))]
+    Unresolved(OsError),
     /// The system refused to send or to receive.
     #[error("the network refused: {0}")]
-    Network(std::io::ErrorKind),
+    Network(OsError),
     /// The answer was refused.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -202,4 +203,9 @@ pub enum Problem {
     /// The system has no random numbers.
     #[error("the system has no random numbers")]
     NoNonce,
+}
+
+/// What the system says of a look-up, where it says anything: a resolver's own errors have no number.
+fn words_of_the_resolver(error: &OsError) -> String {
+    if error.code().is_some() { format!(": {error}") } else { String::new() }
 }

@@ -8,7 +8,7 @@ use super::resolver::{Resolved, resolve};
 use super::shared::SharedMachine;
 use super::status::Problem;
 use super::worker::{self, Questions, Report};
-use crate::counter::{Counter, Look};
+use crate::counter::{Counter, Look, ProcessMark};
 use crate::source::{Source, SourceError};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -32,11 +32,18 @@ pub(crate) enum Kind {
 pub(crate) struct Driver {
     waker: Arc<mio::Waker>,
     /// Dropped with the driver; the thread sees the other end closed.
-    _alive: Sender<()>,
+    alive: Option<Sender<()>>,
+    process: ProcessMark,
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        if !self.process.holds() {
+            // The parent's thread goes on, and the child takes no lock, not that of a channel either.
+            std::mem::forget(self.alive.take());
+            return;
+        }
+        drop(self.alive.take());
         // The thread looks at its own pace, too, should this fail.
         let _ = self.waker.wake();
     }
@@ -90,7 +97,7 @@ pub(crate) fn start(
     let (keep_alive, alive) = channel();
     let thread = SyncThread { machine, counter, check_interval, net, asked, resolved: channel(), reports, alive };
     std::thread::Builder::new().name("sureclock-sync".into()).spawn(move || thread.run())?;
-    Ok(Driver { waker, _alive: keep_alive })
+    Ok(Driver { waker, alive: Some(keep_alive), process: ProcessMark::take() })
 }
 
 /// Publishes the death of the thread while a panic unwinds.
@@ -117,11 +124,9 @@ impl SyncThread {
                 let Some(ask) = ask else { break };
                 self.put(ask);
             }
-            let sleep = {
-                let machine = self.machine.lock();
-                self.net.retain(|ask| machine.awaits(ask));
-                machine.wake_after(self.counter.read()).min(self.check_interval)
-            };
+            // Sockets are closed under no lock.
+            self.net.retain(|ask| self.machine.lock().awaits(ask));
+            let sleep = self.machine.lock().wake_after(self.counter.read()).min(self.check_interval);
             let (machine, counter, mut outcomes) = (&self.machine, &self.counter, Vec::new());
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
@@ -146,7 +151,7 @@ impl SyncThread {
                 .map(|_| Problem::Source(SourceError::Unusable)),
             Asked::Ntp(_) => match ask.address {
                 Some(to) => self.net.begin(ask.id, to, &self.counter, ask.settings).err(),
-                None => Some(Problem::Unresolved(std::io::ErrorKind::NotFound)),
+                None => Some(Problem::Unresolved(std::io::ErrorKind::NotFound.into())),
             },
         };
         if let Some(problem) = failed {
@@ -163,7 +168,7 @@ impl SyncThread {
             let waker = self.net.waker();
             let started = resolve(source, server.clone(), self.resolved.0.clone(), move || drop(waker.wake()));
             if let Err(error) = started {
-                let problem = Problem::Unresolved(error.kind());
+                let problem = Problem::Unresolved(error.into());
                 self.machine.lock().unresolved(self.counter.read(), source, problem);
             }
         }

@@ -2,9 +2,9 @@
 
 use super::machine::AskId;
 use crate::bound::Facts;
+use crate::contain::contain;
 use crate::counter::Counter;
 use crate::source::{ExchangeContext, Source, SourceError};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
@@ -36,8 +36,7 @@ pub(super) fn spawn(
             let (id, deadline) = question;
             let context = ExchangeContext::new(counter.clone(), deadline);
             // A source that panics is a source that fails; the clock goes on with the others.
-            let result = catch_unwind(AssertUnwindSafe(|| source.exchange(&context)));
-            let result = result.unwrap_or(Err(SourceError::Unusable));
+            let result = contain(|| source.exchange(&context)).unwrap_or(Err(SourceError::Unusable));
             if reports.send((id, result)).is_err() {
                 return;
             }

@@ -86,19 +86,26 @@ fn clock_bound_segment(tick_seconds: f64) -> Vec<u8> {
         put(&u64::from(nanoseconds).to_ne_bytes());
     }
     // The tick as a fraction of 2^(64 + shift), and its error, a ppm.
-    for (value, shift) in [(tick_seconds, 31), (1e-6, 19)] {
-        let scaled = value * 2f64.powi(64 + shift);
-        assert!(scaled < 2f64.powi(64), "the shift is too large for {value}");
-        put(&(scaled as u64).to_ne_bytes());
-    }
+    let shifts = [tick_seconds, 1e-6].map(|value| {
+        let shift = shift_of(value);
+        put(&((value * 2f64.powi(64 + i32::from(shift))) as u64).to_ne_bytes());
+        shift
+    });
     put(&1_000_000_i64.to_ne_bytes());
     put(&0_u64.to_ne_bytes());
     put(&15_000_u32.to_ne_bytes());
     put(&1_i32.to_ne_bytes());
     // No disruption support, the two shifts, padding.
-    put(&[0, 31, 19, 0, 0, 0, 0, 0]);
+    put(&[0, shifts[0], shifts[1], 0, 0, 0, 0, 0]);
     assert_eq!(bytes.len(), 104);
     bytes
+}
+
+/// The largest shift with which a fraction of a second is below 2^64, so that it keeps the most bits: 31 for a
+/// tick of a counter beyond 2.15 GHz, less for a slower one.
+fn shift_of(value: f64) -> u8 {
+    let fits = |shift: u8| value * 2f64.powi(i32::from(shift)) < 1.0;
+    (0..=63).rev().find(|shift| fits(*shift)).expect("a tick is shorter than a second")
 }
 
 /// Bars, one a call.
@@ -125,4 +132,18 @@ fn chart(names: &[&str], medians: &[f64]) -> String {
     }
     let _ = writeln!(svg, "<text x=\"{left:.0}\" y=\"{:.0}\" fill=\"#555\">nanoseconds a call, one machine, medians of interleaved rounds</text>\n</svg>", height - 8.0);
     svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_can_be_written_for_every_counter() {
+        for (hertz, shift) in [(3.0e9, 31), (2.2e9, 31), (2.1e9, 30), (1e9, 29), (24e6, 24), (32_768.0, 15), (2.0, 1)] {
+            let tick = 1.0 / hertz;
+            assert!(shift_of(tick) >= shift - 1 && tick * 2f64.powi(i32::from(shift_of(tick))) < 1.0, "{hertz}");
+            assert_eq!(clock_bound_segment(tick).len(), 104);
+        }
+    }
 }

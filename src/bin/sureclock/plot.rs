@@ -4,6 +4,7 @@ use super::course::{Course, Offsets};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::error::Error;
+use std::fs::OpenOptions;
 use std::path::Path;
 
 /// Writes the picture.
@@ -13,7 +14,17 @@ use std::path::Path;
 /// Where the file cannot be written, or there is nothing to draw.
 pub(crate) fn write(course: &Course, file: &Path) -> Result<(), String> {
     let svg = draw(course).map_err(|error| error.to_string())?;
-    std::fs::write(file, svg).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    std::fs::write(file, svg).map_err(|error| format!("cannot write {file:?}: {error}"))
+}
+
+/// Whether the file can be written at the end. Makes it if there is none, for a run that is killed: an empty one.
+///
+/// # Errors
+///
+/// Where it cannot.
+pub(crate) fn check(file: &Path) -> Result<(), String> {
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    opened.map(|_| ()).map_err(|error| format!("cannot write {file:?}: {error}"))
 }
 
 /// The picture as SVG.

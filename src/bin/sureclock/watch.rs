@@ -11,63 +11,138 @@ use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Row, Table};
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use sureclock::{Status, SureClock, Timestamp, Verdict};
 
-/// Watches until the length is over, or someone presses q. Gives what was seen.
+/// What ends a watch by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// After so long.
+    pub(crate) length: Option<Duration>,
+    /// After so long without a first bound.
+    pub(crate) first_bound: Option<Duration>,
+}
+
+/// What ended a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its length is over, or somebody pressed q.
+    Wanted,
+    /// There was no bound in time.
+    NoBound,
+    /// A signal asked the process to end.
+    Signal(u8),
+}
+
+/// When a watch ends: looked at after each look at the clock.
+struct Watch {
+    began: Instant,
+    limits: Limits,
+    had_a_bound: bool,
+}
+
+impl Watch {
+    fn end(&mut self, status: &Status) -> Option<End> {
+        self.had_a_bound |= status.interval.is_some();
+        let past = |limit: Option<Duration>| limit.is_some_and(|limit| self.began.elapsed() >= limit);
+        if !self.had_a_bound && past(self.limits.first_bound) {
+            return Some(End::NoBound);
+        }
+        past(self.limits.length).then_some(End::Wanted)
+    }
+}
+
+/// Watches until a limit ends it, or someone presses q. Gives what was seen, and what ended it.
 ///
 /// # Errors
 ///
 /// Where the terminal cannot be written to or read from.
-pub(crate) fn watch(clock: &SureClock, every: Duration, length: Option<Duration>) -> io::Result<Course> {
+pub(crate) fn watch(clock: &SureClock, every: Duration, limits: Limits) -> io::Result<(Course, End)> {
     let names = clock.status().sources.iter().map(|source| source.name.clone()).collect();
-    let (mut course, began) = (Course::new(names), Instant::now());
-    let over = |began: Instant| length.is_some_and(|length| began.elapsed() >= length);
+    let mut course = Course::new(names);
+    let mut watch = Watch { began: Instant::now(), limits, had_a_bound: false };
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         let mut shown = None;
-        while !over(began) {
+        loop {
             let (status, os) = look(clock);
-            course.add(began.elapsed(), &status, os);
+            course.add(watch.began.elapsed(), &status, os);
             // A line a second, however often is looked.
-            let second = began.elapsed().as_secs();
+            let second = watch.began.elapsed().as_secs();
             if shown.replace(second) != Some(second) {
                 writeln!(io::stdout(), "{}", headline(&status))?;
             }
+            if let Some(end) = watch.end(&status) {
+                return Ok((course, end));
+            }
             std::thread::sleep(every);
         }
-        return Ok(course);
     }
+    // Before the terminal is raw: from then on a signal must find someone who puts it back.
+    let signals = ending_signals()?;
     let mut terminal = ratatui::try_init()?;
     let result = loop {
         let (status, os) = look(clock);
-        course.add(began.elapsed(), &status, os);
+        course.add(watch.began.elapsed(), &status, os);
         if let Err(error) = terminal.draw(|frame| draw(frame, &status, os, &course)) {
             break Err(error);
         }
-        match quits(every) {
-            Ok(false) if !over(began) => {}
-            Ok(_) => break Ok(()),
+        match quits(every, &signals) {
+            Ok(None) => {}
+            Ok(Some(end)) => break Ok(end),
             Err(error) => break Err(error),
+        }
+        if let Some(end) = watch.end(&status) {
+            break Ok(end);
         }
     };
     ratatui::restore();
-    result.map(|()| course)
+    result.map(|end| (course, end))
 }
 
-/// Waits so long for keys; true if one ends it.
-fn quits(wait: Duration) -> io::Result<bool> {
-    let until = Instant::now() + wait;
-    while event::poll(until.saturating_duration_since(Instant::now()))? {
-        if let Event::Key(key) = event::read()? {
-            let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            if key.kind == KeyEventKind::Press
-                && (interrupt || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
-            {
-                return Ok(true);
+/// The signals that ask a process to end, as they come.
+#[cfg(unix)]
+fn ending_signals() -> io::Result<Receiver<u8>> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+    let (came, receiver) = channel();
+    std::thread::Builder::new().name("sureclock-signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if came.send(u8::try_from(signal).unwrap_or(u8::MAX)).is_err() {
+                return;
             }
         }
+    })?;
+    Ok(receiver)
+}
+
+/// On Windows the console is whole again when the process has ended.
+#[cfg(not(unix))]
+fn ending_signals() -> io::Result<Receiver<u8>> {
+    Ok(channel().1)
+}
+
+/// Waits so long for keys and signals; says if one ends it.
+fn quits(wait: Duration, signals: &Receiver<u8>) -> io::Result<Option<End>> {
+    let until = Instant::now() + wait;
+    loop {
+        if let Ok(signal) = signals.try_recv() {
+            return Ok(Some(End::Signal(signal)));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if event::poll(left.min(LONGEST_WAIT))? {
+            if let Event::Key(key) = event::read()? {
+                let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+                if key.kind == KeyEventKind::Press
+                    && (interrupt || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
+                {
+                    return Ok(Some(End::Wanted));
+                }
+            }
+        } else if left.is_zero() {
+            return Ok(None);
+        }
     }
-    Ok(false)
 }
 
 /// The state in a line.
@@ -172,6 +247,8 @@ fn uncertainty_chart(frame: &mut Frame<'_>, area: ratatui::layout::Rect, course:
 }
 
 const SHOWN_S: f64 = 300.0;
+/// How late a signal is seen at most.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,7 @@ struct Stage {
 
 impl Stage {
     fn new(budget: Duration) -> Stage {
-        let (mut shared, time) = crate::manual::start("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+        let (mut shared, _, time) = crate::manual::start("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
         shared.limits.spin_budget = budget;
         shared.timer_sleeper = Sleeper::new(budget);
         // Sleeps that end late make the lead as long as it may be.

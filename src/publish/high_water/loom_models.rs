@@ -1,8 +1,9 @@
 //! Models of the high-water mark, in every order loom can make, and their wrong twins: a change made of a load and a store.
 
 use super::*;
-use crate::publish::atomics::with_weakened;
-use crate::publish::reserved::Reserved;
+use crate::publish::per_epoch::PerEpoch;
+use crate::publish::reserved::{Reserved, Turn};
+use loom::sync::Mutex;
 use loom::thread;
 use std::sync::Arc;
 
@@ -147,65 +148,136 @@ fn given_out_twice_if_raise_is_two_steps() {
     raising_hides_no_timestamp(next, raise_in_two_steps);
 }
 
-/// A new epoch begins, and a timestamp of it is taken and covered, beside another thread that takes or raises one of it. The file is
-/// a word of the model: what is on the disk does not wait for anyone's memory.
-fn what_leaves_in_the_new_epoch_is_on_the_disk(take: fn(&HighWater) -> i64) {
+/// The words of a clock's epochs; in the twins all epochs share one.
+#[derive(Clone)]
+struct Words {
+    marks: Arc<PerEpoch<HighWater>>,
+    reserved: Arc<PerEpoch<Reserved>>,
+    /// What is on the disk, and whose turn it is.
+    file: Arc<Mutex<(Turn, i64)>>,
+    each_has_its_own: bool,
+}
+
+impl Words {
+    fn new(each_has_its_own: bool) -> Words {
+        let file = Arc::new(Mutex::new((Turn::first(None), i64::MIN)));
+        let (marks, reserved) = (Arc::new(PerEpoch::new()), Arc::new(PerEpoch::new()));
+        // Made before the threads are: loom does not know the order that std's `OnceLock` makes.
+        for epoch in 0..2 {
+            let _: (&HighWater, &Reserved) = (marks.of(epoch), reserved.of(epoch));
+        }
+        Words { marks, reserved, file, each_has_its_own }
+    }
+
+    fn epoch(&self, epoch: u32) -> u32 {
+        if self.each_has_its_own { epoch } else { 0 }
+    }
+
+    fn take(&self, epoch: u32, latest: i64) -> Result<i64, i64> {
+        self.marks.of(self.epoch(epoch)).next(latest, latest + 10)
+    }
+
+    /// Writes the file as `MarkFile` does. False: it was not this epoch's turn.
+    fn cover(&self, epoch: u32, ns: i64) -> bool {
+        let reserved = self.reserved.of(self.epoch(epoch));
+        if reserved.covers(ns) {
+            return true;
+        }
+        let mut file = self.file.lock().expect("no model panics with it");
+        let Some(reserve) = file.0.take(self.epoch(epoch), ns + 1) else { return false };
+        file.1 = reserve;
+        reserved.raise(reserve);
+        true
+    }
+
+    fn on_disk(&self) -> i64 {
+        self.file.lock().expect("no model panics with it").1
+    }
+}
+
+/// A call of epoch 0, whose interval was ahead, is held up while epoch 1 begins and gives out a timestamp.
+fn a_call_held_up_over_a_new_epoch_changes_nothing_of_it(each_has_its_own: bool) {
     loom::model(move || {
-        let (mark, reserved) = (Arc::new(HighWater::new()), Arc::new(Reserved::new()));
-        let file = Arc::new(std::sync::atomic::AtomicI64::new(1_000));
-        mark.raise(900);
-        reserved.raise(1_000);
-        let (others_mark, others_reserved, others_file) = (Arc::clone(&mark), Arc::clone(&reserved), Arc::clone(&file));
+        let words = Words::new(each_has_its_own);
+        let late = words.clone();
+        let other = thread::spawn(move || late.take(0, 1_000));
+        words.take(1, 5).expect("the new epoch is refused what the old one gave out");
+        let _ = other.join().expect("the other ends");
+    });
+}
+
+/// The same with the file.
+#[test]
+fn a_call_that_was_held_up_does_not_write_the_new_epochs_file() {
+    loom::model(move || {
+        let words = Words::new(true);
+        let late = words.clone();
         let other = thread::spawn(move || {
-            let taken = take(&others_mark);
-            if taken < 900 && others_reserved.covers(taken) {
-                let on_disk = others_file.load(Ordering::SeqCst);
+            let ahead = late.take(0, 1_000);
+            ahead.is_ok_and(|ahead| late.cover(0, ahead))
+        });
+        let taken = words.take(1, 5).expect("the new epoch is refused what the old one gave out");
+        assert!(words.cover(1, taken), "the new epoch may not write the file");
+        let on_disk = words.on_disk();
+        assert!(taken <= on_disk, "{taken} left, and on the disk is {on_disk}");
+        other.join().expect("the other ends");
+        assert!(words.on_disk() < 1_000, "the old epoch has written the file of the new one");
+    });
+}
+
+#[test]
+fn a_new_epoch_is_not_touched_by_a_call_that_was_held_up() {
+    a_call_held_up_over_a_new_epoch_changes_nothing_of_it(true);
+}
+
+#[test]
+#[should_panic(expected = "the new epoch is refused what the old one gave out")]
+fn refused_for_ever_if_both_epochs_share_a_mark() {
+    a_call_held_up_over_a_new_epoch_changes_nothing_of_it(false);
+}
+
+/// The twin of the turn: whoever comes last writes the file.
+#[test]
+#[should_panic(expected = "the old epoch has written the file")]
+fn the_file_is_of_the_old_epoch_if_a_held_up_call_may_write_it() {
+    loom::model(|| {
+        let file = Arc::new(Mutex::new(i64::MIN));
+        let late = Arc::clone(&file);
+        let other = thread::spawn(move || *late.lock().expect("no panic with it") = 1_001);
+        *file.lock().expect("no panic with it") = 6;
+        other.join().expect("the other ends");
+        let on_disk = *file.lock().expect("no panic with it");
+        assert!(on_disk < 1_000, "the old epoch has written the file of the new one");
+    });
+}
+
+/// Two threads of one new epoch: what one of them finds covered is on the disk.
+fn what_leaves_is_on_the_disk(cover: fn(&Words, u32, i64) -> bool) {
+    loom::model(move || {
+        let words = Words::new(true);
+        let others = words.clone();
+        let other = thread::spawn(move || {
+            let taken = others.take(1, 8).expect("within the limit");
+            if others.reserved.of(1).covers(taken) {
+                let on_disk = others.on_disk();
                 assert!(on_disk >= taken, "{taken} left, and on the disk is {on_disk}");
             }
         });
-        reserved.reset();
-        mark.reset();
-        let ahead = next(&mark, 5) + 1;
-        file.store(ahead, Ordering::SeqCst);
-        reserved.raise(ahead);
+        cover(&words, 1, 20);
         other.join().expect("the other ends");
     });
 }
 
-fn take_at_8(mark: &HighWater) -> i64 {
-    next(mark, 8)
-}
-
-fn raise_to_8(mark: &HighWater) -> i64 {
-    // Of the new epoch if the mark is not that of the old one afterwards.
-    mark.raise(8);
-    mark.get()
-}
-
 #[test]
-fn a_timestamp_taken_in_the_new_epoch_is_covered() {
-    what_leaves_in_the_new_epoch_is_on_the_disk(take_at_8);
-}
-
-#[test]
-fn a_timestamp_raised_to_in_the_new_epoch_is_covered() {
-    what_leaves_in_the_new_epoch_is_on_the_disk(raise_to_8);
+fn what_is_covered_is_on_the_disk() {
+    what_leaves_is_on_the_disk(Words::cover);
 }
 
 #[test]
 #[should_panic(expected = "on the disk is")]
-fn not_covered_if_the_reset_does_not_release() {
-    with_weakened(Step::EpochReset, || what_leaves_in_the_new_epoch_is_on_the_disk(take_at_8));
-}
-
-#[test]
-#[should_panic(expected = "on the disk is")]
-fn not_covered_if_taking_does_not_acquire() {
-    with_weakened(Step::TakeInEpoch, || what_leaves_in_the_new_epoch_is_on_the_disk(take_at_8));
-}
-
-#[test]
-#[should_panic(expected = "on the disk is")]
-fn not_covered_if_raising_does_not_acquire() {
-    with_weakened(Step::RaiseInEpoch, || what_leaves_in_the_new_epoch_is_on_the_disk(raise_to_8));
+fn not_on_the_disk_if_it_is_covered_before_it_is_written() {
+    what_leaves_is_on_the_disk(|words, epoch, ns| {
+        words.reserved.of(epoch).raise(ns);
+        words.cover(epoch, ns + 1)
+    });
 }

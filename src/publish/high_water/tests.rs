@@ -44,13 +44,11 @@ fn the_sign_of_an_empty_mark_is_never_given_out() {
 }
 
 #[test]
-fn raise_never_lowers_and_reset_forgets() {
+fn raise_never_lowers() {
     let mark = HighWater::new();
     mark.raise(7);
     mark.raise(3);
     assert_eq!(mark.get(), 7);
-    mark.reset();
-    assert_eq!(mark.next(1, i64::MAX), Ok(1));
 }
 
 #[test]

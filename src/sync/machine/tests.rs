@@ -336,7 +336,7 @@ fn found_a_disruption_does_not_end_the_rest_of_a_source() {
 fn found_what_came_in_place_of_an_answer_is_shown() {
     let world = World::new();
     let (ask, _) = world.asks()[0];
-    let refused = Problem::Network(std::io::ErrorKind::ConnectionRefused);
+    let refused = Problem::Network(std::io::ErrorKind::ConnectionRefused.into());
     world.machine.lock().unusable(ask.id, refused);
     assert!(world.machine.lock().awaits(ask.id), "it does not end the exchange");
     world.pass(3 * S);
