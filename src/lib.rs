@@ -145,7 +145,7 @@ mod sync;
 mod time;
 
 pub use bound::{AtError, DisruptionReason, Facts, FactsError, LeapAnnouncement, NowError};
-pub use builder::{BuildError, Builder};
+pub use builder::{BuildError, Builder, Domain};
 pub use clock::SureClock;
 pub use commit::{
     CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, HighWaterMark, MarkFileError, MarkPart, MarkReset,

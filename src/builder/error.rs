@@ -64,11 +64,25 @@ pub enum BuildError {
         /// What is wrong.
         problem: VmClockError,
     },
-    /// `domain` was called before any source, or a domain was trusted that no source is in.
+    /// A domain has no members.
     #[error("no source is in the domain {domain:?}")]
     EmptyDomain {
         /// Its name.
         domain: String,
+    },
+    /// Two calls of [`Builder::domain`](crate::Builder::domain) give one name: whether they mean one domain or two is unclear.
+    #[error("the domain {domain:?} is given twice: name all of its members in one place")]
+    DomainGivenTwice {
+        /// Its name.
+        domain: String,
+    },
+    /// One host is in two failure domains, which are then wrong together.
+    #[error("{host} is in two failure domains, {:?} and {:?}: a host that is wrong is wrong in both", .domains[0], .domains[1])]
+    HostInTwoDomains {
+        /// The host, as it was given.
+        host: String,
+        /// The names of the domains.
+        domains: [String; 2],
     },
     /// The system refused a thread or a socket.
     #[error("the system refused a thread or a socket: {0}")]

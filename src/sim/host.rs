@@ -41,6 +41,7 @@ pub struct Host {
     vm_clock: bool,
     starts_at: u64,
     asks: Option<Vec<Asks>>,
+    trusted: Vec<String>,
     pub(super) stalls: Stalls,
     settings: Vec<Box<dyn FnOnce(Builder) -> Builder>>,
 }
@@ -84,6 +85,7 @@ impl Host {
             // An hour of uptime.
             starts_at: 3_600_000_000_000,
             asks: None,
+            trusted: Vec::new(),
             stalls: Stalls::default(),
             settings: Vec::new(),
         }
@@ -169,6 +171,13 @@ impl Host {
         self
     }
 
+    /// Trusts this failure domain whole: [`Domain::trusted_whole`](crate::Domain::trusted_whole).
+    #[must_use]
+    pub fn trusts_domain(mut self, domain: impl Into<String>) -> Host {
+        self.trusted.push(domain.into());
+        self
+    }
+
     /// Asks by a name that stands for the addresses of all of these servers, in the resolver's order.
     #[must_use]
     pub fn asks_name<S: Into<String>>(mut self, name: impl Into<String>, servers: impl IntoIterator<Item = S>) -> Host {
@@ -211,13 +220,24 @@ impl Host {
     /// The builder of its clock, and its sources in the builder's order.
     pub(super) fn builder(&mut self, all: &[String]) -> (Builder, Vec<Asks>) {
         let all = || all.iter().map(|name| Asks::one(name.clone(), None)).collect();
-        let asks = self.asks.take().unwrap_or_else(all);
+        let (mut left, mut asks) = (self.asks.take().unwrap_or_else(all), Vec::new());
         let mut builder = Builder::new();
-        for Asks { name, domain, .. } in &asks {
-            builder = builder.ntp(name.clone());
-            if let Some(domain) = domain {
-                builder = builder.domain(domain.clone());
-            }
+        while !left.is_empty() {
+            // With the first of a domain all of it.
+            let domain = left[0].domain.clone();
+            let (members, rest): (Vec<Asks>, Vec<Asks>) = match &domain {
+                Some(_) => left.into_iter().partition(|asks| asks.domain == domain),
+                None => (vec![left.remove(0)], left),
+            };
+            builder = match domain {
+                Some(name) => builder.domain(name.clone(), |all| {
+                    let all = members.iter().fold(all, |all, asks| all.ntp(asks.name.clone()));
+                    if self.trusted.contains(&name) { all.trusted_whole() } else { all }
+                }),
+                None => builder.ntp(members[0].name.clone()),
+            };
+            asks.extend(members);
+            left = rest;
         }
         let builder = self.settings.drain(..).fold(builder, |builder, settings| settings(builder));
         (builder, asks)

@@ -332,11 +332,9 @@ fn domain(stage: &mut Stage, trusted: bool) -> Checked {
     let later = Path::symmetric(2 * MS, Duration::ZERO);
     stage.server("liar", Server::honest().path(later).error(ClockError::Fixed { ns }));
     let host = plain_host("east", 1_000, Oscillator::steady(0));
-    let host = host.asks_in_domain("right", "site").asks_in_domain("liar", "site").settings(move |builder| {
-        let builder = builder.max_faulty(0);
-        if trusted { builder.trust_whole_domain("site") } else { builder }
-    });
-    stage.clock(host);
+    let host = host.asks_in_domain("right", "site").asks_in_domain("liar", "site");
+    let host = host.settings(|builder| builder.max_faulty(0));
+    stage.clock(if trusted { host.trusts_domain("site") } else { host });
     stage.tally.acts += 1;
     stage.run(30 * S)
 }

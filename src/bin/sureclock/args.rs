@@ -178,7 +178,7 @@ impl ClockArgs {
         let mut builder = servers.iter().fold(SureClock::builder(), |builder, server| builder.ntp(*server));
         for (name, hosts) in &self.domains {
             names.push(name);
-            builder = hosts.iter().fold(builder, |builder, host| builder.ntp(host).domain(name));
+            builder = builder.domain(name, |domain| hosts.iter().fold(domain, |domain, host| domain.ntp(host)));
         }
         names.sort_unstable();
         names.dedup();
