@@ -69,12 +69,25 @@ fn every_unusable_answer_is_refused_with_its_reason() {
 }
 
 #[test]
-fn garbage_is_passed_over_until_the_timeout() {
-    assert_eq!(problem_of(server(|reply| reply.truncate(47)).to_string()), Problem::Timeout);
-    assert_eq!(problem_of(server(|reply| reply.extend([0; 500])).to_string()), Problem::Timeout);
-    assert_eq!(problem_of(server(Vec::clear).to_string()), Problem::Timeout);
-    assert_eq!(problem_of(with_packet(|p| p.origin.0 ^= 1).to_string()), Problem::Timeout);
-    assert_eq!(problem_of(with_packet(|p| p.mode = 5).to_string()), Problem::Timeout);
+fn garbage_is_ignored_until_the_timeout_and_shown_then() {
+    let rejected = |server: SocketAddr| match problem_of(server.to_string()) {
+        Problem::Rejected(rejected) => rejected,
+        other => panic!("{other}"),
+    };
+    assert_eq!(rejected(server(|reply| reply.truncate(47))), Rejected::Length { length: 47 });
+    assert_eq!(rejected(server(|reply| reply.extend([0; 1_500]))), Rejected::Length { length: 1_025 });
+    assert_eq!(rejected(server(Vec::clear)), Rejected::Length { length: 0 });
+    assert_eq!(rejected(with_packet(|p| p.origin.0 ^= 1)), Rejected::ForeignOrigin);
+    assert_eq!(rejected(with_packet(|p| p.mode = 5)), Rejected::NotAServersReply { mode: 5, version: 4 });
+}
+
+#[test]
+fn found_a_reply_with_extension_fields_is_an_answer() {
+    for more in [4, 20, 28, 500] {
+        let honest = [(); 3].map(|()| server(move |reply| reply.resize(48 + more, 0)));
+        let clock = honest.iter().fold(SureClock::builder(), |b, s| b.ntp(s.to_string())).start().unwrap();
+        assert!(clock.wait_synchronized(Duration::from_secs(10)).is_ok(), "{more} bytes more");
+    }
 }
 
 #[test]

@@ -170,7 +170,14 @@ fn has_been_seen(seen: Seen, source: &SourceStatus, running: &Running) -> bool {
                 Running::Server(server) => server.asked_and_sent().1,
                 Running::Path(_) => 0,
             };
-            sent > 2 && source.counts.answered == 0 && source.problem == Some(sureclock::Problem::Timeout)
+            sent > 2
+                && source.counts.answered == 0
+                && match source.problem {
+                    // From another address nothing comes through.
+                    Some(sureclock::Problem::Timeout) => true,
+                    Some(sureclock::Problem::Rejected(rejected)) => !rejected.is_final(),
+                    _ => false,
+                }
         }
     }
 }

@@ -151,6 +151,13 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AskId(u64);
 
+#[cfg(test)]
+impl AskId {
+    pub(crate) fn for_tests(number: u64) -> AskId {
+        AskId(number)
+    }
+}
+
 /// A question to be put to a source now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -154,3 +154,6 @@ impl Open {
 /// delays the others.
 const DATAGRAMS_A_TURN: u32 = 64;
 const WAKE: Token = Token(0);
+
+#[cfg(all(test, not(sureclock_loom), not(miri)))]
+mod tests;

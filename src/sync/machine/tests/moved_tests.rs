@@ -192,3 +192,93 @@ fn found_a_copy_does_not_lower_what_readers_were_told_since_the_last_look() {
     }
     assert_eq!(moving.world.clock.status().counts.disruptions, 1);
 }
+
+/// The order of answers after a move: one near, then a liar, then one far away.
+fn recovers_from(ns: i64, by_order: [usize; 3], disturb: impl Fn(&mut Moving)) -> Option<u64> {
+    let mut moving = Moving::new();
+    moving.world.pass(17 * S);
+    disturb(&mut moving);
+    let began = moving.world.counter.shown();
+    for _ in 0..400 {
+        moving.look();
+        let asks = moving.world.asks();
+        moving.world.pass(if asks.is_empty() { 100_000_000 } else { 5_000_000 });
+        for source in by_order {
+            let Some((ask, before)) = asks.iter().find(|(ask, _)| ask.source == source) else { continue };
+            moving.world.pass(5_000_000);
+            let now = moving.world.clock.monotonic();
+            let wrong = if source == 1 { ns } else { 0 };
+            let point = Timestamp::from_unix_nanos(moving.world.now_ns() - 2_500_000 + wrong);
+            if let Ok(facts) = Facts::new(*before, point, now, point) {
+                moving.world.machine.lock().answered(now, ask.id, facts);
+            }
+            assert!(moving.world.clock.now().is_err() || moving.world.inside());
+        }
+        if moving.world.inside() {
+            return Some(moving.world.counter.shown() - began);
+        }
+    }
+    None
+}
+
+#[test]
+fn found_one_far_liar_of_three_does_not_stop_a_clock_after_a_move() {
+    let day = 24 * HOUR;
+    for ns in [day, -day, 4 * S as i64, 100_000_000] {
+        for by_order in [[0, 1, 2], [1, 0, 2], [0, 2, 1]] {
+            for disturb in [
+                (|moving| moving.move_it(0)) as fn(&mut Moving),
+                |moving| moving.move_it(HOUR),
+                |moving| {
+                    moving.world.counter.set(50 * S);
+                    moving.world.truth += 67 * S as i64;
+                },
+                |moving| {
+                    moving.world.counter.suspend(S);
+                    moving.world.truth += S as i64;
+                },
+            ] {
+                let after = recovers_from(ns, by_order, disturb);
+                assert!(after.is_some_and(|ticks| ticks < 32 * S), "{ns} ns, {by_order:?}: {after:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn while_a_liar_may_still_be_outvoted_nobody_is_asked_to_decide() {
+    let mut moving = Moving::new();
+    moving.world.pass(17 * S);
+    moving.move_it(0);
+    moving.look();
+    moving.world.round([Some(0), Some(24 * HOUR), None]);
+    let state = moving.world.state();
+    assert!(matches!(state, State::Disrupted { behind_by: Some(_), needs_new_epoch: false, .. }), "{state:?}");
+}
+
+#[test]
+fn found_a_jump_of_a_century_waits_for_a_person_and_one_of_days_does_not() {
+    let day = 24 * HOUR;
+    for (days, asks) in [(29, false), (31, true), (20_000, true)] {
+        let mut moving = Moving::new();
+        moving.move_it(0);
+        moving.look();
+        // The machine stood still for so long, or more than f say so.
+        moving.world.truth += days * day;
+        moving.world.pass(17 * S);
+        for _ in 0..3 {
+            moving.world.round(HONEST);
+            moving.world.pass(16 * S);
+            moving.world.look();
+        }
+        assert_eq!(moving.world.clock.now().is_err(), asks, "{days} days");
+        if asks {
+            let state = moving.world.state();
+            assert!(matches!(state, State::Disrupted { ahead_by: Some(_), needs_new_epoch: true, .. }), "{state:?}");
+            assert!(moving.world.clock.start_new_epoch());
+            moving.world.pass(16 * S);
+            moving.world.round(HONEST);
+            assert!(moving.world.inside());
+        }
+    }
+}
