@@ -136,6 +136,7 @@ mod publish;
 mod random;
 pub mod register;
 pub mod request;
+mod resource;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;
@@ -157,6 +158,7 @@ pub use lease::{
 };
 pub use manual::{ManualTime, SetTimeError};
 pub use own_loop::OwnLoop;
+pub use resource::{InvalidResourceName, ResourceName};
 pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
 pub use time::{
