@@ -424,6 +424,14 @@ mod wire {
             comes_back(&merged);
             assert_eq!(values(merged.read()).len(), 2, "what cannot have been seen is there");
         }
+        // Also beside one that begins later, and that nobody claims to have seen.
+        a.merge(b.state(), &later()).unwrap();
+        for (one, other) in [(&a, &third), (&third, &a)] {
+            let mut merged = Register::open(one.state().clone());
+            merged.merge(other.state(), &later()).unwrap();
+            comes_back(&merged);
+            assert_eq!(values(merged.read()).len(), 3);
+        }
     }
 
     #[test]
