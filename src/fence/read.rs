@@ -69,6 +69,7 @@ impl TryFrom<StateFields> for FenceState {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) enum RejectedForm {
     Stale { sequence: u64, highest: u64 },
     OtherHolder { sequence: u64 },
