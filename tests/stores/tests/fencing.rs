@@ -69,7 +69,7 @@ fn the_database_decides_as_the_library_does() {
     for round in 0..3_000 {
         let token = FencingToken {
             resource: name(),
-            sequence: (round / 150 + below(3)).saturating_sub(below(2)) + (below(20) / 19 * below(2) << 41),
+            sequence: (round / 150 + below(3)).saturating_sub(below(2)) + ((below(20) / 19 * below(2)) << 41),
             holder: u128::from(below(3)),
             write: below(4),
             previous: u128::from(below(2)),
