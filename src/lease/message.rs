@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Who holds: 128 bits, drawn at random for each [`Lease`](super::Lease). A name for logs, and no key: to
 /// renew or to release takes a secret that goes with the holder's messages and is displayed nowhere.
+/// Against accidents, not forgers: who reads those messages has the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HolderId(#[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128);

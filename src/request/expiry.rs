@@ -141,7 +141,7 @@ impl RequestId {
     }
 
     /// The idempotency token, for logs and for stores. It is no secret and no password: it tells requests of
-    /// clients that mean well apart. Who is allowed to ask is for you to check.
+    /// clients that mean well apart, against accidents, not forgers. Who is allowed to ask is for you to check.
     #[must_use]
     pub const fn token(&self) -> u128 {
         self.token
