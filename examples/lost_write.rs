@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         // Now they exchange what they have.
         let plain = in_east.plain.max(in_west.plain);
         lost_plain += u64::from(plain.is_none_or(|(_, value)| value != "second"));
-        let dropped = in_east.register.merge(in_west.register.state())?;
+        let dropped = in_east.register.merge(in_west.register.state(), &east.clock.now()?)?;
         assert!(dropped.iter().all(|gone| *gone.version.value() == "first"), "only what certainly came earlier goes");
         match in_east.register.read().latest() {
             Latest::One(&"second") => (),
@@ -80,7 +80,7 @@ fn main() -> Result<()> {
     let now = east.clock.now()?;
     row.write("red", &now, &Seen::nothing())?;
     other.write("blue", &now, &Seen::nothing())?;
-    row.merge(other.state())?;
+    row.merge(other.state(), &east.clock.now()?)?;
     let reading = row.read();
     let values: Vec<&str> = reading.versions().iter().map(|version| *version.value()).collect();
     println!("\na reader gets both where nobody can know: {values:?}");

@@ -53,13 +53,14 @@ impl Node {
 fn play(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Error>> {
     let (mut world, mut dice) = (World::new(1), Dice::new(2));
     world.server("a", Server::honest());
+    let leader = "leader".parse()?;
     let mut nodes = Vec::new();
     for (number, ppb) in [200_000, -200_000, 0, 100_000, -100_000].into_iter().enumerate() {
         let host = Host::named(format!("node {number}")).oscillator(Oscillator::steady(ppb));
         // A lease by duration needs the counter alone.
         let clock = world.clock(host.settings(|builder| builder.max_faulty(0).drift(Drift::fixed_ppm(200))))?;
-        let votes = (0..NODES).map(|_| Lease::new()).collect::<Result<_, _>>()?;
-        let vote = LeaseGrantor::first_ever(LeaseForm::Duration, TERM);
+        let votes = (0..NODES).map(|_| Lease::new(leader)).collect::<Result<_, _>>()?;
+        let vote = LeaseGrantor::first_ever(leader, LeaseForm::Duration, TERM);
         nodes.push(Node { clock, vote, votes, knows: 0, leads: false });
     }
     let (mut messages, mut written, mut alone) = (Vec::<(u64, usize, usize, Message)>::new(), 0, usize::MAX);

@@ -35,7 +35,7 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Envelope<P> {
     sent: TimeInterval,
     epoch: u32,
@@ -61,8 +61,11 @@ pub struct Opened<'a, P> {
 }
 
 /// A proof that one of two intervals does not contain true time: what came first lies wholly after what came second.
+///
+/// What is read from others is checked: it is the proof that its two intervals make. That they are what two
+/// clocks said, and in that order, is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
 #[error("{first} came before {second}, and lies {by:?} after it: one of the two bounds is broken")]
 #[non_exhaustive]
 pub struct BrokenBound {
@@ -72,6 +75,32 @@ pub struct BrokenBound {
     pub second: TimeInterval,
     /// How far the second one's `latest` is below the first one's `earliest`: at least so wrong is one of them, or both together.
     pub by: Duration,
+}
+
+/// What a proof is read from: it is made anew from its two intervals.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProofFields {
+    first: TimeInterval,
+    second: TimeInterval,
+    by: Duration,
+}
+
+/// What was read proves nothing, or something else than it says.
+#[cfg(feature = "serde")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the two intervals do not prove that a bound is broken by so much")]
+struct NoProof;
+
+#[cfg(feature = "serde")]
+impl TryFrom<ProofFields> for BrokenBound {
+    type Error = NoProof;
+
+    fn try_from(fields: ProofFields) -> Result<BrokenBound, NoProof> {
+        let proof = BrokenBound::between(&fields.first, &fields.second).ok().flatten();
+        proof.filter(|proof| proof.by == fields.by).ok_or(NoProof)
+    }
 }
 
 /// Why an envelope says nothing.

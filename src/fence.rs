@@ -6,6 +6,8 @@
 //!
 //! | token beside the state | verdict |
 //! |---|---|
+//! | of another resource | [`OtherResource`](Rejected::OtherResource) |
+//! | a sequence more than 2^40 above the highest seen | [`TooFarAhead`](Rejected::TooFarAhead) |
 //! | a lower sequence | [`Stale`](Rejected::Stale): a zombie |
 //! | a higher sequence, a [barrier](FencedWriter::barrier) | [`Admitted::Write`]: store this state; from now on nobody of before is admitted |
 //! | a higher sequence, a write | [`NoBarrier`](Rejected::NoBarrier) |
@@ -34,26 +36,42 @@
 //! - A resource that is restored from a backup has forgotten who wrote last: begin it with [`FenceState::above`] the highest sequence that the
 //!   store gave out.
 //!
-//! What it is not: a check beforehand. Nothing said about the future by anyone is true after a pause.
+//! A barrier keeps everybody with a lower sequence out, so one that is too high locks the resource. At most
+//! 2^40 above the highest sequence seen is admitted ([`FenceState::MOST_AHEAD`]). Whoever may send
+//! tokens can still go so far; the way out is to set the state to [`FenceState::above`] what the store
+//! truly gave out.
+//!
+//! What it is not: a signature. It holds off accidents, not forgers: old, late, doubled, misdirected
+//! writes of holders that mean well. Nor a check beforehand. Nothing said about the future by anyone is true after a pause.
 //!
 //! # Source
 //!
 //! Kleppmann, *How to do distributed locking* (2016); Burrows, *The Chubby lock service* (2006), section 2.4, sequencers.
 
 mod memory;
+#[cfg(feature = "serde")]
+mod read;
 
 pub use memory::{Fence, FenceGuard, Locked};
 
 use crate::random;
+use crate::resource::ResourceName;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::cmp::Ordering;
 use std::hash::Hasher as _;
 
 /// What a write carries to its resource.
+///
+/// Against accidents, not forgers: nothing in it is a secret or signed. Whoever may send tokens to a
+/// resource, or has seen one, can make one that is admitted. Let in only those that may write, and keep
+/// tokens off paths where others change them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[must_use = "a write without its token is not fenced"]
+#[cfg_attr(feature = "serde", serde(try_from = "read::TokenFields"))]
 pub struct FencingToken {
+    /// What is written to. Every other resource refuses the token.
+    pub resource: ResourceName,
     /// The number that the lease came with: whoever came later has a higher one. From 1 to 2^64 - 2.
     pub sequence: u64,
     /// Drawn at random by the holder, after the grant.
@@ -69,10 +87,13 @@ pub struct FencingToken {
     pub id: u128,
 }
 
-/// What the resource keeps: the last token admitted.
+/// What the resource keeps: the last token admitted. Stored with the resource, and trusted as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "read::StateFields"))]
 pub struct FenceState {
+    /// Whose fence this is.
+    pub resource: ResourceName,
     /// The highest sequence; 0: none yet.
     pub sequence: u64,
     /// Its holder.
@@ -86,14 +107,28 @@ pub struct FenceState {
 }
 
 impl FenceState {
-    /// Of a resource that nobody has written to: any sequence is admitted.
-    pub const NEW: FenceState = FenceState::above(0);
+    /// How far a barrier may be above the highest sequence seen: 2^40. No store counts so far between two
+    /// holders of one resource (a thousand leases a second for 34 years); a damaged number is mostly
+    /// further. A smaller limit would refuse honest ones after a long pause, a larger one fewer damaged
+    /// ones. A store that begins higher needs [`FenceState::above`] once.
+    pub const MOST_AHEAD: u64 = 1 << 40;
 
-    /// Of a resource that is restored from a backup, say: every sequence up to this one is refused, whoever has it.
+    /// The state of a resource that nobody has written to: every sequence up to 2^40 is admitted.
     #[must_use]
-    pub const fn above(sequence: u64) -> FenceState {
+    pub const fn new(resource: ResourceName) -> FenceState {
+        FenceState::above(resource, 0)
+    }
+
+    /// A state that refuses every sequence up to this one, whoever has it: of a resource that is restored
+    /// from a backup.
+    ///
+    /// It is also the way out where a barrier was too high, by mistake or by malice: nobody is admitted
+    /// until the store has come so far, which may be never. Set the state to one above the highest
+    /// sequence that the store truly gave out.
+    #[must_use]
+    pub const fn above(resource: ResourceName, sequence: u64) -> FenceState {
         // No holder draws 0, so the sequence itself is another holder's.
-        FenceState { sequence, holder: 0, write: 0, last: 0 }
+        FenceState { resource, sequence, holder: 0, write: 0, last: 0 }
     }
 }
 
@@ -113,6 +148,7 @@ pub enum Admitted {
 /// after it. Its outcome stays unknown until the resource is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "read::RejectedForm"))]
 #[non_exhaustive]
 pub enum Rejected {
     /// A later holder has written, or has set its barrier.
@@ -164,6 +200,22 @@ pub enum Rejected {
         /// The token's.
         sequence: u64,
     },
+    /// The token is for another resource.
+    #[error("the token is for another resource than {fence}")]
+    OtherResource {
+        /// The resource that was asked.
+        fence: ResourceName,
+    },
+    /// The sequence is further above the highest one seen than any store gets between two holders. Were
+    /// it admitted, nobody else would be until the store has come so far. If the store truly begins there,
+    /// begin the fence with [`FenceState::above`].
+    #[error("sequence {sequence} is more than 2^40 above {highest}, the highest one seen")]
+    TooFarAhead {
+        /// The token's.
+        sequence: u64,
+        /// The highest one seen.
+        highest: u64,
+    },
 }
 
 /// Decides on a write. Call it inside the transaction or compare-and-set that writes, with the state read in it, and store the new
@@ -174,11 +226,13 @@ pub enum Rejected {
 /// [`Rejected`]: write nothing, change nothing.
 ///
 /// ```
+/// use sureclock::ResourceName;
 /// use sureclock::fence::{Admitted, FenceState, FencingHolder, Rejected, admit};
 ///
-/// let mut state = FenceState::NEW; // stored with the resource
-/// let mut first = FencingHolder::new(7)?.writer();
-/// let second = FencingHolder::new(8)?.writer();
+/// let accounts: ResourceName = "accounts".parse()?;
+/// let mut state = FenceState::new(accounts); // stored with the resource
+/// let mut first = FencingHolder::new(7)?.writer(accounts);
+/// let second = FencingHolder::new(8)?.writer(accounts);
 /// for token in [first.barrier(), first.token(b"a")?, second.barrier()] {
 ///     let Admitted::Write(new) = admit(&state, &token)? else { unreachable!("nothing is written twice here") };
 ///     state = new; // .. with the write, in one transaction
@@ -187,13 +241,19 @@ pub enum Rejected {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejected> {
-    let FencingToken { sequence, holder, write, previous, id } = *token;
-    let admitted = Ok(Admitted::Write(FenceState { sequence, holder, write, last: id }));
+    let FencingToken { resource, sequence, holder, write, previous, id } = *token;
+    let admitted = Ok(Admitted::Write(FenceState { resource, sequence, holder, write, last: id }));
     if sequence == 0 || sequence == u64::MAX {
         return Err(Rejected::OutOfRange { sequence });
     }
+    if resource != state.resource {
+        return Err(Rejected::OtherResource { fence: state.resource });
+    }
     if sequence < state.sequence {
         return Err(Rejected::Stale { sequence, highest: state.sequence });
+    }
+    if sequence - state.sequence > FenceState::MOST_AHEAD {
+        return Err(Rejected::TooFarAhead { sequence, highest: state.sequence });
     }
     if sequence > state.sequence {
         // 0 is nobody: no one has to be told apart from it.
@@ -217,12 +277,17 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
     }
 }
 
-/// The same for PostgreSQL (13 or later), as SQL to be run once: a table of fences, a function that admits a token within the
-/// transaction that writes, and a trigger without which no client can write to a table, whatever it forgets. Its head says how to use it.
+/// The fence for PostgreSQL (14 or later), as SQL to be run once a database: a row for each resource, a
+/// function that admits a token within the transaction that writes, and triggers without which a table
+/// takes no write. The head of the SQL says how to install and use it, with which rights, and whom it
+/// does not hold off. `SECURITY.md` has the same by role.
 ///
-/// Sequences and write numbers are below 2^63 there. An error has the SQLSTATE `SF000` for a write without a token, `SF001` out of
-/// range or NULL, `SF002` [stale](Rejected::Stale), `SF003` [no barrier](Rejected::NoBarrier), `SF004` [other holder](Rejected::OtherHolder), `SF005`
-/// [replayed](Rejected::Replayed), `SF006` [gap](Rejected::Gap), `SF007` [conflicting](Rejected::Conflicting).
+/// Sequences and write numbers are below 2^63 there. SQLSTATEs: `SF000` a write without a token, `SF001`
+/// out of range or NULL, `SF002` [stale](Rejected::Stale), `SF003` [no barrier](Rejected::NoBarrier),
+/// `SF004` [other holder](Rejected::OtherHolder), `SF005` [replayed](Rejected::Replayed), `SF006`
+/// [gap](Rejected::Gap), `SF007` [conflicting](Rejected::Conflicting), `SF008` [too far
+/// ahead](Rejected::TooFarAhead), `SF009` a partition that is not fenced yet, `42501` a role without the
+/// right.
 pub const POSTGRES: &str = include_str!("fence/postgres.sql");
 
 /// The holder of a sequence, with the nonce that tells it from every copy of it that was made before.
@@ -240,6 +305,7 @@ pub struct FencingHolder {
 /// with its first token.
 #[derive(Debug)]
 pub struct FencedWriter {
+    resource: ResourceName,
     sequence: u64,
     holder: u128,
     writes: u64,
@@ -280,15 +346,16 @@ impl FencingHolder {
 
     /// The writer to one resource. A second one for the same resource would be taken for a clone.
     #[must_use]
-    pub fn writer(&self) -> FencedWriter {
-        FencedWriter { sequence: self.sequence, holder: self.holder, writes: 0, last: 0 }
+    pub fn writer(&self, resource: ResourceName) -> FencedWriter {
+        FencedWriter { resource, sequence: self.sequence, holder: self.holder, writes: 0, last: 0 }
     }
 }
 
 impl FencedWriter {
     /// The token to be written to the resource before the first read there.
     pub fn barrier(&self) -> FencingToken {
-        FencingToken { sequence: self.sequence, holder: self.holder, write: 0, previous: 0, id: 0 }
+        let FencedWriter { resource, sequence, holder, .. } = *self;
+        FencingToken { resource, sequence, holder, write: 0, previous: 0, id: 0 }
     }
 
     /// The token of a new write of this content.

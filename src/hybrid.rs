@@ -96,7 +96,7 @@ pub enum ReceiveError {
 /// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong clock or says what is not so: it was made before it was
 /// received, and lies after the receipt by more than every clock is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
 #[error("{stamp} was received by {latest}, and lies {by:?} further ahead than a clock may be")]
 #[non_exhaustive]
 pub struct AheadOfTime {
@@ -106,6 +106,37 @@ pub struct AheadOfTime {
     pub latest: Timestamp,
     /// How far the stamp is beyond `latest` and the lead, rounded down.
     pub by: Duration,
+}
+
+/// What a proof is read from.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProofFields {
+    stamp: HybridTimestamp,
+    latest: Timestamp,
+    by: Duration,
+}
+
+/// What was read proves nothing.
+#[cfg(feature = "serde")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no lead makes the stamp so far ahead of the time of its receipt")]
+struct NoProof;
+
+#[cfg(feature = "serde")]
+impl TryFrom<ProofFields> for AheadOfTime {
+    type Error = NoProof;
+
+    fn try_from(fields: ProofFields) -> Result<AheadOfTime, NoProof> {
+        let ProofFields { stamp, latest, by } = fields;
+        // `latest` and the lead, which is not below zero: what the stamp is beyond of, in whole units.
+        let highest = stamp.time().checked_sub(by).filter(|highest| *highest >= latest);
+        let is_ahead = |highest: Timestamp| {
+            HybridTimestamp::first_of(highest.as_unix_nanos()).is_some_and(|first| first.units() < stamp.units())
+        };
+        highest.is_some_and(is_ahead).then_some(AheadOfTime { stamp, latest, by }).ok_or(NoProof)
+    }
 }
 
 /// Enough for forty million stamps while `earliest` stands still for a leap second. More would refuse less of what is wrong, less would stop
@@ -407,5 +438,33 @@ mod tests {
         assert!(given.iter().all(|of_one| of_one.windows(2).all(|pair| pair[0] < pair[1])));
         let all: std::collections::BTreeSet<_> = given.iter().flatten().collect();
         assert_eq!(all.len(), 4 * each);
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn found_a_proof_of_a_lead_that_no_stamp_has_is_not_read() {
+        let (clock, _time) = manual("2026-11-23T11:03:00Z ± 1 ms");
+        let read = |proof: AheadOfTime| {
+            let sent = serde_json::to_string(&proof).unwrap();
+            serde_json::from_str::<AheadOfTime>(&sent).ok()
+        };
+        for lead in [Duration::ZERO, 10 * MS, Duration::from_nanos(7)] {
+            let hybrid = HybridClock::with_max_lead(clock.clone(), lead);
+            for ns in (0..200_000).chain([1 << 40]).step_by(97) {
+                let at = clock.now().unwrap().latest().checked_add(lead + Duration::from_nanos(ns)).unwrap();
+                let far = HybridTimestamp::first_of(at.as_unix_nanos()).unwrap();
+                if let Err(ReceiveError::AheadOfTime(proof)) = hybrid.receive(far) {
+                    assert_eq!(read(proof), Some(proof), "what is given is read");
+                    let later = proof.stamp.time().checked_add(Duration::from_nanos(1)).unwrap();
+                    for forged in [
+                        AheadOfTime { latest: later, by: Duration::ZERO, ..proof },
+                        AheadOfTime { by: proof.by + lead + Duration::from_nanos(1), ..proof },
+                        AheadOfTime { by: Duration::MAX, ..proof },
+                    ] {
+                        assert_eq!(read(forged), None, "{forged:?}");
+                    }
+                }
+            }
+        }
     }
 }

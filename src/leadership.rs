@@ -2,6 +2,7 @@
 
 use crate::fence::{FencingError, FencingHolder};
 use crate::lease::{Lease, LeaseClock, LeaseError};
+use crate::resource::ResourceName;
 use std::time::Duration;
 
 /// A store that gives a lease to one holder at a time, and a sequence with it. Implement it over the consensus store that you have.
@@ -39,7 +40,7 @@ pub struct Acquired {
 /// The lease says when to stop; the [`fence`](crate::fence) keeps out whoever does not hear of it.
 #[derive(Debug)]
 pub struct Leadership {
-    name: String,
+    name: ResourceName,
     term: Duration,
     lease: Lease,
     holder: FencingHolder,
@@ -69,12 +70,14 @@ impl Leadership {
     pub fn acquire<S: LeaseStore>(
         store: &mut S,
         clock: &impl LeaseClock,
-        name: impl Into<String>,
+        name: ResourceName,
         term: Duration,
     ) -> Result<Option<Leadership>, LeadershipError<S::Error>> {
-        let (name, mut lease) = (name.into(), Lease::new()?);
+        let mut lease = Lease::new(name)?;
         let request = lease.request(clock, term)?;
-        let Some(acquired) = store.acquire(&name, term).map_err(LeadershipError::Store)? else { return Ok(None) };
+        let Some(acquired) = store.acquire(name.as_str(), term).map_err(LeadershipError::Store)? else {
+            return Ok(None);
+        };
         lease.granted(clock, &request.granted_by_store(acquired.term))?;
         let holder = FencingHolder::new(acquired.sequence)?;
         Ok(Some(Leadership { name, term, lease, holder }))
@@ -91,7 +94,7 @@ impl Leadership {
         clock: &impl LeaseClock,
     ) -> Result<bool, LeadershipError<S::Error>> {
         let request = self.lease.request(clock, self.term)?;
-        let Some(term) = store.renew(&self.name).map_err(LeadershipError::Store)? else { return Ok(false) };
+        let Some(term) = store.renew(self.name.as_str()).map_err(LeadershipError::Store)? else { return Ok(false) };
         self.lease.granted(clock, &request.granted_by_store(term))?;
         Ok(true)
     }
@@ -102,7 +105,8 @@ impl Leadership {
         &self.lease
     }
 
-    /// Makes the writers to the resources.
+    /// Makes the writers to the resources, each with the name of its resource: that of the lease, or those
+    /// of its parts.
     #[must_use]
     pub fn holder(&self) -> &FencingHolder {
         &self.holder
@@ -148,9 +152,10 @@ mod tests {
     #[test]
     fn leadership_is_held_for_what_the_store_promises_and_lost_with_it() {
         let (clock, time) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+        let x: ResourceName = "x".parse().unwrap();
         let mut store = Store { sequence: 0, held: false, fails: false };
-        let mut first = Leadership::acquire(&mut store, &clock, "x", 10 * S).unwrap().unwrap();
-        assert!(Leadership::acquire(&mut store, &clock, "x", 10 * S).unwrap().is_none());
+        let mut first = Leadership::acquire(&mut store, &clock, x, 10 * S).unwrap().unwrap();
+        assert!(Leadership::acquire(&mut store, &clock, x, 10 * S).unwrap().is_none());
         time.advance(4 * S);
         store.fails = true;
         assert_eq!(first.renew(&mut store, &clock), Err(LeadershipError::Store("not reached")));
@@ -162,8 +167,8 @@ mod tests {
         assert!(!first.lease().state(&clock).is_held());
         store.held = false;
         assert_eq!(first.renew(&mut store, &clock), Ok(false));
-        let second = Leadership::acquire(&mut store, &clock, "x", 10 * S).unwrap().unwrap();
-        let sequence = |leadership: &Leadership| leadership.holder().writer().barrier().sequence;
+        let second = Leadership::acquire(&mut store, &clock, x, 10 * S).unwrap().unwrap();
+        let sequence = |leadership: &Leadership| leadership.holder().writer(x).barrier().sequence;
         assert!(sequence(&second) > sequence(&first));
     }
 }

@@ -139,6 +139,7 @@ mod publish;
 mod random;
 pub mod register;
 pub mod request;
+mod resource;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;
@@ -162,6 +163,7 @@ pub use lease::{
 pub use manual::{ManualTime, SetTimeError};
 pub use os_error::OsError;
 pub use own_loop::OwnLoop;
+pub use resource::{InvalidResourceName, ResourceName};
 pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
 pub use time::{

@@ -40,15 +40,28 @@
 //! A blind write that certainly came later overwrites what its author never saw: that is what last write wins means; [`Dropped`] tells. With
 //! a clock beyond its assumptions an order may be wrong; what lies wholly in the future shows it ([`State::broken_bound`]). Replicas are trusted, and whoever
 //! brings a [`Seen`]: it may claim to have seen everything, and writes that it claims go unseen. Where clients may lie, keep it at the server or sign it.
-//! A machine that is cloned, or set back, while its register is open gives two of one name; the other's writes then look like one's own. That is an
-//! error where it shows ([`MergeError::Cloned`], [`WriteError::Unwritten`]), and where it does not, a write may be lost: open the state anew
-//! after a restore. The child of a fork draws a name of its own.
+//! Against accidents, not forgers: no claim makes a state unreadable or larger than the limits below, and none is taken for a proof of who is to blame.
+//! A machine that is cloned, or set back, while its register is open gives two of one name; the other's writes then look like one's own. Where it shows, the
+//! replica goes on under another name, or it is an error ([`MergeError::Contradiction`], [`WriteError::Unwritten`]); where it does not, a write may be lost:
+//! open the state anew after a restore. The child of a fork draws a name of its own.
+//!
+//! # Limits
+//!
+//! | what | at most | beyond |
+//! |---|---|---|
+//! | writes that are left | [`MOST_VERSIONS`] | [`WriteError::Full`], [`MergeError::Full`]; not read |
+//! | writers whose writes are still counted | [`MOST_WRITERS`] | the same |
+//! | the width of an interval, and a claimed `latest` after the newest `earliest` | [`WIDEST`] | [`WriteError::TooWide`]; not read |
+//! | writes under one name | 2^48 | another name is drawn; not read |
+//! | the size of a value | yours to limit | |
 //!
 //! # Source
 //!
 //! Thomas, *A majority consensus approach* (1979), for last write wins; Preguiça et al., *Dotted version vectors* (2010), for what has been
 //! seen; Shapiro et al., *Conflict-free replicated data types* (2011), for the laws. Forgetting by true time is ours.
 
+#[cfg(feature = "serde")]
+mod read;
 mod seen;
 mod state;
 
@@ -60,6 +73,21 @@ use crate::causality::BrokenBound;
 use crate::counter::ProcessMark;
 use crate::random;
 use crate::time::{TimeInterval, TimescaleMismatch};
+use std::time::Duration;
+
+/// The most writes that a register keeps beside each other: 65 536, some 20 MB of JSON with small values. A higher limit lets a peer fill more memory, a
+/// lower one refuses more of what many writers do within one uncertainty.
+pub const MOST_VERSIONS: usize = 1 << 16;
+
+/// The most writers whose writes a register counts: 65 536, some 8 MB of JSON. As [`MOST_VERSIONS`].
+pub const MOST_WRITERS: usize = 1 << 16;
+
+/// The widest interval to write with: an hour. So nothing that was seen ends later than an hour after the newest begins, and an invented writer is forgotten
+/// within that. A higher limit keeps invented ones longer, a lower one refuses clocks that are still good for something.
+pub const WIDEST: Duration = Duration::from_secs(3600);
+
+/// The most writes under one name: one a microsecond for nine years, and exact in a browser's numbers.
+const MOST_WRITES: u64 = 1 << 48;
 
 /// A replica of a register: takes writes, and merges what other replicas have.
 ///
@@ -73,7 +101,7 @@ use crate::time::{TimeInterval, TimescaleMismatch};
 /// // Two clients write without having read, at moments whose order nobody can know.
 /// east.write("east", &"2026-11-23T11:03:00.000Z ± 5 ms".parse()?, &Seen::nothing())?;
 /// west.write("west", &"2026-11-23T11:03:00.004Z ± 5 ms".parse()?, &Seen::nothing())?;
-/// east.merge(west.state())?;
+/// east.merge(west.state(), &"2026-11-23T11:03:00.005Z ± 5 ms".parse()?)?;
 /// let reading = east.read();
 /// assert!(matches!(reading.latest(), Latest::Several(both) if both.len() == 2));
 /// // Whoever has read both may decide.
@@ -124,6 +152,16 @@ pub enum WriteError {
     /// There is no interval to write with.
     #[error(transparent)]
     Now(#[from] NowError),
+    /// The interval is wider than [`WIDEST`].
+    #[error("an interval of {width:?} is too wide to write with: an hour is the most")]
+    TooWide {
+        /// From its `earliest` to its `latest`.
+        width: Duration,
+    },
+    /// [`MOST_VERSIONS`] or [`MOST_WRITERS`] would be exceeded. True time makes room: what certainly came earlier is
+    /// dropped. So does a write that has seen the others.
+    #[error("too many writes whose order nobody can know are here")]
+    Full,
 }
 
 /// Why two states do not merge. The register is as it was.
@@ -133,14 +171,22 @@ pub enum MergeError {
     /// A register keeps to one timescale.
     #[error(transparent)]
     Timescale(#[from] TimescaleMismatch),
-    /// Two replicas number their writes under one name: one is a copy of the other's machine, or its memory was set back. Throw the state of the copy away, begin
-    /// again with that of another replica, and write anew what the copy alone had: what it wrote keeps the wrong name. It is also said where a value does not
-    /// come back from its wire form as it was (floats in JSON, unless the reader is told to be exact).
-    #[error("writer {writer:032x} is there twice: one is a copy of the other")]
-    Cloned {
+    /// The two have different writes under one name and number. It does not say whose fault that is: the machine of that name was copied or set back; or one of
+    /// the two states has a write that its author never made; or a value does not come back from its wire form as it was (floats in JSON, unless the reader is
+    /// told to be exact). After a copy, throw the state of the copy away, begin again with that of another replica, and write anew what the copy alone had.
+    #[error("write {number} of {writer:032x} is not the same in both")]
+    Contradiction {
         /// The name.
         writer: u128,
+        /// The number of the write.
+        number: u64,
     },
+    /// What is in the other state was written before `now`, and yet lies wholly after it: a clock is wrong, or the state is none of this register.
+    #[error(transparent)]
+    BrokenBound(#[from] BrokenBound),
+    /// [`MOST_VERSIONS`] or [`MOST_WRITERS`] would be exceeded.
+    #[error("too many writes whose order nobody can know are in the two together")]
+    Full,
 }
 
 impl<V> Register<V> {
@@ -177,23 +223,30 @@ impl<V> Register<V> {
     ///
     /// [`WriteError`].
     pub fn write(&mut self, value: V, now: &TimeInterval, seen: &Seen) -> Result<Vec<Dropped<V>>, WriteError> {
+        if now.width() > WIDEST {
+            return Err(WriteError::TooWide { width: now.width() });
+        }
         // It came after everything that it has seen, and after everything that is here.
         let interval = self.state.seen.raise(&seen.raise(now)?)?;
-        let Writer { name: writer, written, process } = match self.writer.filter(|writer| writer.process.holds()) {
-            Some(writer) => writer,
-            None => Writer { name: draw()?, written: 0, process: ProcessMark::take() },
-        };
+        let Writer { name: writer, written, process } =
+            match self.writer.filter(|writer| writer.process.holds() && writer.written < MOST_WRITES) {
+                Some(writer) => writer,
+                None => Writer { name: draw()?, written: 0, process: ProcessMark::take() },
+            };
         let claimed = seen.number(writer);
         if claimed > written {
             return Err(WriteError::Unwritten { writer, claimed, made: written });
         }
-        // Never wraps: 2^64 writes take longer than any machine lasts.
         let number = written + 1;
+        let dropped = self.state.add(Version { value, interval, writer, number }, seen).ok_or(WriteError::Full)?;
         self.writer = Some(Writer { name: writer, written: number, process });
-        Ok(self.state.add(Version { value, interval, writer, number }, seen))
+        Ok(dropped)
     }
 
-    /// Takes in what another replica has.
+    /// Takes in what another replica has. `now` is read after it was received.
+    ///
+    /// If the other one claims to have seen more writes of this replica than it has made, it was copied, or the claim is false: what it
+    /// writes from now on has another name, and no claim hides it.
     ///
     /// Gives every write that one of the two had and that is not there any more: each was seen by the author of one that is, or certainly
     /// came before it. Merging the same again may name it again.
@@ -201,15 +254,16 @@ impl<V> Register<V> {
     /// # Errors
     ///
     /// [`MergeError`].
-    pub fn merge(&mut self, other: &State<V>) -> Result<Vec<Dropped<V>>, MergeError>
+    pub fn merge(&mut self, other: &State<V>, now: &TimeInterval) -> Result<Vec<Dropped<V>>, MergeError>
     where
         V: Clone + Eq,
     {
-        let writer = self.writer.filter(|writer| writer.process.holds());
-        if let Some(Writer { name: writer, .. }) = writer.filter(|of| other.seen.number(of.name) > of.written) {
-            return Err(MergeError::Cloned { writer });
+        if let Some(broken) = other.broken_bound(now)? {
+            return Err(broken.into());
         }
-        self.state.merge(other)
+        let dropped = self.state.merge(other)?;
+        self.writer = self.writer.filter(|of| other.seen.number(of.name) <= of.written);
+        Ok(dropped)
     }
 }
 

@@ -59,12 +59,12 @@ fn found_what_travels_in_a_tagged_message() {
     let now = clock.now().unwrap();
     let mut register = Register::new();
     register.write(1, &now, &Seen::nothing()).unwrap();
-    let term = Duration::from_secs(1);
-    let request = Lease::new().unwrap().request(&clock, term).unwrap();
-    let grant = LeaseGrantor::first_ever(LeaseForm::Both, term).grant(&clock, &request).unwrap();
-    let mut writer = FencingHolder::new(1).unwrap().writer();
-    let (barrier, token) = (writer.barrier(), writer.token(b"x").unwrap());
-    let fence = FenceState { sequence: 1, holder: barrier.holder, write: 0, last: u128::MAX };
+    let (name, term) = ("accounts".parse().unwrap(), Duration::from_secs(1));
+    let request = Lease::new(name).unwrap().request(&clock, term).unwrap();
+    let grant = LeaseGrantor::first_ever(name, LeaseForm::Both, term).grant(&clock, &request).unwrap();
+    let mut writer = FencingHolder::new(1).unwrap().writer(name);
+    let token = writer.token(b"x").unwrap();
+    let fence = FenceState { resource: name, sequence: 1, holder: token.holder, write: 1, last: u128::MAX };
     for message in [
         Message::Ask { id: RequestId::new(&now, term).unwrap(), envelope: clock.seal("hello".into()).unwrap() },
         Message::Gossip { state: register.state().clone(), seen: register.read().seen().clone() },

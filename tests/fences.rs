@@ -5,8 +5,14 @@
 //! `SURECLOCK_STEPS=100000000 cargo test --release --features sim --test fences -- --nocapture` takes so many steps.
 
 use std::time::{Duration, Instant};
+use sureclock::ResourceName;
 use sureclock::fence::{Admitted, FenceState, FencingToken, Rejected, admit};
 use sureclock::sim::Dice;
+
+/// The one resource; that tokens of another are refused is a unit test.
+fn name() -> ResourceName {
+    "shard".parse().unwrap()
+}
 
 const SHARDS: usize = 2;
 
@@ -138,7 +144,7 @@ impl Play {
     }
 
     fn admit(&self, shard: usize, mut token: FencingToken) -> Result<Admitted, Rejected> {
-        let state = self.shards[shard].state.unwrap_or(FenceState::NEW);
+        let state = self.shards[shard].state.unwrap_or(FenceState::new(name()));
         match self.without {
             Without::Fence => return Ok(Admitted::Write(state)),
             Without::Nonce => token.holder = 1,
@@ -189,7 +195,7 @@ impl Play {
                 let shard = self.one_shard();
                 let mut restored = self.backups[shard];
                 if self.without != Without::StateAfterRestore {
-                    restored.state = Some(FenceState::above(self.sequence));
+                    restored.state = Some(FenceState::above(name(), self.sequence));
                 }
                 self.shards[shard] = restored;
             }
@@ -226,7 +232,7 @@ impl Play {
             }
             Phase::Takes(shard) => {
                 let Leader { sequence, holder, .. } = *leader;
-                let barrier = FencingToken { sequence, holder, write: 0, previous: 0, id: 0 };
+                let barrier = FencingToken { resource: name(), sequence, holder, write: 0, previous: 0, id: 0 };
                 // Read before the barrier is set, it is read too soon.
                 let too_soon = self.without == Without::Barrier;
                 if too_soon && shard == 0 {
@@ -279,7 +285,8 @@ impl Play {
         self.contents += 1;
         let (shard, content, id) = (self.one_shard(), self.contents, u128::from(self.dice.bits()) + 1);
         let (sequence, holder, chain) = (leader.sequence, leader.holder, &mut leader.chains[shard]);
-        let token = FencingToken { sequence, holder, write: chain.writes + 1, previous: chain.last, id };
+        let token =
+            FencingToken { resource: name(), sequence, holder, write: chain.writes + 1, previous: chain.last, id };
         leader.writes.push(Write { shard, token, content, on: chain.knows, checked: None });
         (chain.writes, chain.last, chain.knows) = (token.write, id, with(chain.knows, content));
     }

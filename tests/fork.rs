@@ -15,14 +15,14 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     assert!(clock.now().is_ok(), "the twin: the parent has a clock");
     // By duration no synchronization is needed, so nothing but the fork stands against it.
     let term = Duration::from_secs(10);
-    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, term);
-    let mut lease = Lease::new().unwrap();
+    let mut grantor = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
+    let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&clock, term).unwrap();
     lease.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
     assert!(lease.state(&clock).is_held());
     let open = lease.request(&clock, term).unwrap();
     let late = grantor.grant(&clock, &open).unwrap();
-    let mut idle = LeaseGrantor::first_ever(LeaseForm::Duration, term);
+    let mut idle = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
     let (mut register, written_at) = (Register::new(), clock.now().unwrap());
     register.write(1, &written_at, &Seen::nothing()).unwrap();
     // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.

@@ -135,7 +135,9 @@ impl Play {
                     if self.without == Without::RequestTime {
                         // As if it had been requested now.
                         let request = lease.request(clock, TERM).unwrap();
-                        grant = LeaseGrantor::first_ever(side.form, TERM).grant(clock, &request).unwrap_or(grant);
+                        grant = LeaseGrantor::first_ever("leader".parse().unwrap(), side.form, TERM)
+                            .grant(clock, &request)
+                            .unwrap_or(grant);
                     }
                     let _ = lease.granted(clock, &grant);
                 }
@@ -144,7 +146,7 @@ impl Play {
         // Someone asks, whoever holds; the grantor is restarted now and then.
         let from = usize::try_from(self.dice.below(HOLDERS as u64)).unwrap();
         if self.dice.below(200) == 0 && self.is_awake(from) {
-            let gone = std::mem::replace(&mut side.leases[from], Lease::new().unwrap());
+            let gone = std::mem::replace(&mut side.leases[from], Lease::new("leader".parse().unwrap()).unwrap());
             let release = gone.release().unwrap();
             for at in self.arrivals(now) {
                 side.messages.push((at, Message::Release { release }));
@@ -174,9 +176,9 @@ impl Play {
         side.at = at;
         let clock = &self.clocks[at];
         side.grantor = match (self.without, stored) {
-            (Without::RestartWait, _) => LeaseGrantor::first_ever(side.form, TERM),
-            (_, Some(until)) => LeaseGrantor::recovered(TERM, until, clock),
-            (_, None) => LeaseGrantor::restarted(side.form, TERM, clock),
+            (Without::RestartWait, _) => LeaseGrantor::first_ever("leader".parse().unwrap(), side.form, TERM),
+            (_, Some(until)) => LeaseGrantor::recovered("leader".parse().unwrap(), TERM, until, clock),
+            (_, None) => LeaseGrantor::restarted("leader".parse().unwrap(), side.form, TERM, clock),
         };
     }
 }
@@ -198,9 +200,9 @@ fn play(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64
     play.world.advance(Duration::from_secs(20));
     let mut side = Side {
         form,
-        grantor: LeaseGrantor::first_ever(form, TERM),
+        grantor: LeaseGrantor::first_ever("leader".parse().unwrap(), form, TERM),
         at: HOLDERS,
-        leases: (0..HOLDERS).map(|_| Lease::new().unwrap()).collect(),
+        leases: (0..HOLDERS).map(|_| Lease::new("leader".parse().unwrap()).unwrap()).collect(),
         messages: Vec::new(),
         granted: 0,
     };

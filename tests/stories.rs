@@ -60,12 +60,14 @@ fn last_writes_lost(by_the_interval: bool) -> (u64, usize) {
             refused |= replicas[at].write(write, &interval, &seen).is_err();
             if dice.below(3) == 0 {
                 let other = replicas[dice.below(3) as usize].state().clone();
-                replicas[at].merge(&other).unwrap();
+                refused |= replicas[at].merge(&other, &interval).is_err();
             }
         }
-        let mut end = Register::new();
+        let (mut end, now) = (Register::new(), clocks[0].now().unwrap());
+        let later = now.latest().checked_add(Duration::from_secs(1)).unwrap();
+        let later = TimeInterval::new(later, later, now.timescale()).unwrap();
         for replica in &replicas {
-            end.merge(replica.state()).unwrap();
+            end.merge(replica.state(), &later).unwrap();
         }
         left += end.read().versions().len();
         // Nothing came after the last one, so nothing may take its place.

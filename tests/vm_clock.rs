@@ -71,8 +71,8 @@ fn updates_of_the_devices_own_time_are_no_disruption() {
 fn a_copy_of_the_machine_ends_its_leases_though_its_counter_ran_on() {
     let (servers, mut device) = (servers(), Device::new());
     let clock = clock(&servers, choice(&device));
-    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, LONG_ENOUGH);
-    let mut lease = Lease::new().unwrap();
+    let mut grantor = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, LONG_ENOUGH);
+    let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&clock, LONG_ENOUGH).unwrap();
     lease.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
     assert!(lease.state(&clock).is_held());

@@ -86,7 +86,7 @@ pub(crate) fn writes() -> Result<String> {
             let (mut east, mut west) = (Register::new(), Register::new());
             east.write(1, &interval(first)?, &Seen::nothing())?;
             west.write(2, &interval(second)?, &Seen::nothing())?;
-            east.merge(west.state())?;
+            east.merge(west.state(), &interval(second)?)?;
             match east.read().latest() {
                 Latest::One(2) => {}
                 Latest::Several(versions) if versions.iter().any(|version| *version.value() == 2) => register_both += 1,
@@ -197,10 +197,12 @@ pub(crate) fn leases() -> Result<String> {
     let first = world.clock(host("first", -30_000_000))?;
     let second = world.clock(host("second", 10_000_000))?;
     let store = world.clock(host("store", 30_000_000))?;
-    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, 10 * S);
-    let (mut first_lease, mut second_lease) = (Lease::new()?, Lease::new()?);
-    let resource = Fence::new(0);
-    let (mut first_writer, mut second_writer) = (FencingHolder::new(1)?.writer(), FencingHolder::new(2)?.writer());
+    let name = "account".parse()?;
+    let mut grantor = LeaseGrantor::first_ever(name, LeaseForm::Duration, 10 * S);
+    let (mut first_lease, mut second_lease) = (Lease::new(name)?, Lease::new(name)?);
+    let resource = Fence::new(name, 0);
+    let (mut first_writer, mut second_writer) =
+        (FencingHolder::new(1)?.writer(name), FencingHolder::new(2)?.writer(name));
     world.advance(S);
     let request = first_lease.request(&first, 10 * S)?;
     let (mut of_first, mut of_store, mut of_second) = (Vec::new(), Vec::new(), Vec::new());

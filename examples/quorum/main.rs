@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::thread::sleep;
 use std::time::Duration;
 use sureclock::fence::{Fence, FencedWriter, Locked};
-use sureclock::{Leadership, LeaseStore, MonotonicTime, SureClock};
+use sureclock::{Leadership, LeaseStore, MonotonicTime, ResourceName, SureClock};
 
 mod embedded;
 #[allow(unreachable_pub, dead_code, reason = "the tests against real stores have it too")]
@@ -31,8 +31,9 @@ fn main() -> Result<()> {
             let [a, b, mut cut_off] = Embedded::new(&clock);
             run(&clock, [a, b])?;
             cut_off.reaches = 1;
-            let refused =
-                Leadership::acquire(&mut cut_off, &clock, NAME, TERM).err().ok_or("it took a lease by itself")?;
+            let refused = Leadership::acquire(&mut cut_off, &clock, NAME.parse()?, TERM)
+                .err()
+                .ok_or("it took a lease by itself")?;
             println!("a third node, which reaches one replica of three, suspects everybody: {refused}");
             Ok(())
         }
@@ -54,10 +55,11 @@ fn write(resource: &Fence<u64>, writer: &mut FencedWriter, value: u64) -> Result
 }
 
 fn run<S: LeaseStore<Error: Display + std::fmt::Debug>>(clock: &SureClock, [mut at_a, mut at_b]: [S; 2]) -> Result<()> {
-    let resource = Fence::new(0);
-    let acquire = |store: &mut S| Leadership::acquire(store, clock, NAME, TERM).map_err(|error| error.to_string());
+    let name: ResourceName = NAME.parse()?;
+    let resource = Fence::new(name, 0);
+    let acquire = |store: &mut S| Leadership::acquire(store, clock, name, TERM).map_err(|error| error.to_string());
     let a = acquire(&mut at_a)?.ok_or("somebody has the lease: wait for its end")?;
-    let mut writer_a = a.holder().writer();
+    let mut writer_a = a.holder().writer(name);
     let _ = resource.lock(&writer_a.barrier())?;
     println!("a leads, sequence {}", writer_a.barrier().sequence);
 
@@ -80,7 +82,7 @@ fn run<S: LeaseStore<Error: Display + std::fmt::Debug>>(clock: &SureClock, [mut 
             None => sleep(SUSPICIOUS / 3),
         }
     };
-    let mut writer_b = b.holder().writer();
+    let mut writer_b = b.holder().writer(name);
     let _ = resource.lock(&writer_b.barrier())?;
     write(&resource, &mut writer_b, 2)?;
     println!("  the quorum declares: b leads, sequence {}, and writes", writer_b.barrier().sequence);

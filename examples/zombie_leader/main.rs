@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     }
     for fenced in [false, true] {
         println!("{} a fence", if fenced { "with" } else { "without" });
-        let mut store = Store::new(clock()?, fenced);
+        let mut store = Store::new(clock()?, fenced)?;
         run(&mut store, "first", true)?;
         let (balance, deposited) = (store.balance(), store.deposited);
         println!("  deposits that were answered: {deposited}, balance: {balance}\n");
@@ -37,14 +37,14 @@ fn clock() -> Result<SureClock> {
 
 /// A leader: deposits 10 three times, and ends.
 fn lead() -> Result<()> {
-    let (clock, mut lease) = (clock()?, Lease::new()?);
+    let (clock, mut lease) = (clock()?, Lease::new(store::NAME.parse()?)?);
     let sequence = loop {
         match ask(&Ask::Lease(lease.request(&clock, TERM)?))? {
             Answer::Granted(grant, sequence) => break lease.granted(&clock, &grant).map(|()| sequence)?,
             _ => sleep(TERM / 10),
         }
     };
-    let mut writer = FencingHolder::new(sequence)?.writer();
+    let mut writer = FencingHolder::new(sequence)?.writer(store::NAME.parse()?);
     let Answer::Balance(mut balance) = ask(&Ask::Lead(writer.barrier()))? else { return Ok(()) };
     for _ in 0..3 {
         if !lease.state(&clock).is_held() {

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use sureclock::fence::{Fence, FencingToken, Locked};
 use sureclock::{LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock};
 
+/// What the lease is for, and what the fence guards.
+pub(crate) const NAME: &str = "account";
+
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Serialize, Deserialize)]
@@ -35,10 +38,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(clock: SureClock, fenced: bool) -> Store {
-        let grantor = LeaseGrantor::first_ever(LeaseForm::Duration, TERM);
+    pub(crate) fn new(clock: SureClock, fenced: bool) -> Result<Store> {
+        let name = NAME.parse()?;
+        let grantor = LeaseGrantor::first_ever(name, LeaseForm::Duration, TERM);
         let unfenced = (!fenced).then_some(0);
-        Store { clock, grantor, sequence: 0, fence: Fence::new(0), unfenced, deposited: 0 }
+        Ok(Store { clock, grantor, sequence: 0, fence: Fence::new(name, 0), unfenced, deposited: 0 })
     }
 
     pub(crate) fn balance(&self) -> u64 {

@@ -28,13 +28,14 @@ impl Node {
 /// Two holders and a grantor by three clocks; what the bytes say happens. True if somebody held the lease.
 pub fn lease(data: &[u8]) -> bool {
     let mut input = Input(data);
+    let leader = "leader".parse().expect("a name");
     let form = [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both][input.number(1) as usize % 3];
     let longest = Duration::from_nanos(1 + input.number(3));
     let mut truth_ns = 1 << 60;
     let nodes: Vec<Node> = (0..3).map(|_| Node::new(truth_ns)).collect();
     let at_grantor = &nodes[2].clock;
-    let mut leases: Vec<Lease> = (0..2).map(|_| Lease::new().expect("random numbers")).collect();
-    let mut grantor = LeaseGrantor::first_ever(form, longest);
+    let mut leases: Vec<Lease> = (0..2).map(|_| Lease::new(leader).expect("random numbers")).collect();
+    let mut grantor = LeaseGrantor::first_ever(leader, form, longest);
     let (mut requests, mut grants, mut releases) =
         (Vec::<LeaseRequest>::new(), Vec::<LeaseGrant>::new(), Vec::<LeaseRelease>::new());
     let mut was_held = false;
@@ -63,11 +64,11 @@ pub fn lease(data: &[u8]) -> bool {
                 }
             }
             8 => match which % 4 {
-                0 => grantor = LeaseGrantor::restarted(form, longest, at_grantor),
+                0 => grantor = LeaseGrantor::restarted(leader, form, longest, at_grantor),
                 1 => nodes[which / 4 % 3].time.disrupt(),
                 _ => {
                     // Who gives a lease up comes back as somebody else.
-                    let given_up = std::mem::replace(&mut leases[node], Lease::new().expect("random numbers"));
+                    let given_up = std::mem::replace(&mut leases[node], Lease::new(leader).expect("random numbers"));
                     releases.extend(given_up.release());
                 }
             },

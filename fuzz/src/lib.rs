@@ -8,12 +8,14 @@ mod input;
 mod lease;
 mod register;
 mod request;
+mod wire;
 mod world;
 
 pub use agreement::agreement;
 pub use lease::lease;
 pub use register::register;
 pub use request::request;
+pub use wire::wire;
 pub use world::world;
 
 use input::Input;

@@ -4,7 +4,7 @@
 use crate::input::Input;
 use std::collections::BTreeSet;
 use sureclock::register::{Register, Seen, State};
-use sureclock::{TimeInterval, Timestamp};
+use sureclock::{TimeInterval, Timescale, Timestamp};
 
 /// A write as the definition has it.
 struct Write {
@@ -54,7 +54,8 @@ pub fn register(data: &[u8]) -> bool {
             5 => replicas[at].register = Register::open(replicas[at].register.state().clone()),
             _ => {
                 let (state, theirs) = (replicas[other].register.state().clone(), replicas[other].taken_in.clone());
-                replicas[at].register.merge(&state).expect("nobody is cloned");
+                let now = at_truth(truth_ns);
+                replicas[at].register.merge(&state, &now).expect("nobody is cloned");
                 replicas[at].taken_in.extend(theirs);
             }
         }
@@ -77,9 +78,14 @@ fn left(all: &[Write], taken_in: &BTreeSet<usize>) -> BTreeSet<usize> {
     taken_in.iter().copied().filter(|&x| !taken_in.iter().any(|&y| is_under(x, y))).collect()
 }
 
+fn at_truth(ns: i64) -> TimeInterval {
+    let truth = Timestamp::from_unix_nanos(ns);
+    TimeInterval::new(truth, truth, Timescale::Utc).expect("a point")
+}
+
 fn merged(a: &State<usize>, b: &State<usize>) -> State<usize> {
     let mut register = Register::open(a.clone());
-    register.merge(b).expect("nobody is cloned");
+    register.merge(b, &at_truth(i64::MAX)).expect("nobody is cloned");
     register.state().clone()
 }
 

@@ -45,6 +45,12 @@ fn request_law_holds() {
 }
 
 #[test]
+fn wire_law_holds() {
+    // Each is written and read again in several forms, after every operation.
+    replay_some("wire", sureclock_fuzz::wire, INPUTS / 5);
+}
+
+#[test]
 fn world_law_holds() {
     // Each is some seconds or minutes of a world.
     replay_some("world", sureclock_fuzz::world, INPUTS / 50);

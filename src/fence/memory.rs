@@ -1,5 +1,7 @@
 //! A resource in this process's memory behind a fence. A write works on a copy, which is put in place with the state: all of it or nothing.
 
+use crate::resource::ResourceName;
+
 use super::{Admitted, FenceState, FencingToken, Rejected, admit};
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
@@ -9,8 +11,10 @@ use std::ops::{Deref, DerefMut};
 /// ```
 /// use sureclock::fence::{Fence, FencingHolder, Locked};
 ///
-/// let balance = Fence::new(100);
-/// let (mut old, mut new) = (FencingHolder::new(1)?.writer(), FencingHolder::new(2)?.writer());
+/// let name: sureclock::ResourceName = "accounts/17".parse()?;
+/// let balance = Fence::new(name, 100);
+/// let mut old = FencingHolder::new(1)?.writer(name);
+/// let mut new = FencingHolder::new(2)?.writer(name);
 /// balance.lock(&old.barrier())?;
 /// balance.lock(&new.barrier())?;
 /// match balance.lock(&new.token(b"90")?)? {
@@ -45,8 +49,8 @@ pub enum Locked<'a, R> {
 impl<R> Fence<R> {
     /// A resource that nobody has written to.
     #[must_use]
-    pub const fn new(resource: R) -> Fence<R> {
-        Fence::with_state(FenceState::NEW, resource)
+    pub const fn new(name: ResourceName, resource: R) -> Fence<R> {
+        Fence::with_state(FenceState::new(name), resource)
     }
 
     /// A resource with what is known of its writers.

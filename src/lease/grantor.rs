@@ -1,13 +1,19 @@
 //! The grantor's side: to whom the lease is granted, and when it is free again.
 
+use super::message::Secret;
 use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
 use super::{LeaseClock, LeaseForm, interval_of};
 use crate::bound::NowError;
 use crate::counter::ProcessMark;
+use crate::resource::ResourceName;
 use crate::time::{CounterId, MonotonicTime, Timestamp};
 use std::time::Duration;
 
-/// Whoever grants one lease, to one holder at a time.
+/// Whoever grants the lease for one resource, to one holder at a time.
+///
+/// Against accidents, not forgers: whoever may send requests can take the lease when it is free. Nobody
+/// but its holder can renew or release it who has not read the holder's messages; its
+/// [name](LeaseGrantor::holder) is not enough.
 ///
 /// Its state is in memory. Whoever takes over after it, a restarted process too, begins with
 /// [`restarted`](LeaseGrantor::restarted) and waits for the longest term ever offered; or, by deadline, with
@@ -22,19 +28,24 @@ use std::time::Duration;
 pub struct LeaseGrantor {
     /// The child of a fork is no grantor: its parent is.
     process: ProcessMark,
+    resource: ResourceName,
     form: LeaseForm,
     longest: Duration,
     promise: Option<Promise>,
-    released: Option<HolderId>,
+    released: Option<Holder>,
     /// How often the machine had been restored at the last call with each clock.
     restores: Vec<(CounterId, u32)>,
 }
+
+/// A holder's name, and what shows that it is the one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holder(HolderId, Secret);
 
 /// The end of all that was granted to one holder, or by a grantor before.
 #[derive(Clone, Copy, Debug)]
 struct Promise {
     /// `None`: whoever had it from a grantor before.
-    holder: Option<HolderId>,
+    holder: Option<Holder>,
     /// After the receipt of the last request.
     received: MonotonicTime,
     /// The longest term granted: counted from the last receipt it is no less than any.
@@ -47,6 +58,12 @@ struct Promise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaseRefused {
+    /// The request is for another resource.
+    #[error("the request is for another resource than {grantor}")]
+    OtherResource {
+        /// What this grantor grants.
+        grantor: ResourceName,
+    },
     /// Another one holds it, or may.
     #[error("the lease is held by another one, or may be")]
     Held,
@@ -68,9 +85,10 @@ pub enum LeaseRefused {
 impl LeaseGrantor {
     /// A grantor for a lease that **nobody has ever granted**: it is free at once.
     #[must_use]
-    pub fn first_ever(form: LeaseForm, longest_term: Duration) -> LeaseGrantor {
+    pub fn first_ever(resource: ResourceName, form: LeaseForm, longest_term: Duration) -> LeaseGrantor {
         LeaseGrantor {
             process: ProcessMark::take(),
+            resource,
             form,
             longest: longest_term,
             promise: None,
@@ -82,8 +100,13 @@ impl LeaseGrantor {
     /// A grantor that comes after another one, a restarted process say: free only when the longest term that any of them ever offered is
     /// over. `longest_term` must be no less than that.
     #[must_use]
-    pub fn restarted(form: LeaseForm, longest_term: Duration, clock: &impl LeaseClock) -> LeaseGrantor {
-        let mut grantor = LeaseGrantor::first_ever(form, longest_term);
+    pub fn restarted(
+        resource: ResourceName,
+        form: LeaseForm,
+        longest_term: Duration,
+        clock: &impl LeaseClock,
+    ) -> LeaseGrantor {
+        let mut grantor = LeaseGrantor::first_ever(resource, form, longest_term);
         grantor.begin_again(clock);
         grantor
     }
@@ -129,8 +152,13 @@ impl LeaseGrantor {
     /// had [promised](LeaseGrantor::promised_until) on the same timescale: free when that is past, without waiting for a longest term. `longest_term` counts
     /// should the clock be disrupted meanwhile, and must be no less than any ever offered.
     #[must_use]
-    pub fn recovered(longest_term: Duration, promised_until: Timestamp, clock: &impl LeaseClock) -> LeaseGrantor {
-        let mut grantor = LeaseGrantor::restarted(LeaseForm::Deadline, longest_term, clock);
+    pub fn recovered(
+        resource: ResourceName,
+        longest_term: Duration,
+        promised_until: Timestamp,
+        clock: &impl LeaseClock,
+    ) -> LeaseGrantor {
+        let mut grantor = LeaseGrantor::restarted(resource, LeaseForm::Deadline, longest_term, clock);
         if let Some(promise) = &mut grantor.promise {
             promise.deadline = Some(promised_until);
         }
@@ -154,11 +182,16 @@ impl LeaseGrantor {
         if !self.process.holds() {
             return Err(LeaseRefused::NoCounter);
         }
+        let LeaseRequest { resource, holder, secret, nonce, term } = *request;
+        if resource != self.resource {
+            return Err(LeaseRefused::OtherResource { grantor: self.resource });
+        }
         self.mind_restores(clock);
-        if self.released == Some(request.holder) {
+        let asks = Some(Holder(holder, secret));
+        if self.released == asks {
             return Err(LeaseRefused::Released);
         }
-        let renewed = self.promise.filter(|promise| promise.holder == Some(request.holder));
+        let renewed = self.promise.filter(|promise| promise.holder == asks);
         if renewed.is_none() && !self.is_free(clock) {
             // Free, but for a clock that cannot say so.
             let nobody = self.promise.is_none();
@@ -168,15 +201,15 @@ impl LeaseGrantor {
         if clock.lease_elapsed(received, received).is_none() {
             return Err(LeaseRefused::NoCounter);
         }
-        let term = request.term.min(self.longest);
+        let term = term.min(self.longest);
         // Nothing granted before reaches further than the longest term from now; what the clock said before need not be believed.
         let reach = renewed.map_or(term, |promise| promise.term.max(term));
         let deadline = match self.form.by_deadline() {
             false => None,
             true => Some(interval_of(clock, received)?.latest().checked_add(reach).ok_or(LeaseRefused::OutOfRange)?),
         };
-        self.promise = Some(Promise { holder: Some(request.holder), received, term: reach, deadline });
-        Ok(LeaseGrant { holder: request.holder, nonce: request.nonce, form: self.form, term })
+        self.promise = Some(Promise { holder: asks, received, term: reach, deadline });
+        Ok(LeaseGrant { resource, holder, nonce, form: self.form, term })
     }
 
     /// Whether nobody holds the lease, certainly. Never in the child of a fork.
@@ -199,12 +232,14 @@ impl LeaseGrantor {
         free_by_duration && free_by_deadline
     }
 
-    /// The holder gives the lease up. True if it was granted to it.
+    /// The holder gives the lease up. True if it was granted to it; a release of another holder, with another
+    /// secret or for another resource changes nothing.
     pub fn release(&mut self, release: &LeaseRelease) -> bool {
-        let ours = self.promise.is_some_and(|promise| promise.holder == Some(release.holder));
+        let gives_up = Some(Holder(release.holder, release.secret));
+        let ours = release.resource == self.resource && self.promise.is_some_and(|promise| promise.holder == gives_up);
         if ours {
             self.promise = None;
-            self.released = Some(release.holder);
+            self.released = gives_up;
         }
         ours
     }
@@ -212,7 +247,7 @@ impl LeaseGrantor {
     /// Who holds the lease, or held it last.
     #[must_use]
     pub fn holder(&self) -> Option<HolderId> {
-        self.promise.and_then(|promise| promise.holder)
+        self.promise.and_then(|promise| promise.holder).map(|Holder(name, _)| name)
     }
 }
 

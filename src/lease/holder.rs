@@ -1,9 +1,11 @@
 //! The holder's side: requests, grants, and whether the lease is held.
 
+use super::message::Secret;
 use super::{HolderId, LeaseGrant, LeaseRelease, LeaseRequest};
 use super::{LeaseClock, LeaseForm, LeaseState, interval_of, of_one_incarnation};
 use crate::counter::ProcessMark;
 use crate::random;
+use crate::resource::ResourceName;
 use crate::time::{MonotonicTime, TimeInterval, Timescale, Timestamp};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,9 +20,11 @@ use std::time::Duration;
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
 /// # let (clock, time) = SureClock::manual(interval);
 /// # let grantors_clock = &clock;
-/// let mut grantor = LeaseGrantor::first_ever(LeaseForm::Both, Duration::from_secs(10)); // on another machine
+/// // On another machine:
+/// let leader = "accounts".parse()?;
+/// let mut grantor = LeaseGrantor::first_ever(leader, LeaseForm::Both, Duration::from_secs(10));
 ///
-/// let mut lease = Lease::new()?;
+/// let mut lease = Lease::new(leader)?;
 /// let request = lease.request(&clock, Duration::from_secs(10))?; // for each transmission a new one
 /// let grant = grantor.grant(grantors_clock, &request)?; // .. over the network, there and back ..
 /// lease.granted(&clock, &grant)?;
@@ -40,7 +44,9 @@ use std::time::Duration;
 /// [fence](crate::fence) at the resource.
 #[derive(Debug)]
 pub struct Lease {
+    resource: ResourceName,
     holder: HolderId,
+    secret: Secret,
     /// The child of a fork is a copy: it holds nothing and gives nothing up.
     process: ProcessMark,
     /// Requests without an answer, the last ones.
@@ -54,6 +60,8 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     nonce: u128,
+    /// What was asked for: no grant counts for more.
+    term: Duration,
     reading: MonotonicTime,
     interval: Option<TimeInterval>,
 }
@@ -74,6 +82,12 @@ struct ByDeadline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaseError {
+    /// It is for another resource.
+    #[error("the grant is for another resource than {lease}")]
+    OtherResource {
+        /// What this lease is for.
+        lease: ResourceName,
+    },
     /// It answers another holder's request.
     #[error("the grant is for another holder")]
     OtherHolder,
@@ -98,14 +112,21 @@ pub enum LeaseError {
 }
 
 impl Lease {
-    /// A lease that nobody has granted yet, with a fresh identity.
+    /// A lease for a resource that nobody has granted yet, with a fresh identity.
     ///
     /// # Errors
     ///
     /// [`LeaseError::NoRandom`].
-    pub fn new() -> Result<Lease, LeaseError> {
-        let (holder, process) = (HolderId(random()?), ProcessMark::take());
-        Ok(Lease { holder, process, sent: VecDeque::new(), by_duration: None, by_deadline: None, form: None })
+    pub fn new(resource: ResourceName) -> Result<Lease, LeaseError> {
+        let (holder, secret) = (HolderId(random()?), Secret(random()?));
+        let (process, sent) = (ProcessMark::take(), VecDeque::new());
+        Ok(Lease { resource, holder, secret, process, sent, by_duration: None, by_deadline: None, form: None })
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn resource(&self) -> ResourceName {
+        self.resource
     }
 
     /// Who this is.
@@ -130,11 +151,13 @@ impl Lease {
         if self.sent.len() == MOST_OPEN {
             self.sent.pop_front();
         }
-        self.sent.push_back(Sent { nonce, reading, interval });
-        Ok(LeaseRequest { holder: self.holder, nonce, term })
+        self.sent.push_back(Sent { nonce, term, reading, interval });
+        let Lease { resource, holder, secret, .. } = *self;
+        Ok(LeaseRequest { resource, holder, secret, nonce, term })
     }
 
-    /// Counts the answer to a request. However late it comes, and in whatever order; no term is shortened by it.
+    /// Counts the answer to a request. However late it comes, and in whatever order; no term is shortened by it. A
+    /// grant for longer than was asked counts for what was asked.
     ///
     /// # Errors
     ///
@@ -142,6 +165,9 @@ impl Lease {
     pub fn granted(&mut self, clock: &impl LeaseClock, grant: &LeaseGrant) -> Result<(), LeaseError> {
         if !self.process.holds() {
             return Err(LeaseError::Forked);
+        }
+        if grant.resource != self.resource {
+            return Err(LeaseError::OtherResource { lease: self.resource });
         }
         if grant.holder != self.holder {
             return Err(LeaseError::OtherHolder);
@@ -151,17 +177,18 @@ impl Lease {
         }
         let open = self.sent.iter().position(|sent| sent.nonce == grant.nonce);
         let sent = open.and_then(|index| self.sent.remove(index)).ok_or(LeaseError::UnknownRequest)?;
+        let term = grant.term.min(sent.term);
         let by_deadline = match grant.form.by_deadline() {
             false => None,
             true => {
                 let earliest = sent.interval.ok_or(LeaseError::NoInterval)?.earliest();
-                let deadline = earliest.checked_add(grant.term).ok_or(LeaseError::OutOfRange)?;
+                let deadline = earliest.checked_add(term).ok_or(LeaseError::OutOfRange)?;
                 Some(ByDeadline { sent: sent.reading, deadline })
             }
         };
         self.form = Some(grant.form);
         if grant.form.by_duration() {
-            let new = ByDuration { sent: sent.reading, term: grant.term };
+            let new = ByDuration { sent: sent.reading, term };
             self.by_duration = Some(self.by_duration.map_or(new, |old| old.or_longer(new, clock)));
         }
         if let Some(new) = by_deadline {
@@ -210,7 +237,8 @@ impl Lease {
 
     /// Gives the lease up, with every answer that may still come. `None` in the child of a fork: it is not the child's to give up.
     pub fn release(self) -> Option<LeaseRelease> {
-        self.process.holds().then_some(LeaseRelease { holder: self.holder })
+        let Lease { resource, holder, secret, .. } = self;
+        self.process.holds().then_some(LeaseRelease { resource, holder, secret })
     }
 }
 

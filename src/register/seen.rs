@@ -1,12 +1,17 @@
 //! What has been seen: the writes that a read had taken into account, in the space of those that may still be in doubt.
 
-use super::{Version, WriteError};
+use super::{MOST_WRITERS, Version, WriteError};
+#[cfg(any(feature = "serde", test))]
+use super::{MOST_WRITES, WIDEST};
 use crate::causality::BrokenBound;
 use crate::time::{TimeInterval, TimescaleMismatch, Timestamp};
 use std::collections::BTreeMap;
 
 /// The writes that a [`Reading`](super::Reading) took into account: those it shows, and those that are gone. A client keeps it from its read to
 /// the write that follows.
+///
+/// Against accidents, not forgers: it is a claim. Whoever may write can claim to have seen what it has not, and
+/// what it claims goes under its write. It cannot make a state unreadable, nor larger than its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "Fields", try_from = "Fields"))]
@@ -32,16 +37,37 @@ impl Seen {
     }
 
     /// Whether this write was taken into account; of what is under the newest by time it need not know any more.
+    ///
+    /// A count alone is a claim. Whoever has truly seen the write knows no earlier newest than its begin, and
+    /// no earlier end of its author's writes than its end. (What is forgotten of a name ends before the begin
+    /// of the newest, and what is counted anew of it does not; so the count ends after both.) Where that is not
+    /// so, the claim is false, or two write under one name: the write stays.
     pub(super) fn covers<V>(&self, version: &Version<V>) -> bool {
-        version.number <= self.number(version.writer)
+        let knows_its_begin = self.newest.is_some_and(|newest| version.interval.earliest() <= newest.earliest());
+        knows_its_begin && self.counts(version)
     }
 
-    /// Whether this write is of another one who writes under the same name: it is counted here, and ends after all that were counted.
-    /// (What is forgotten of a name ends before the begin of the newest, and what is counted anew of it does not; so the count ends after both.)
-    pub(super) fn is_a_twin<V>(&self, version: &Version<V>) -> bool {
-        self.writers
-            .get(&version.writer)
-            .is_some_and(|upto| version.number <= upto.number && version.interval.latest() > upto.latest)
+    /// Whether this write is among those that are counted here, and ends before their end.
+    pub(super) fn counts<V>(&self, version: &Version<V>) -> bool {
+        let upto = self.writers.get(&version.writer);
+        upto.is_some_and(|upto| version.number <= upto.number && version.interval.latest() <= upto.latest)
+    }
+
+    /// Whether there is room for what was seen.
+    pub(super) fn has_room(&self) -> bool {
+        self.writers.len() <= MOST_WRITERS
+    }
+
+    /// Whether a register can come to have seen this.
+    #[cfg(any(feature = "serde", test))]
+    pub(super) fn is_possible(&self) -> bool {
+        let Some(newest) = self.newest else { return self.writers.is_empty() };
+        let last = newest.earliest().checked_add(WIDEST).unwrap_or(Timestamp::MAX);
+        let is_possible = |upto: &Upto| {
+            let is_counted = (1..=MOST_WRITES).contains(&upto.number);
+            is_counted && newest.earliest() <= upto.latest && upto.latest <= last
+        };
+        newest.latest() <= last && self.has_room() && self.writers.values().all(is_possible)
     }
 
     /// Whether what ends at `latest` is under the newest by time.
@@ -125,6 +151,7 @@ impl Seen {
 #[serde(deny_unknown_fields)]
 struct Fields {
     newest: Option<TimeInterval>,
+    #[serde(deserialize_with = "super::read::at_most_writers")]
     writers: Vec<OfWriter>,
 }
 
@@ -153,14 +180,10 @@ impl TryFrom<Fields> for Seen {
     fn try_from(fields: Fields) -> Result<Seen, super::StateError> {
         let mut seen = Seen { newest: fields.newest, writers: BTreeMap::new() };
         for OfWriter { writer, number, latest } in fields.writers {
-            let upto = Upto { number, latest };
-            // A writer without an interval that was seen: not what was sent.
-            if seen.newest.is_none() || upto.number == 0 {
+            if seen.writers.insert(writer, Upto { number, latest }).is_some() {
                 return Err(super::StateError::Seen);
             }
-            seen.count(writer, upto);
         }
-        seen.forget();
-        Ok(seen)
+        seen.is_possible().then_some(seen).ok_or(super::StateError::Seen)
     }
 }

@@ -1,10 +1,12 @@
 //! The state of a register: the writes that are left, and what was seen. What is stored and sent, and how two merge.
 
-use super::{MergeError, Seen};
+use super::{MOST_VERSIONS, MergeError, Seen};
 use crate::causality::BrokenBound;
 use crate::time::{TimeInterval, TimescaleMismatch};
+use std::collections::BTreeMap;
 
-/// What a replica knows of a register. With the feature `serde` as data; checked when it is read.
+/// What a replica knows of a register. With the feature `serde` as data; checked when it is read: what is
+/// accepted, every operation keeps readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "Fields<V>", try_from = "Fields<V>"))]
@@ -18,7 +20,7 @@ pub struct State<V> {
 
 /// A write that may be the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Version<V> {
     pub(super) value: V,
     pub(super) interval: TimeInterval,
@@ -92,7 +94,7 @@ impl<V> State<V> {
     }
 
     /// A proof that a clock is wrong, or that this state is none of this register: what is here was written before `now`, and yet lies after it.
-    /// Ask before you [merge](super::Register::merge) what another machine sent: one write from the far future would make every later one an error.
+    /// [`merge`](super::Register::merge) asks it, for one write from the far future would make every later one an error.
     ///
     /// # Errors
     ///
@@ -101,16 +103,22 @@ impl<V> State<V> {
         self.seen.newest().map_or(Ok(None), |newest| BrokenBound::between(&newest, now))
     }
 
-    /// Adds a write that is not certainly before any that is here.
-    pub(super) fn add(&mut self, version: Version<V>, seen: &Seen) -> Vec<Dropped<V>> {
+    /// Adds a write that is not certainly before any that is here, and not before what its author has seen. `None`,
+    /// and nothing changed, if there is no room.
+    pub(super) fn add(&mut self, version: Version<V>, seen: &Seen) -> Option<Vec<Dropped<V>>> {
+        let mut joined = self.seen.clone();
+        joined.join(seen);
+        joined.add(&version);
+        let stays = |v: &Version<V>| !seen.covers(v) && !joined.is_certainly_before_newest(v.interval.latest());
+        let left = self.versions.iter().filter(|v| stays(v)).count();
+        if !joined.has_room() || left >= MOST_VERSIONS {
+            return None;
+        }
         let (gone, kept) = std::mem::take(&mut self.versions).into_iter().partition(|v| seen.covers(v));
         self.versions = kept;
         self.versions.push(version);
-        self.seen.join(seen);
-        if let Some(version) = self.versions.last() {
-            self.seen.add(version);
-        }
-        self.settle(gone)
+        self.seen = joined;
+        Some(self.settle(gone))
     }
 
     pub(super) fn merge(&mut self, other: &State<V>) -> Result<Vec<Dropped<V>>, MergeError>
@@ -118,24 +126,62 @@ impl<V> State<V> {
         V: Clone + Eq,
     {
         self.seen.check_timescale(&other.seen)?;
-        let is_a_twin = |v: &&Version<V>| other.seen.is_a_twin(v) || other.find(v).is_some_and(|o| o != *v);
-        let theirs_is_a_twin = |v: &&Version<V>| self.seen.is_a_twin(v);
-        let twin = self.versions.iter().find(is_a_twin).or_else(|| other.versions.iter().find(theirs_is_a_twin));
-        if let Some(twin) = twin {
-            return Err(MergeError::Cloned { writer: twin.writer });
+        let (ours, theirs) = (self.by_name(), other.by_name());
+        for (name, version) in &ours {
+            if theirs.get(name).is_some_and(|other| other != version) {
+                return Err(MergeError::Contradiction { writer: version.writer, number: version.number });
+            }
+        }
+        let mut joined = self.seen.clone();
+        joined.join(&other.seen);
+        // What one has taken in and does not have any more is under something that it has.
+        let ours_stays = |v: &Version<V>| theirs.contains_key(&v.name()) || !other.seen.covers(v);
+        let theirs_stays = |v: &Version<V>| !self.seen.covers(v);
+        let new = || other.versions.iter().filter(|v| !ours.contains_key(&v.name()));
+        // One of those that begin last is left, or somebody claims to have seen what it has not. Then they all stay.
+        let is_last = |v: &Version<V>| joined.newest().is_some_and(|newest| newest.earliest() == v.interval.earliest());
+        let mut last = self.versions.iter().filter(|v| is_last(v) && ours_stays(v));
+        let is_left = last.next().is_some() || new().any(|v| is_last(v) && theirs_stays(v));
+        let ours_stays = |v: &Version<V>| ours_stays(v) || !is_left && is_last(v);
+        let theirs_stays = |v: &Version<V>| theirs_stays(v) || !is_left && is_last(v);
+        let is_on_time = |v: &Version<V>| !joined.is_certainly_before_newest(v.interval.latest());
+        let left = self.versions.iter().filter(|v| ours_stays(v) && is_on_time(v)).count()
+            + new().filter(|v| theirs_stays(v) && is_on_time(v)).count();
+        if !joined.has_room() || left > MOST_VERSIONS {
+            return Err(MergeError::Full);
         }
         // Cloned before anything is taken apart: a clone may panic.
-        let theirs: Vec<_> = other.versions.iter().filter(|v| self.find(v).is_none()).cloned().collect();
-        let ours = std::mem::take(&mut self.versions);
-        // What one has taken in and does not have any more is under something that it has.
-        let (late, new): (Vec<_>, Vec<_>) = theirs.into_iter().partition(|v| self.seen.covers(v));
-        let (mut gone, kept): (Vec<_>, Vec<_>) =
-            ours.into_iter().partition(|v| other.seen.covers(v) && other.find(v).is_none());
+        let (new, late): (Vec<_>, Vec<_>) = new().cloned().partition(theirs_stays);
+        let stays: Vec<bool> = self.versions.iter().map(ours_stays).collect();
+        let mut stays = stays.into_iter();
+        let (kept, mut gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.versions).into_iter().partition(|_| stays.next().unwrap_or(true));
         gone.extend(late);
         self.versions = kept;
         self.versions.extend(new);
-        self.seen.join(&other.seen);
+        self.seen = joined;
         Ok(self.settle(gone))
+    }
+
+    /// The writes that are left by author and number.
+    fn by_name(&self) -> BTreeMap<(u128, u64), &Version<V>> {
+        self.versions.iter().map(|version| (version.name(), version)).collect()
+    }
+
+    /// Whether a register can come into this state: what every operation keeps, and reading demands.
+    #[cfg(any(feature = "serde", test))]
+    pub(super) fn is_possible(&self) -> bool {
+        let Some(newest) = self.seen.newest() else { return self.versions.is_empty() && self.seen.is_possible() };
+        let key = |interval: TimeInterval| (interval.earliest(), interval.latest());
+        let is_possible = |v: &Version<V>| {
+            let is_left = v.interval.latest() >= newest.earliest() && key(v.interval) <= key(newest);
+            v.number > 0 && v.interval.timescale() == newest.timescale() && is_left && self.seen.counts(v)
+        };
+        self.seen.is_possible()
+            && self.versions.len() <= MOST_VERSIONS
+            && self.versions.iter().any(|v| v.interval.earliest() == newest.earliest())
+            && self.versions.iter().all(is_possible)
+            && self.by_name().len() == self.versions.len()
     }
 
     /// Drops what is certainly before the newest, and puts the rest in order. Gives that and what is gone already, with the reasons.
@@ -148,10 +194,6 @@ impl<V> State<V> {
         self.versions = kept;
         self.versions.sort_by_key(|v| (v.interval.earliest(), v.interval.latest(), v.writer, v.number));
         dropped
-    }
-
-    fn find(&self, version: &Version<V>) -> Option<&Version<V>> {
-        self.versions.iter().find(|v| v.is(version))
     }
 }
 
@@ -174,8 +216,8 @@ impl<V> Version<V> {
         self.interval
     }
 
-    fn is(&self, other: &Version<V>) -> bool {
-        (self.writer, self.number) == (other.writer, other.number)
+    fn name(&self) -> (u128, u64) {
+        (self.writer, self.number)
     }
 }
 
@@ -207,6 +249,7 @@ impl<'a, V> Reading<'a, V> {
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields<V> {
+    #[serde(deserialize_with = "super::read::at_most_versions", bound(deserialize = "V: serde::Deserialize<'de>"))]
     versions: Vec<Version<V>>,
     seen: Seen,
 }
@@ -223,23 +266,10 @@ impl<V> TryFrom<Fields<V>> for State<V> {
     type Error = StateError;
 
     fn try_from(fields: Fields<V>) -> Result<State<V>, StateError> {
-        let Fields { versions, seen } = fields;
-        let Some(newest) = seen.newest() else {
-            return if versions.is_empty() { Ok(State::new()) } else { Err(StateError::Versions) };
-        };
-        let is_there_twice = |at: usize| versions[..at].iter().any(|v| v.is(&versions[at]));
-        let is_left = |v: &Version<V>| {
-            let is_seen = v.number > 0 && v.number <= seen.number(v.writer);
-            is_seen && v.interval.timescale() == newest.timescale() && v.interval.latest() >= newest.earliest()
-        };
-        let highest = versions.iter().map(|v| v.interval.earliest()).max();
-        if highest != Some(newest.earliest())
-            || !versions.iter().all(is_left)
-            || (0..versions.len()).any(is_there_twice)
-        {
+        let mut state = State { versions: fields.versions, seen: fields.seen };
+        if !state.is_possible() {
             return Err(StateError::Versions);
         }
-        let mut state = State { versions, seen };
         state.settle(Vec::new());
         Ok(state)
     }

@@ -3,7 +3,7 @@
 use super::{ExpiryState, NotDone, Outcome, RequestId, Unknown};
 use crate::causality::checksum;
 use crate::time::{TimeInterval, Timescale, Timestamp};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Carries each id out at most once, and remembers the answer until nobody can ask for it in time any more. Pure: intervals of your clock go in.
@@ -33,7 +33,8 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Answers<T> {
-    entries: HashMap<u128, Entry<T>>,
+    /// Not a hash table: that of `std` panics where the system has no random numbers.
+    entries: BTreeMap<u128, Entry<T>>,
     /// Where the keeping of each entry ends.
     ends: BTreeSet<(Timestamp, u128)>,
     timescale: Timescale,
@@ -43,7 +44,12 @@ pub struct Answers<T> {
     forgotten: Timestamp,
     keep: Duration,
     longest: Duration,
+    most: usize,
 }
+
+/// How many ids a table remembers at most, if nothing else is said: a million, some 200 MB with small answers. A smaller
+/// limit refuses more of a flood, a larger one lets it fill more memory.
+const MOST_IDS: usize = 1_000_000;
 
 #[derive(Clone, Debug)]
 struct Entry<T> {
@@ -97,6 +103,8 @@ pub enum Reply<T> {
     Forgotten,
     /// Another request has this id. Whether this one was carried out is not said.
     OtherRequest,
+    /// The table is full of other requests: it was not begun, and may be if it is asked again later.
+    Full,
     /// It was made after it was received, by the clocks of the two: one of them is wrong. It was not begun in this life of the server, and may be
     /// when the time has come.
     AheadOfTime,
@@ -125,17 +133,38 @@ impl<T> Answers<T> {
     /// be done, may be done by this one.
     #[must_use]
     pub fn first_ever(timescale: Timescale, keep: Duration, longest: Duration) -> Answers<T> {
-        let (entries, ends) = (HashMap::new(), BTreeSet::new());
-        Answers { entries, ends, timescale, since: Timestamp::MIN, forgotten: Timestamp::MIN, keep, longest }
+        let (entries, ends) = (BTreeMap::new(), BTreeSet::new());
+        Answers {
+            entries,
+            ends,
+            timescale,
+            since: Timestamp::MIN,
+            forgotten: Timestamp::MIN,
+            keep,
+            longest,
+            most: MOST_IDS,
+        }
+    }
+
+    /// The table with another limit on how many ids it remembers at once; a million otherwise. Beyond it, new
+    /// requests get [`Reply::Full`], until others are forgotten.
+    #[must_use]
+    pub fn at_most(mut self, ids: usize) -> Answers<T> {
+        self.most = ids;
+        self
     }
 
     /// What is to be done with a request of this content. `now` is read after it has arrived.
+    ///
+    /// Against accidents, not forgers: an id is known by its bits, and a content by a checksum that a forger can
+    /// meet. Check first who asks; what a stranger asks with a client's id is answered as if the client had.
     ///
     /// The answer holds for an effect that is made before the next look at the table, or in one transaction with it.
     pub fn begin(&mut self, id: &RequestId, content: &[u8], now: &TimeInterval) -> Begun<T>
     where
         T: Clone,
     {
+        self.forget(now);
         let content = checksum(content);
         if let Some(entry) = self.entries.get(&id.token()) {
             return Begun::Known(entry.reply(id, content));
@@ -155,10 +184,12 @@ impl<T> Answers<T> {
         if id.lasts() > self.longest {
             return Begun::Known(Reply::NotDone(NotDone::LastsTooLong));
         }
-        self.forget(now);
         let kept_until = self.kept_until(id);
         if kept_until < self.forgotten {
             return Begun::Known(Reply::Forgotten);
+        }
+        if self.entries.len() >= self.most {
+            return Begun::Known(Reply::Full);
         }
         let (progress, begun) = match state {
             ExpiryState::Ahead { .. } => (Progress::Begun, Begun::New),
@@ -193,8 +224,13 @@ impl<T> Answers<T> {
         id.expiry().interval().latest().checked_add(self.keep).unwrap_or(Timestamp::MAX)
     }
 
-    /// Drops what nobody can ask for in time any more.
-    fn forget(&mut self, now: &TimeInterval) {
+    /// Drops what nobody can ask for in time any more. [`begin`](Answers::begin) does it each time; call it every
+    /// while where nobody may ask for long, and the memory is wanted back. Of another timescale than the table's,
+    /// `now` drops nothing.
+    pub fn forget(&mut self, now: &TimeInterval) {
+        if now.timescale() != self.timescale {
+            return;
+        }
         while let Some((_, token)) = self.ends.first().copied().filter(|(end, _)| *end < now.earliest()) {
             self.ends.pop_first();
             self.entries.remove(&token);

@@ -73,14 +73,46 @@ impl Expiry {
 
 /// What tells one request from every other: 128 random bits (the idempotency token), when it was made, and when it ends. What is sent again goes
 /// with the same one.
+///
+/// Against accidents, not forgers: who has seen an id can ask with it, and with other contents (the server
+/// then [says so](super::Reply::OtherRequest)); and its times are what the client says they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[cfg_attr(feature = "serde", serde(try_from = "Fields"))]
 pub struct RequestId {
     #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     token: u128,
     issued: TimeInterval,
     expiry: Expiry,
+}
+
+/// What an id is read from.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    #[serde(with = "crate::time::wire")]
+    token: u128,
+    issued: TimeInterval,
+    expiry: Expiry,
+}
+
+/// What was read is no id that a client makes.
+#[cfg(feature = "serde")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the end of the request is not its begin and a length")]
+struct NoId;
+
+#[cfg(feature = "serde")]
+impl TryFrom<Fields> for RequestId {
+    type Error = NoId;
+
+    fn try_from(fields: Fields) -> Result<RequestId, NoId> {
+        let Fields { token, issued, expiry } = fields;
+        let within = expiry.0.earliest().checked_duration_since(issued.earliest());
+        let is_the_end = within.and_then(|within| Expiry::after(&issued, within)) == Some(expiry);
+        is_the_end.then_some(RequestId { token, issued, expiry }).ok_or(NoId)
+    }
 }
 
 /// Why there is no id.
@@ -108,7 +140,8 @@ impl RequestId {
         Ok(RequestId { token: u128::from_ne_bytes(token), issued: *now, expiry })
     }
 
-    /// The idempotency token, for logs and for stores.
+    /// The idempotency token, for logs and for stores. It is no secret and no password: it tells requests of
+    /// clients that mean well apart, against accidents, not forgers. Who is allowed to ask is for you to check.
     #[must_use]
     pub const fn token(&self) -> u128 {
         self.token

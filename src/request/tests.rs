@@ -152,8 +152,8 @@ fn play(acts: &[(Act, i64, i64)], keep: u64) -> Result<(), TestCaseError> {
                     }
                     Begun::Known(Reply::Done(answer)) => prop_assert_eq!(answer, at),
                     Begun::Known(Reply::InProgress) => prop_assert!(times_done.contains_key(&at)),
-                    Begun::Known(Reply::AheadOfTime | Reply::OtherRequest) => {
-                        prop_assert!(false, "nobody's clock is wrong here");
+                    Begun::Known(Reply::AheadOfTime | Reply::OtherRequest | Reply::Full) => {
+                        prop_assert!(false, "nobody's clock is wrong here, and no table is full");
                     }
                     Begun::Known(Reply::Forgotten) => (),
                 }
@@ -257,4 +257,63 @@ fn an_id_and_a_reply_come_back_as_they_were_sent() {
     let reply = Reply::<u32>::NotDone(NotDone::TooLate);
     assert_eq!(serde_json::from_str::<Reply<u32>>(&serde_json::to_string(&reply).unwrap()).unwrap(), reply);
     assert!(serde_json::from_str::<RequestId>(&text.replace("\"token\"", "\"tokin\"")).is_err());
+}
+
+#[test]
+fn found_answers_are_forgotten_also_when_no_new_id_comes() {
+    let mut answers = Answers::first_ever(Timescale::Utc, ns(50), ns(1_000));
+    let ids: Vec<_> = (0..100).map(|i| RequestId::new(&interval(i, i + 10), ns(100)).unwrap()).collect();
+    for id in &ids {
+        assert_eq!(answers.begin(id, b"", &interval(90, 99)), Begun::New);
+        assert!(answers.finish(id, 7));
+    }
+    assert_eq!(answers.len(), 100);
+    // The answer that is still kept is asked for again; the others go meanwhile.
+    assert_eq!(answers.begin(&ids[99], b"", &interval(259, 300)), Begun::Known(Reply::Done(7)));
+    assert_eq!(answers.len(), 1);
+    // What is over is over for one that is asked for, too.
+    assert_eq!(answers.begin(&ids[99], b"", &interval(260, 300)), Begun::Known(Reply::Forgotten));
+    assert!(answers.is_empty());
+    let id = RequestId::new(&interval(300, 310), ns(100)).unwrap();
+    assert_eq!(answers.begin(&id, b"", &interval(300, 310)), Begun::New);
+    let smeared = TimeInterval::new(Timestamp::MAX, Timestamp::MAX, Timescale::Smear24h).unwrap();
+    answers.forget(&smeared);
+    assert_eq!(answers.len(), 1, "the time of another timescale ends nothing");
+    answers.forget(&interval(461, 470));
+    assert!(answers.is_empty(), "and nobody asks at all");
+}
+
+#[test]
+fn found_a_flood_of_ids_fills_no_more_than_its_limit() {
+    let mut answers = Answers::<u32>::first_ever(Timescale::Utc, ns(50), ns(1_000)).at_most(10);
+    let (now, full) = (interval(0, 10), Begun::Known(Reply::Full));
+    let ids: Vec<_> = (0..20).map(|_| RequestId::new(&now, ns(100)).unwrap()).collect();
+    for (at, id) in ids.iter().enumerate() {
+        assert_eq!(answers.begin(id, b"", &now), if at < 10 { Begun::New } else { full.clone() });
+    }
+    assert_eq!(answers.len(), 10);
+    assert_eq!(answers.begin(&ids[0], b"", &now), Begun::Known(Reply::InProgress), "what is known is answered");
+    assert!(matches!(Outcome::from(Reply::<u32>::Full), Outcome::Unknown(Unknown::Unsettled)), "it may be begun yet");
+    let later = interval(161, 165);
+    let id = RequestId::new(&later, ns(100)).unwrap();
+    assert_eq!(answers.begin(&id, b"", &later), Begun::New, "there is room again");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn found_an_id_whose_end_is_not_its_begin_and_a_length_is_not_read() {
+    let id = RequestId::new(&interval(0, 10), ns(100)).unwrap();
+    let sent = serde_json::to_value(id).unwrap();
+    let read = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut sent = sent.clone();
+        change(&mut sent);
+        serde_json::from_value::<RequestId>(sent).is_ok()
+    };
+    assert!(read(&|_| ()), "the twin");
+    let other = |a, b| serde_json::to_value(interval(a, b)).unwrap();
+    assert!(read(&|sent| sent["expiry"] = other(0, 10)), "it ends as it begins");
+    assert!(!read(&|sent| sent["expiry"] = other(-1, 9)), "it ends before it begins");
+    assert!(!read(&|sent| sent["expiry"] = other(100, 111)), "the clock that made it is not as wide");
+    assert!(!read(&|sent| sent["expiry"]["timescale"] = "smear-24h".into()));
+    assert!(!read(&|sent| sent["more"] = 1.into()));
 }

@@ -112,14 +112,15 @@ impl FromStr for HybridTimestamp {
 
     /// Parses what is printed; a time that is not that of a unit is refused.
     fn from_str(text: &str) -> Result<HybridTimestamp, ParseTimeError> {
-        let (time, counter) = text.split_once('#').ok_or(ParseTimeError::Form)?;
+        let (time, counter) = text.split_once('#').ok_or(ParseTimeError::Stamp)?;
         let is_a_number = counter.bytes().all(|digit| digit.is_ascii_digit());
-        let counter = counter.parse::<u16>().ok().filter(|_| is_a_number).ok_or(ParseTimeError::Form)?;
+        let counter = counter.parse::<u16>().ok().filter(|_| is_a_number).ok_or(ParseTimeError::Stamp)?;
         let time: Timestamp = time.parse()?;
-        let first = HybridTimestamp::first_of(time.as_unix_nanos()).ok_or(ParseTimeError::OutOfRange)?;
+        let first = HybridTimestamp::first_of(time.as_unix_nanos()).ok_or(ParseTimeError::StampOutOfRange)?;
         // What is printed is rounded down, so the unit is the one that begins here or within the next nanosecond.
         let next = HybridTimestamp(first.0.saturating_add(1 << BITS));
-        let unit = [first, next].into_iter().find(|unit| unit.time() == time).ok_or(ParseTimeError::Form)?;
+        let unit = [first, next].into_iter().find(|unit| unit.time() == time);
+        let unit = unit.ok_or(ParseTimeError::StampOffGrid { before: first.time() })?;
         Ok(HybridTimestamp(unit.0 | u64::from(counter)))
     }
 }
@@ -156,8 +157,8 @@ impl crate::time::wire::Wire for HybridTimestamp {
         self
     }
 
-    fn from_text(text: &str) -> Option<HybridTimestamp> {
-        text.parse().ok()
+    fn from_text(text: &str) -> Result<HybridTimestamp, impl fmt::Display> {
+        text.parse::<HybridTimestamp>()
     }
 }
 
@@ -203,10 +204,23 @@ mod tests {
 
     #[test]
     fn what_is_no_stamp_is_an_error() {
-        for text in ["", "2026-11-23T11:03:00Z", "2026-11-23T11:03:00Z#", "2026-11-23T11:03:00Z#65536", "x#1"] {
-            assert!(text.parse::<HybridTimestamp>().is_err(), "{text}");
+        for text in ["", "2026-11-23T11:03:00Z", "2026-11-23T11:03:00Z#", "2026-11-23T11:03:00Z#65536"] {
+            assert_eq!(text.parse::<HybridTimestamp>(), Err(ParseTimeError::Stamp), "{text}");
         }
-        assert_eq!("1969-12-31T23:59:59Z#0".parse::<HybridTimestamp>(), Err(ParseTimeError::OutOfRange));
-        assert_eq!("2026-11-23T11:03:00.000000001Z#0".parse::<HybridTimestamp>(), Err(ParseTimeError::Form));
+        assert_eq!("x#1".parse::<HybridTimestamp>(), Err(ParseTimeError::Date));
+        for text in ["1969-12-31T23:59:59Z#0", "2106-02-07T06:28:16Z#0"] {
+            assert_eq!(text.parse::<HybridTimestamp>(), Err(ParseTimeError::StampOutOfRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn found_a_stamp_off_its_grid_is_told_where_the_grid_is() {
+        let off = "2026-11-23T11:03:00.000000001Z#0".parse::<HybridTimestamp>().unwrap_err();
+        let before = "2026-11-23T11:03:00Z".parse().unwrap();
+        assert_eq!(off, ParseTimeError::StampOffGrid { before });
+        let told = off.to_string();
+        assert!(told.contains("2^-16 s") && told.contains("2026-11-23T11:03:00.000000000Z"), "{told}");
+        assert!(!told.contains("interval"), "{told}");
+        assert!(format!("{before}#0").parse::<HybridTimestamp>().is_ok(), "what it names is a stamp");
     }
 }

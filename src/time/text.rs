@@ -5,7 +5,7 @@
 //! What is printed always contains the interval. The alternate form `{:#}` is exact: `[earliest, latest]`; it is also
 //! what prints where midpoint ± half would leave the representable range. Both forms parse back.
 
-use super::{InvertedInterval, TimeInterval, Timescale, Timestamp};
+use super::{ConvertError, InvertedInterval, TimeInterval, Timescale, Timestamp};
 use chrono::{DateTime, SecondsFormat};
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,10 @@ impl FromStr for Timestamp {
             return Err(ParseTimeError::TooPrecise);
         }
         let date = DateTime::parse_from_rfc3339(text).map_err(|_| ParseTimeError::Date)?;
-        Timestamp::from_chrono(date.to_utc()).map_err(|_| ParseTimeError::OutOfRange)
+        Timestamp::from_chrono(date.to_utc()).map_err(|error| match error {
+            ConvertError::LeapSecond => ParseTimeError::LeapSecond,
+            ConvertError::OutOfRange => ParseTimeError::OutOfRange,
+        })
     }
 }
 
@@ -141,13 +144,16 @@ fn parse_timescale(text: &str) -> Result<Timescale, ParseTimeError> {
     }
 }
 
-/// Why a text is no timestamp, interval or timescale.
+/// Why a text is no timestamp, interval, timescale or stamp of a hybrid clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseTimeError {
-    /// Not a date and time as RFC 3339 writes it, or a leap second.
+    /// Not a date and time as RFC 3339 writes it.
     #[error("not a date and time as in 2026-11-23T11:03:00.123456789Z")]
     Date,
+    /// A leap second (`:60`), which POSIX time does not count.
+    #[error("a leap second, which POSIX time does not count")]
+    LeapSecond,
     /// More than nine digits of a second.
     #[error("more than nine digits of a second")]
     TooPrecise,
@@ -157,6 +163,18 @@ pub enum ParseTimeError {
     /// Neither `midpoint ± half` nor `[earliest, latest]`.
     #[error("not an interval as in 2026-11-23T11:03:00Z ± 1.204 ms")]
     Form,
+    /// Not a time, `#` and a counter: no [`HybridTimestamp`](crate::HybridTimestamp).
+    #[error("not a stamp as in 2026-11-23T11:03:00.500000000Z#7, with a counter up to 65535")]
+    Stamp,
+    /// The time of a stamp is none that a hybrid clock counts: it counts in units of 2^-16 s.
+    #[error("no unit of 2^-16 s begins there, rounded down to a nanosecond; one begins at {before}")]
+    StampOffGrid {
+        /// The begin of the unit that holds it.
+        before: Timestamp,
+    },
+    /// The time of a stamp is before 1970 or after 2106-02-07T06:28:15Z.
+    #[error("a stamp has a time of 1970 to February 2106")]
+    StampOutOfRange,
     /// The half width is not a number with one of the units ns, µs, ms, s.
     #[error("not a half width as in 1.204 ms")]
     Half,
@@ -188,7 +206,7 @@ mod tests {
         for (text, error) in [
             ("", ParseTimeError::Form),
             ("yesterday ± 1 ms", ParseTimeError::Date),
-            ("2016-12-31T23:59:60Z ± 1 ms", ParseTimeError::OutOfRange),
+            ("2016-12-31T23:59:60Z ± 1 ms", ParseTimeError::LeapSecond),
             ("2026-11-23T11:03:00.0123456789Z ± 1 ms", ParseTimeError::TooPrecise),
             ("2026-11-23T11:03:00Z ± 1 h", ParseTimeError::Half),
             ("2026-11-23T11:03:00Z ± -1 ms", ParseTimeError::Half),

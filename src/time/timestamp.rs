@@ -103,7 +103,7 @@ impl crate::time::wire::Wire for Timestamp {
         self
     }
 
-    fn from_text(text: &str) -> Option<Timestamp> {
-        text.parse().ok()
+    fn from_text(text: &str) -> Result<Timestamp, impl std::fmt::Display> {
+        text.parse::<Timestamp>()
     }
 }

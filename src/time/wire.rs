@@ -17,7 +17,8 @@ pub(crate) trait Wire: Copy {
     fn to_bytes(self) -> Self::Bytes;
     fn from_bytes(bytes: Self::Bytes) -> Self;
     fn to_text(self) -> impl Display;
-    fn from_text(text: &str) -> Option<Self>;
+    /// The value, or what is wrong with the text.
+    fn from_text(text: &str) -> Result<Self, impl Display>;
 }
 
 pub(crate) fn serialize<T: Wire, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,7 +49,8 @@ impl<'de, T: Wire> Visitor<'de> for Form<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        T::from_text(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        let invalid = |why| E::custom(format_args!("{text:?} is not {}: {why}", T::WHAT));
+        T::from_text(text).map_err(invalid)
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
@@ -84,9 +86,10 @@ impl Wire for u128 {
         format!("{self:032x}")
     }
 
-    fn from_text(text: &str) -> Option<u128> {
+    fn from_text(text: &str) -> Result<u128, impl Display> {
         let is_digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
         let is_whole = text.len() == 32 && text.bytes().all(is_digit);
-        if is_whole { u128::from_str_radix(text, 16).ok() } else { None }
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_whole);
+        number.ok_or("other characters, or not 32 of them")
     }
 }

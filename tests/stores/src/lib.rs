@@ -6,6 +6,16 @@
 
 pub mod etcd;
 
+/// Installs the fence in a database, by a superuser and for a role of its own, as the head of the SQL says.
+pub const INSTALL: &str = concat!(
+    "CREATE ROLE sureclock NOLOGIN;
+     GRANT CREATE ON DATABASE postgres TO sureclock;
+     SET ROLE sureclock;\n",
+    include_str!("../../../src/fence/postgres.sql"),
+    "\nRESET ROLE;
+     REVOKE CREATE ON DATABASE postgres FROM sureclock;"
+);
+
 use std::fs;
 use std::io;
 use std::net::TcpListener;
@@ -18,6 +28,7 @@ use std::time::{Duration, Instant};
 /// A running server. Dropping it ends the server and removes its directory.
 #[derive(Debug)]
 pub struct Postgres {
+    bin: PathBuf,
     child: Child,
     /// Removed when the server has ended.
     _directory: Directory,
@@ -87,7 +98,7 @@ impl Postgres {
         server.arg("-D").arg(&data).args(["-c", &format!("port={port}"), "-c", "listen_addresses=127.0.0.1"]);
         server.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
         let child = server.stdout(output.try_clone()?).stderr(output).spawn()?;
-        let mut server = Postgres { child, _directory: cleared, port };
+        let mut server = Postgres { bin: bin.to_owned(), child, _directory: cleared, port };
         let until = Instant::now() + COMES_UP_WITHIN;
         let ready = || fs::read_to_string(&log).is_ok_and(|log| log.contains("ready to accept connections"));
         while !ready() {
@@ -103,7 +114,26 @@ impl Postgres {
     /// What a client connects to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("host=127.0.0.1 port={} user=test dbname=postgres", self.port)
+        self.url_of("test", "postgres")
+    }
+
+    /// What a role connects to a database with. `test` is the superuser.
+    #[must_use]
+    pub fn url_of(&self, role: &str, database: &str) -> String {
+        format!("host=127.0.0.1 port={} user={role} dbname={database}", self.port)
+    }
+
+    /// A command of the server's package, `psql` say, that connects to a database as the superuser.
+    ///
+    /// # Panics
+    ///
+    /// If there is no user that the server may run as; then it would not run.
+    #[must_use]
+    pub fn tool(&self, program: &str, database: &str) -> Command {
+        let mut tool = command(&self.bin.join(program), Path::new("/")).expect("a user for it");
+        tool.args(["--host=127.0.0.1", &format!("--port={}", self.port), "--username=test", "--no-password"]);
+        tool.arg(format!("--dbname={database}"));
+        tool
     }
 }
 

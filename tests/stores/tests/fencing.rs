@@ -1,18 +1,23 @@
 //! The fence in PostgreSQL: the same verdicts as the library's, and no write without it.
 
 use postgres::{Client, NoTls};
-use sureclock::fence::{Admitted, FenceState, FencingHolder, FencingToken, POSTGRES, Rejected, admit};
-use sureclock_stores::{Postgres, require_postgres};
+use sureclock::ResourceName;
+use sureclock::fence::{Admitted, FenceState, FencingHolder, FencingToken, Rejected, admit};
+use sureclock_stores::{INSTALL, Postgres, require_postgres};
+
+fn name() -> ResourceName {
+    "accounts".parse().unwrap()
+}
 
 fn database() -> Option<(Postgres, Client)> {
     let server = Postgres::start(&require_postgres()?).unwrap();
     let mut client = Client::connect(&server.url(), NoTls).unwrap();
-    client.batch_execute(POSTGRES).unwrap();
+    client.batch_execute(INSTALL).unwrap();
     client
         .batch_execute(
             "CREATE TABLE accounts (key int8 PRIMARY KEY, balance int8);
-             CREATE TRIGGER fenced BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON accounts
-                 FOR EACH STATEMENT EXECUTE FUNCTION sureclock_only_fenced('accounts')",
+             SELECT sureclock.protect('accounts', 'accounts');
+             SELECT sureclock.allow('accounts', 'test')",
         )
         .unwrap();
     Some((server, client))
@@ -22,8 +27,9 @@ fn database() -> Option<(Postgres, Client)> {
 fn fence(client: &mut impl postgres::GenericClient, token: &FencingToken) -> Result<bool, String> {
     let uuid = |number: u128| format!("{number:032x}");
     let row = client.query_one(
-        "SELECT sureclock_fence('accounts', $1, $2::text::uuid, $3, $4::text::uuid, $5::text::uuid)",
+        "SELECT sureclock.fence($1, $2, $3::text::uuid, $4, $5::text::uuid, $6::text::uuid)",
         &[
+            &token.resource.as_str(),
             &token.sequence.cast_signed(),
             &uuid(token.holder),
             &token.write.cast_signed(),
@@ -46,6 +52,7 @@ fn state_of(rejected: Rejected) -> &'static str {
         Rejected::Replayed { .. } => "SF005",
         Rejected::Gap { .. } => "SF006",
         Rejected::Conflicting { .. } => "SF007",
+        Rejected::TooFarAhead { .. } => "SF008",
         other => panic!("{other}: give it a SQLSTATE"),
     }
 }
@@ -58,10 +65,11 @@ fn the_database_decides_as_the_library_does() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % end
     };
-    let (mut state, mut seen) = (FenceState::NEW, std::collections::BTreeMap::new());
+    let (mut state, mut seen) = (FenceState::new(name()), std::collections::BTreeMap::new());
     for round in 0..3_000 {
         let token = FencingToken {
-            sequence: (round / 150 + below(3)).saturating_sub(below(2)),
+            resource: name(),
+            sequence: (round / 150 + below(3)).saturating_sub(below(2)) + ((below(20) / 19 * below(2)) << 41),
             holder: u128::from(below(3)),
             write: below(4),
             previous: u128::from(below(2)),
@@ -79,30 +87,30 @@ fn the_database_decides_as_the_library_does() {
         *seen.entry(format!("{expected:?}")).or_insert(0) += 1;
     }
     println!("{seen:?}");
-    assert_eq!(seen.len(), 9, "all verdicts came: {seen:?}");
+    assert_eq!(seen.len(), 10, "all verdicts came: {seen:?}");
 }
 
 #[test]
 fn found_a_token_with_a_part_that_is_null_is_refused() {
     let Some((_server, mut client)) = database() else { return };
-    let mut writer = FencingHolder::new(5).unwrap().writer();
+    let mut writer = FencingHolder::new(5).unwrap().writer(name());
     assert_eq!(fence(&mut client, &writer.barrier()), Ok(true));
     assert_eq!(fence(&mut client, &writer.token(b"1").unwrap()), Ok(true));
     let whole = [
         "'accounts'",
         "5",
-        "(SELECT holder FROM sureclock_fences)",
+        "(SELECT holder FROM sureclock.fences)",
         "2",
-        "(SELECT last FROM sureclock_fences)",
+        "(SELECT last FROM sureclock.fences)",
         "md5('x')::uuid",
     ];
     for null in 0..whole.len() {
         let mut parts = whole;
         parts[null] = "NULL";
-        let error = client.query_one(&format!("SELECT sureclock_fence({})", parts.join(", ")), &[]).expect_err("NULL");
+        let error = client.query_one(&format!("SELECT sureclock.fence({})", parts.join(", ")), &[]).expect_err("NULL");
         assert_eq!(error.code().map(|code| code.code()), Some("SF001"), "{parts:?}: {error}");
     }
-    let row = client.query_one(&format!("SELECT sureclock_fence({})", whole.join(", ")), &[]).unwrap();
+    let row = client.query_one(&format!("SELECT sureclock.fence({})", whole.join(", ")), &[]).unwrap();
     assert!(row.get::<_, bool>(0), "the twin: whole it is admitted");
 }
 
@@ -121,7 +129,7 @@ fn no_client_can_forget_the_fence() {
     ] {
         refused(&mut client, sql);
     }
-    let mut writer = FencingHolder::new(5).unwrap().writer();
+    let mut writer = FencingHolder::new(5).unwrap().writer(name());
     // A barrier is no leave to write.
     let mut transaction = client.transaction().unwrap();
     assert_eq!(fence(&mut transaction, &writer.barrier()), Ok(true));
@@ -145,7 +153,7 @@ fn no_client_can_forget_the_fence() {
     let second = writer.token(b"update").unwrap();
     let mut zombie = Client::connect(&server.url(), NoTls).unwrap();
     let mut transaction = client.transaction().unwrap();
-    assert_eq!(fence(&mut transaction, &FencingHolder::new(6).unwrap().writer().barrier()), Ok(true));
+    assert_eq!(fence(&mut transaction, &FencingHolder::new(6).unwrap().writer(name()).barrier()), Ok(true));
     let late = std::thread::spawn(move || fence(&mut zombie, &second));
     std::thread::sleep(std::time::Duration::from_millis(100));
     assert!(!late.is_finished(), "it waits");

@@ -9,10 +9,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
-use sureclock::fence::{FencedWriter, FencingToken, POSTGRES};
-use sureclock::{Leadership, SureClock};
+use sureclock::fence::{FencedWriter, FencingToken};
+use sureclock::{Leadership, ResourceName, SureClock};
 use sureclock_stores::etcd::{Etcd, EtcdLeases};
-use sureclock_stores::{Postgres, require_postgres};
+use sureclock_stores::{INSTALL, Postgres, require_postgres};
 
 const TERM: Duration = Duration::from_secs(2);
 const ARGUMENTS: &str = "SURECLOCK_TEST_ZOMBIE";
@@ -31,14 +31,14 @@ fn leads() {
     for account in 0..ACCOUNTS {
         let name = format!("{round}-{account}");
         let leadership = loop {
-            if let Some(leadership) = Leadership::acquire(&mut store, &clock, &name, TERM).unwrap() {
+            if let Some(leadership) = Leadership::acquire(&mut store, &clock, resource(&name), TERM).unwrap() {
                 break leadership;
             }
             std::thread::sleep(Duration::from_millis(100));
         };
         // First the barrier, then the balance is read.
-        let writer = leadership.holder().writer();
-        assert!(fence(&mut client, &name, &writer.barrier()).unwrap());
+        let writer = leadership.holder().writer(resource(&name));
+        assert!(fence(&mut client, &writer.barrier()).unwrap());
         let balance = balance(&mut client, &name);
         leaderships.push((name, leadership, writer, balance));
         if account % 10 == 9 {
@@ -64,12 +64,17 @@ fn leads() {
     println!("written {written} refused {refused}");
 }
 
-fn fence(client: &mut impl postgres::GenericClient, account: &str, token: &FencingToken) -> Result<bool, String> {
+/// The resource of an account.
+fn resource(account: &str) -> ResourceName {
+    format!("accounts/{account}").parse().unwrap()
+}
+
+fn fence(client: &mut impl postgres::GenericClient, token: &FencingToken) -> Result<bool, String> {
     let uuid = |number: u128| format!("{number:032x}");
     let (sequence, write) = (token.sequence.cast_signed(), token.write.cast_signed());
-    let call = "SELECT sureclock_fence($1, $2, $3::text::uuid, $4, $5::text::uuid, $6::text::uuid)";
+    let call = "SELECT sureclock.fence($1, $2, $3::text::uuid, $4, $5::text::uuid, $6::text::uuid)";
     let parameters: [&(dyn postgres::types::ToSql + Sync); 6] =
-        [&account, &sequence, &uuid(token.holder), &write, &uuid(token.previous), &uuid(token.id)];
+        [&token.resource.as_str(), &sequence, &uuid(token.holder), &write, &uuid(token.previous), &uuid(token.id)];
     let row = client.query_one(call, &parameters);
     row.map(|row| row.get(0)).map_err(|error| error.code().expect("an error of the database").code().to_owned())
 }
@@ -88,7 +93,7 @@ fn deposit(
 ) -> Result<(), String> {
     let mut transaction = client.transaction().unwrap();
     if fenced {
-        fence(&mut transaction, account, &writer.token(&balance.to_le_bytes()).unwrap())?;
+        fence(&mut transaction, &writer.token(&balance.to_le_bytes()).unwrap())?;
     }
     transaction.execute("UPDATE accounts SET balance = $2 WHERE name = $1", &[&account, &balance]).unwrap();
     transaction.commit().unwrap();
@@ -164,7 +169,8 @@ fn no_zombie_of_many_writes_past_the_fence_and_without_it_they_do() {
     let database = Postgres::start(&bin).unwrap();
     let mut client = Client::connect(&database.url(), NoTls).unwrap();
     client.batch_execute("CREATE TABLE accounts (name text PRIMARY KEY, balance int8)").unwrap();
-    client.batch_execute(POSTGRES).unwrap();
+    client.batch_execute(INSTALL).unwrap();
+    client.batch_execute("SELECT sureclock.allow('accounts', 'test')").unwrap();
     let rounds: usize =
         std::env::var("SURECLOCK_ROUNDS").map_or(100, |rounds| rounds.parse().expect("a number of rounds"));
     let (mut zombies, mut written) = (0, 0);

@@ -5,7 +5,10 @@ use crate::{Lease, LeaseForm, LeaseGrantor, LeaseState};
 
 /// A lease by deadline that is granted by a machine to itself.
 fn granted_by_deadline(world: &World, term: Duration) -> (LeaseGrantor, Lease) {
-    let (mut grantor, mut lease) = (LeaseGrantor::first_ever(LeaseForm::Deadline, term), Lease::new().unwrap());
+    let (mut grantor, mut lease) = (
+        LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Deadline, term),
+        Lease::new("leader".parse().unwrap()).unwrap(),
+    );
     let request = lease.request(&world.clock, term).unwrap();
     lease.granted(&world.clock, &grantor.grant(&world.clock, &request).unwrap()).unwrap();
     (grantor, lease)
@@ -177,7 +180,7 @@ fn found_two_holders_by_deadline_over_a_deletion() {
     b.round(HONEST);
     a.pass(2_000_000);
     assert!(b.inside() && b.now_ns() == a.now_ns());
-    let mut successor = LeaseGrantor::recovered(Duration::from_secs(10), promised, &b.clock);
+    let mut successor = LeaseGrantor::recovered("leader".parse().unwrap(), Duration::from_secs(10), promised, &b.clock);
     let mut both = None;
     for _ in 0..60 {
         a.pass(S / 10);

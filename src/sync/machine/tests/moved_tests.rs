@@ -159,11 +159,12 @@ fn found_the_status_after_a_move_shows_no_interval_of_before_it() {
 #[test]
 fn found_a_clock_whose_thread_died_still_counts_moves() {
     let mut moving = Moving::new();
-    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, Duration::from_secs(100));
-    let mut lease = Lease::new().unwrap();
+    let mut grantor =
+        LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, Duration::from_secs(100));
+    let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&moving.world.clock, Duration::from_secs(50)).unwrap();
     lease.granted(&moving.world.clock, &grantor.grant(&moving.world.clock, &request).unwrap()).unwrap();
-    let mut idle = LeaseGrantor::first_ever(LeaseForm::Duration, Duration::from_secs(100));
+    let mut idle = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, Duration::from_secs(100));
     assert!(lease.state(&moving.world.clock).is_held() && idle.is_free(&moving.world.clock));
     moving.world.machine.lock().die();
     assert!(lease.state(&moving.world.clock).is_held(), "by duration the counter is enough");
