@@ -1,7 +1,7 @@
 //! Whether the counter ran on: the part of assumption (C) that this machine can check.
 //!
 //! A system that has two clocks of one rate of which one stands still in a suspend says by their difference how long it was suspended: it
-//! changes at a suspend and at nothing else (`os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
+//! changes at a suspend and at nothing else (`asleep`, `os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
 //! systems, the interrupt time less the unbiased one on Windows). Elsewhere nothing is seen. A suspend shorter than the platform can measure (a second where only the
 //! battery clock runs meanwhile) is not seen: *Not guaranteed*.
 //!
@@ -14,22 +14,20 @@
 //! jumps with it, and only one core's leaving the others shows. So the kernel's clock source is looked at, too: when its watchdog
 //! stops trusting the counter, so does the clock.
 
+use super::asleep::{Asleep, Clocks, Suspends};
 use super::calibration::{Calibration, Pair};
 use super::hardware;
 use super::vm_clock::{Marked, Marker};
 use super::{Counter, Incarnation, Kind, ManualCounter, VmClock, os};
 use crate::time::TickBounds;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is known of the clocks beside the counter, and what has changed since.
 #[derive(Debug)]
 pub(crate) struct Continuity {
     clocks: Clocks,
-    /// At least this much had been spent suspended at the last look, at most that much.
-    suspended_ns: (i64, i64),
-    suspends: Suspends,
+    asleep: Asleep,
     calibration: Option<Calibration>,
     /// The disruptions of the clock, and how many the calibration knows of.
     incarnation: Arc<Incarnation>,
@@ -88,33 +86,6 @@ pub(crate) struct Seen {
     pub(crate) tick: Option<(TickBounds, u32)>,
 }
 
-/// Who knows of suspends.
-#[derive(Clone, Debug)]
-enum Clocks {
-    Os,
-    Manual(Arc<ManualCounter>),
-}
-
-/// The suspended time that the clock has taken note of; for readers that look for a suspend themselves.
-#[derive(Clone, Debug)]
-pub(crate) struct Suspends {
-    clocks: Clocks,
-    noted_ns: Arc<AtomicI64>,
-}
-
-impl Suspends {
-    /// Whether there was a suspend that the clock has not taken note of. To be called within the read section of the cell.
-    pub(crate) fn unnoted(&self) -> bool {
-        let suspended = self.clocks.suspended_ns().0;
-        // Acquire, with `note`: who sees that a suspend was noted sees the disruption published, at its second look at the stamp.
-        suspended > self.noted_ns.load(Ordering::Acquire)
-    }
-
-    fn note(&self, at_most_ns: i64) {
-        self.noted_ns.store(at_most_ns, Ordering::Release);
-    }
-}
-
 impl Continuity {
     /// The check that goes with a counter.
     pub(crate) fn of(counter: &Counter) -> Continuity {
@@ -122,14 +93,11 @@ impl Continuity {
             Kind::Manual(counter) => Clocks::Manual(Arc::clone(counter)),
             _ => Clocks::Os,
         };
-        let suspended_ns = clocks.suspended_ns();
-        let suspends = Suspends { clocks: clocks.clone(), noted_ns: Arc::new(AtomicI64::new(suspended_ns.1)) };
         let (calibration, watches_clock_source) = counter.watched.unzip();
         let watches_clock_source = watches_clock_source.unwrap_or(false);
         Continuity {
+            asleep: Asleep::of(&clocks),
             clocks,
-            suspended_ns,
-            suspends,
             calibration,
             calibrated_in: counter.incarnation.get(),
             incarnation: Arc::clone(&counter.incarnation),
@@ -151,7 +119,7 @@ impl Continuity {
 
     /// For the readers.
     pub(crate) fn suspends(&self) -> Suspends {
-        self.suspends.clone()
+        self.asleep.readers().clone()
     }
 
     /// What has changed since the last look. Readers learn of it with [`noted`](Continuity::noted).
@@ -196,16 +164,9 @@ impl Continuity {
             let reason = if self.even && self.cores { Break::ClockSource } else { Break::Jumped };
             seen.broken = (!usable).then_some(reason);
         }
-        let new = self.clocks.suspended_ns();
-        let grew = new.0 > self.suspended_ns.1;
-        // Both looks bound one number unless it grew: keep what is known best.
-        self.suspended_ns = if grew { new } else { (new.0.max(self.suspended_ns.0), new.1.min(self.suspended_ns.1)) };
-        if grew {
+        if self.asleep.look(&self.clocks) {
             // Some counters are set back meanwhile, too.
             seen.broken = Some(Break::Suspended);
-        } else {
-            // What a slow first look left open is not left open to the readers, either.
-            self.suspends.note(self.suspended_ns.1);
         }
         // Before all else: it says the most.
         seen.broken = marked.or(seen.broken);
@@ -243,7 +204,7 @@ impl Continuity {
 
     /// What was seen has been published.
     pub(crate) fn noted(&mut self, seen: Seen) {
-        self.suspends.note(self.suspended_ns.1);
+        self.asleep.note();
         if let (Some(marker), Some(marked)) = (self.vm_clock.marker(), self.marked) {
             marker.note(marked);
         }
@@ -270,7 +231,7 @@ pub(crate) struct Comparison {
 impl Comparison {
     /// Whether they are all within the margin. Takes some tenth of a second at most, and may have to go on after that.
     pub(crate) fn make(&mut self) -> bool {
-        if let Clocks::Manual(_) = self.clocks {
+        if !matches!(self.clocks, Clocks::Os) {
             return true;
         }
         self.survey = self.survey.take().or_else(hardware::Survey::new);
@@ -279,28 +240,17 @@ impl Comparison {
 }
 
 impl Clocks {
-    /// Bounds of the time spent suspended.
-    fn suspended_ns(&self) -> (i64, i64) {
-        match self {
-            Clocks::Manual(counter) => {
-                let ns = i64::try_from(counter.suspended_ns()).unwrap_or(i64::MAX);
-                (ns, ns)
-            }
-            Clocks::Os => os::suspended_ns(),
-        }
-    }
-
     fn pair(&self) -> Pair {
         match self {
             Clocks::Manual(counter) => counter.pair(),
-            Clocks::Os => hardware::pair(),
+            _ => hardware::pair(),
         }
     }
 
     fn hardware_is_clock_source(&self) -> Option<bool> {
         match self {
             Clocks::Manual(counter) => Some(counter.is_clock_source()),
-            Clocks::Os => hardware::is_clock_source(),
+            _ => hardware::is_clock_source(),
         }
     }
 }
@@ -345,8 +295,8 @@ mod tests {
     fn a_suspend_that_the_os_knows_is_seen_once() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the last look had been before a suspend of one second.
-        continuity.suspended_ns.0 -= 1_000_000_000;
-        continuity.suspended_ns.1 -= 1_000_000_000;
+        continuity.asleep.ns.0 -= 1_000_000_000;
+        continuity.asleep.ns.1 -= 1_000_000_000;
         continuity.noted(Seen::default());
         assert!(continuity.suspends().unnoted());
         assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
@@ -361,12 +311,12 @@ mod tests {
     fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the thread had been held up for 2 s between the two readings of MONOTONIC.
-        continuity.suspended_ns.1 += 2_000_000_000;
+        continuity.asleep.ns.1 += 2_000_000_000;
         continuity.noted(Seen::default());
         assert_eq!(continuity.look(Look::All).broken, None);
-        let noted = continuity.suspends.noted_ns.load(Ordering::Relaxed);
+        let noted = continuity.asleep.readers().noted_ns();
         // A suspend of a second: as if what was noted had been a second less.
-        continuity.suspends.note(noted - 1_000_000_000);
+        continuity.asleep.readers().note(noted - 1_000_000_000);
         assert!(continuity.suspends().unnoted());
     }
 

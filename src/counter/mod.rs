@@ -13,6 +13,7 @@
 //! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `os` asks the operating
 //! system, `nominal` turns its answers into bounds, `continuity` watches that the counter runs on, `vm_clock` hears it from the hypervisor.
 
+mod asleep;
 mod calibration;
 mod continuity;
 mod fork;
@@ -27,7 +28,8 @@ mod nominal;
 mod os;
 mod vm_clock;
 
-pub(crate) use continuity::{Break, Continuity, Look, Seen, Suspends};
+pub(crate) use asleep::Suspends;
+pub(crate) use continuity::{Break, Continuity, Look, Seen};
 pub(crate) use fork::ProcessMark;
 pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;
