@@ -129,8 +129,11 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`AtError`]: as [`now`](SureClock::now), and for readings of another counter, from before the last disruption or from before the end
-    /// of a leap second that is over.
+    /// [`AtError::Now`] where [`now`](SureClock::now) would be an error at the time of the call: also
+    /// [`Stale`](NowError::Stale), if the last agreement is older than `max_age` by now, however young it was at the reading.
+    /// [`TooUncertain`](NowError::TooUncertain) goes by the interval at the reading. Otherwise
+    /// for readings of another counter, from before the last disruption or from before the end of a leap second
+    /// that is over.
     pub fn at(&self, reading: MonotonicTime) -> Result<TimeInterval, AtError> {
         let shared = &self.inner.shared;
         if reading.counter() != shared.counter.id() {
@@ -138,6 +141,7 @@ impl SureClock {
         }
         let (params, incarnation, ticks) = shared.running()?;
         params.check(ticks)?;
+        shared.check_age(&params, ticks)?;
         // Above what the counter shows now: a reading from before it went back.
         let shown = ticks.saturating_add(shared.counter.margin());
         if reading.incarnation() != incarnation || reading.ticks() < params.since || reading.ticks() > shown {

@@ -342,6 +342,19 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_reading_is_refused_where_the_news_is_too_old_by_now() {
+        let (clock, time) = clock();
+        let (reading, interval) = (clock.monotonic(), clock.now().unwrap());
+        time.advance(Duration::from_millis(1));
+        time.age(Duration::from_secs(1024));
+        assert_eq!(clock.at(reading), Ok(interval), "the twin: as old as it may be");
+        time.age(Duration::from_nanos(1));
+        let stale = clock.now().unwrap_err();
+        assert!(matches!(stale, NowError::Stale { .. }));
+        assert_eq!(clock.at(reading), Err(crate::AtError::Now(stale)));
+    }
+
+    #[test]
     fn disruptions_are_counted() {
         let (clock, time) = clock();
         let now = clock.now().unwrap();

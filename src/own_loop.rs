@@ -14,11 +14,14 @@ use std::time::Duration;
 /// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
 /// Nothing here blocks, but where there is a [VM clock device](crate::Builder::vm_clock): for 20 ms or so in the middle of an update that a
 /// hypervisor does not finish, and after a move for some tenth of a second at a time, in [`next_ask`](OwnLoop::next_ask), while the cores are
-/// compared. `examples/own_loop.rs` is a whole program.
+/// compared; the same when the process may run on further cores. `examples/own_loop.rs` is a whole program.
 ///
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
 /// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
+///
+/// A program that enters another time namespace finds its clock disrupted at the next call here; until then readings may be off by
+/// the namespace's offset, so call [`next_ask`](OwnLoop::next_ask) right after it.
 ///
 /// In the child of a fork it asks nothing and does nothing, whatever a thread of the parent was doing with it; the clock there
 /// says [`Forked`](crate::NowError::Forked).
@@ -119,7 +122,7 @@ impl OwnLoop {
 
     fn with_checked(&self, act: impl FnOnce(&mut Machine)) {
         if let Some(machine) = self.here() {
-            machine.check_continuity(&self.counter, Look::Clocks);
+            machine.check_continuity(&self.counter, Look::All);
             act(&mut machine.lock());
         }
     }

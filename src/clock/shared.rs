@@ -270,12 +270,18 @@ impl Shared {
         let (publication, ticks) = self.load()?;
         let params = publication.running()?;
         let (earliest_ns, latest_ns) = params.now(ticks)?;
-        let age = ticks.saturating_sub(params.heard);
-        if age > self.max_age_ticks {
-            let age = self.counter.scale().duration(age);
-            return Err(NowError::Stale { age, limit: self.limits.max_age });
-        }
+        self.check_age(&params, ticks)?;
         Ok((self.certain(earliest_ns, latest_ns)?, publication.spell()))
+    }
+
+    /// Whether the news is young enough at this reading.
+    pub(super) fn check_age(&self, params: &Params, ticks: u64) -> Result<(), NowError> {
+        let age = ticks.saturating_sub(params.heard);
+        if age <= self.max_age_ticks {
+            return Ok(());
+        }
+        let age = self.counter.scale().duration(age);
+        Err(NowError::Stale { age, limit: self.limits.max_age })
     }
 
     /// `earliest`, whatever the age and the width.

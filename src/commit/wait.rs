@@ -60,6 +60,9 @@ pub enum WaitError {
         /// The time given.
         waited: Duration,
     },
+    /// [`GuardedWait::give_up`] was called before the wait had ended.
+    #[error("the outcome is unknown: the wait was given up")]
+    GivenUp,
     /// The system refused the thread that wakes futures.
     #[error("the outcome is unknown: the system refused a thread")]
     NoTimer,
@@ -290,6 +293,13 @@ impl Drop for CommitWait {
 }
 
 /// A commit wait with the value that may leave after it. A `Future`, or blocking by [`wait`](GuardedWait::wait).
+///
+/// Dropped, it takes the value along. Where a wait may be cut short, as by a timeout, wait for `&mut guarded`
+/// and [give it up](GuardedWait::give_up) afterwards.
+///
+/// # Panics
+///
+/// As a future, if it is polled after it has ended.
 #[derive(Debug)]
 #[must_use = "the value is given out only by a finished wait"]
 pub struct GuardedWait<T> {
@@ -342,6 +352,48 @@ impl<T> GuardedWait<T> {
     pub fn wait(mut self) -> Result<Past<T>, Unconfirmed<T>> {
         let result = self.wait.wait();
         self.finish(result)
+    }
+
+    /// Gives the wait up: the value comes back, and its outcome is unknown. `None` if the wait has ended, and
+    /// has given it out already.
+    ///
+    /// With a runtime's timeout, wait by reference, so that the value is not lost with the future:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
+    /// # let (clock, _time) = sureclock::SureClock::manual(interval);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// let s = clock.commit_timestamp()?;
+    /// let mut guarded = clock.commit_wait(s).guard("reply");
+    /// match tokio::time::timeout(Duration::from_millis(20), &mut guarded).await {
+    ///     Ok(finished) => println!("{}", finished?.get()),
+    ///     // It may be waited for again, or given up.
+    ///     Err(_elapsed) => assert_eq!(guarded.give_up().map(|unconfirmed| unconfirmed.value), Some("reply")),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn give_up(mut self) -> Option<Unconfirmed<T>> {
+        self.value.take().map(|value| Unconfirmed { error: WaitError::GivenUp, value })
+    }
+
+    /// Blocks until the value may leave, for `timeout` at most. The wait can be taken up again.
+    ///
+    /// # Errors
+    ///
+    /// `Ok(None)` when the time is over, or the value has been given out already; [`Unconfirmed`] where no wait
+    /// helps.
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<Past<T>>, Unconfirmed<T>> {
+        if self.value.is_none() {
+            return Ok(None);
+        }
+        match self.wait.wait_timeout(timeout) {
+            Err(WaitError::Timeout { .. }) => Ok(None),
+            result => self.finish(result).map(Some),
+        }
     }
 
     fn finish(&mut self, result: Result<(), WaitError>) -> Result<Past<T>, Unconfirmed<T>> {

@@ -1,7 +1,7 @@
 //! Whether the counter ran on: the part of assumption (C) that this machine can check.
 //!
 //! A system that has two clocks of one rate of which one stands still in a suspend says by their difference how long it was suspended: it
-//! changes at a suspend and at nothing else (`os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
+//! changes at a suspend and at nothing else (`asleep`, `os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
 //! systems, the interrupt time less the unbiased one on Windows). Elsewhere nothing is seen. A suspend shorter than the platform can measure (a second where only the
 //! battery clock runs meanwhile) is not seen: *Not guaranteed*.
 //!
@@ -9,32 +9,38 @@
 //! without one nothing is seen here. After a move nothing is known of the hardware counter: it is calibrated anew, and its cores are
 //! compared anew, before it is used again.
 //!
+//! A process that enters another time namespace finds CLOCK_MONOTONIC_RAW moved by its offsets. Only a process of one thread can do
+//! so, and so only a loop of one's own: it is seen at the loop's next call, as a jump.
+//!
+//! A core that comes to those that the process may run on is compared with the others within about a second; until then a
+//! reading on it may be apart by more than the margin.
+//!
 //! The hardware counter is compared with CLOCK_MONOTONIC_RAW: a jump, a step back or another rate of one of them shows, as far as it
 //! is larger than what the pairs leave open, some hundreds of nanoseconds. But where the kernel makes RAW out of this very counter, RAW
 //! jumps with it, and only one core's leaving the others shows. So the kernel's clock source is looked at, too: when its watchdog
 //! stops trusting the counter, so does the clock.
 
+use super::asleep::{Asleep, Clocks, Suspends};
 use super::calibration::{Calibration, Pair};
 use super::hardware;
 use super::vm_clock::{Marked, Marker};
 use super::{Counter, Incarnation, Kind, ManualCounter, VmClock, os};
 use crate::time::TickBounds;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is known of the clocks beside the counter, and what has changed since.
 #[derive(Debug)]
 pub(crate) struct Continuity {
     clocks: Clocks,
-    /// At least this much had been spent suspended at the last look, at most that much.
-    suspended_ns: (i64, i64),
-    suspends: Suspends,
+    asleep: Asleep,
     calibration: Option<Calibration>,
     /// The disruptions of the clock, and how many the calibration knows of.
     incarnation: Arc<Incarnation>,
     calibrated_in: u32,
     watches_clock_source: bool,
+    /// The time namespace, by whose offsets RAW is moved.
+    time_namespace: Option<u64>,
     /// What RAW is made of, where its rate may be learned.
     raw_source: Option<String>,
     /// At the last look the counter fitted to RAW, the kernel kept time by it, and the cores were compared on this host; and all of it.
@@ -50,6 +56,10 @@ pub(crate) struct Continuity {
     survey: Option<hardware::Survey>,
     goes: u32,
     next_comparison: Option<Instant>,
+    /// The cores that are within the margin, whether this process may run on others, too, and when to ask again.
+    known_cores: Arc<[usize]>,
+    grown: bool,
+    next_count: Option<Instant>,
 }
 
 /// How closely to look.
@@ -88,33 +98,6 @@ pub(crate) struct Seen {
     pub(crate) tick: Option<(TickBounds, u32)>,
 }
 
-/// Who knows of suspends.
-#[derive(Clone, Debug)]
-enum Clocks {
-    Os,
-    Manual(Arc<ManualCounter>),
-}
-
-/// The suspended time that the clock has taken note of; for readers that look for a suspend themselves.
-#[derive(Clone, Debug)]
-pub(crate) struct Suspends {
-    clocks: Clocks,
-    noted_ns: Arc<AtomicI64>,
-}
-
-impl Suspends {
-    /// Whether there was a suspend that the clock has not taken note of. To be called within the read section of the cell.
-    pub(crate) fn unnoted(&self) -> bool {
-        let suspended = self.clocks.suspended_ns().0;
-        // Acquire, with `note`: who sees that a suspend was noted sees the disruption published, at its second look at the stamp.
-        suspended > self.noted_ns.load(Ordering::Acquire)
-    }
-
-    fn note(&self, at_most_ns: i64) {
-        self.noted_ns.store(at_most_ns, Ordering::Release);
-    }
-}
-
 impl Continuity {
     /// The check that goes with a counter.
     pub(crate) fn of(counter: &Counter) -> Continuity {
@@ -122,18 +105,16 @@ impl Continuity {
             Kind::Manual(counter) => Clocks::Manual(Arc::clone(counter)),
             _ => Clocks::Os,
         };
-        let suspended_ns = clocks.suspended_ns();
-        let suspends = Suspends { clocks: clocks.clone(), noted_ns: Arc::new(AtomicI64::new(suspended_ns.1)) };
         let (calibration, watches_clock_source) = counter.watched.unzip();
         let watches_clock_source = watches_clock_source.unwrap_or(false);
         Continuity {
+            asleep: Asleep::of(&clocks),
             clocks,
-            suspended_ns,
-            suspends,
             calibration,
             calibrated_in: counter.incarnation.get(),
             incarnation: Arc::clone(&counter.incarnation),
             watches_clock_source,
+            time_namespace: os::time_namespace(),
             raw_source: counter.clock_source.clone(),
             even: true,
             clock_source: true,
@@ -146,12 +127,15 @@ impl Continuity {
             survey: None,
             goes: 0,
             next_comparison: None,
+            known_cores: Arc::clone(&counter.cores),
+            grown: false,
+            next_count: None,
         }
     }
 
     /// For the readers.
     pub(crate) fn suspends(&self) -> Suspends {
-        self.suspends.clone()
+        self.asleep.readers().clone()
     }
 
     /// What has changed since the last look. Readers learn of it with [`noted`](Continuity::noted).
@@ -169,7 +153,7 @@ impl Continuity {
                 calibration.distrust(pair);
                 hardware::forget_margin();
                 (self.even, self.cores) = (false, false);
-                (self.survey, self.next_comparison, self.goes) = (None, None, 0);
+                (self.survey, self.next_comparison, self.goes, self.grown) = (None, None, 0, false);
             } else if incarnation == self.calibrated_in {
                 self.even = calibration.add(pair).is_ok();
             } else {
@@ -190,22 +174,21 @@ impl Continuity {
                 (self.raw_source, seen.broken) = (source, Some(Break::ClockSource));
             }
         }
+        if look == Look::All {
+            let namespace = os::time_namespace().or(self.time_namespace);
+            if namespace != self.time_namespace {
+                (self.time_namespace, seen.broken) = (namespace, Some(Break::Jumped));
+            }
+        }
         let usable = self.even && self.clock_source && self.cores;
         if usable != self.usable {
             (self.usable, seen.usable) = (usable, Some(usable));
             let reason = if self.even && self.cores { Break::ClockSource } else { Break::Jumped };
             seen.broken = (!usable).then_some(reason);
         }
-        let new = self.clocks.suspended_ns();
-        let grew = new.0 > self.suspended_ns.1;
-        // Both looks bound one number unless it grew: keep what is known best.
-        self.suspended_ns = if grew { new } else { (new.0.max(self.suspended_ns.0), new.1.min(self.suspended_ns.1)) };
-        if grew {
+        if self.asleep.look(&self.clocks) {
             // Some counters are set back meanwhile, too.
             seen.broken = Some(Break::Suspended);
-        } else {
-            // What a slow first look left open is not left open to the readers, either.
-            self.suspends.note(self.suspended_ns.1);
         }
         // Before all else: it says the most.
         seen.broken = marked.or(seen.broken);
@@ -222,28 +205,48 @@ impl Continuity {
 
     /// The margin that the cores have to be within on this host, if they are to be compared now. It takes a while, so not under a lock.
     pub(crate) fn comparison_due(&mut self) -> Option<Comparison> {
-        if self.cores || self.next_comparison.is_some_and(|at| Instant::now() < at) {
+        let not_yet = |at: Option<Instant>| at.is_some_and(|at| Instant::now() < at);
+        let (clocks, marked, margin) = (self.clocks.clone(), self.marked, self.margin);
+        if self.cores && !self.grown {
+            if self.known_cores.is_empty() || not_yet(self.next_count) {
+                return None;
+            }
+            self.next_count = Instant::now().checked_add(BETWEEN_COUNTS);
+            let known = Some(Arc::clone(&self.known_cores));
+            return Some(Comparison { clocks, margin, marked, survey: None, known });
+        }
+        if not_yet(self.next_comparison) {
             return None;
         }
         // Whoever else looks meanwhile does not compare them, too; and a machine on which they do not fit is not measured all the time.
         self.goes = self.goes.saturating_add(1);
         self.next_comparison = Instant::now().checked_add(BETWEEN_COMPARISONS * self.goes.min(30));
-        let (clocks, marked) = (self.clocks.clone(), self.marked);
-        Some(Comparison { clocks, margin: self.margin, marked, survey: self.survey.take() })
+        Some(Comparison { clocks, margin, marked, survey: self.survey.take(), known: None })
     }
 
     /// The cores have been compared, as far as a go of it allows.
     pub(crate) fn compared(&mut self, comparison: Comparison, are_within: bool) {
         // Unless the machine was moved once more meanwhile.
-        if comparison.marked == self.marked {
-            self.cores |= are_within;
-            self.survey = comparison.survey;
+        if comparison.marked != self.marked {
+            return;
         }
+        if are_within {
+            (self.cores, self.grown, self.goes) = (true, false, 0);
+            if let Some(survey) = &comparison.survey {
+                self.known_cores = survey.cores().into();
+            }
+        } else if self.cores {
+            // The offsets of cores do not change: if the new ones turn out to be within the margin, they have been from
+            // the start, and nothing was wrong. So the clock goes on for as long as it takes to find out, within reason.
+            self.grown = true;
+            self.cores = self.goes < GOES_WITHOUT_A_WORD;
+        }
+        self.survey = comparison.survey.filter(|_| !are_within);
     }
 
     /// What was seen has been published.
     pub(crate) fn noted(&mut self, seen: Seen) {
-        self.suspends.note(self.suspended_ns.1);
+        self.asleep.note();
         if let (Some(marker), Some(marked)) = (self.vm_clock.marker(), self.marked) {
             marker.note(marked);
         }
@@ -265,12 +268,17 @@ pub(crate) struct Comparison {
     margin: u64,
     marked: Option<Marked>,
     survey: Option<hardware::Survey>,
+    /// Nothing is to be compared if the process may run on these cores alone.
+    known: Option<Arc<[usize]>>,
 }
 
 impl Comparison {
     /// Whether they are all within the margin. Takes some tenth of a second at most, and may have to go on after that.
     pub(crate) fn make(&mut self) -> bool {
-        if let Clocks::Manual(_) = self.clocks {
+        if !matches!(self.clocks, Clocks::Os) {
+            return true;
+        }
+        if self.known.as_ref().is_some_and(|known| hardware::is_all_of(known)) {
             return true;
         }
         self.survey = self.survey.take().or_else(hardware::Survey::new);
@@ -279,32 +287,26 @@ impl Comparison {
 }
 
 impl Clocks {
-    /// Bounds of the time spent suspended.
-    fn suspended_ns(&self) -> (i64, i64) {
-        match self {
-            Clocks::Manual(counter) => {
-                let ns = i64::try_from(counter.suspended_ns()).unwrap_or(i64::MAX);
-                (ns, ns)
-            }
-            Clocks::Os => os::suspended_ns(),
-        }
-    }
-
     fn pair(&self) -> Pair {
         match self {
             Clocks::Manual(counter) => counter.pair(),
-            Clocks::Os => hardware::pair(),
+            _ => hardware::pair(),
         }
     }
 
     fn hardware_is_clock_source(&self) -> Option<bool> {
         match self {
             Clocks::Manual(counter) => Some(counter.is_clock_source()),
-            Clocks::Os => hardware::is_clock_source(),
+            _ => hardware::is_clock_source(),
         }
     }
 }
 
+/// How often is asked whether this process may run on further cores. Shorter: more threads, one for each question. Longer:
+/// readings on a new core whose counter is apart are wrong for longer.
+const BETWEEN_COUNTS: Duration = Duration::from_secs(1);
+/// On a busy machine the first goes may not get around to all of the new cores.
+const GOES_WITHOUT_A_WORD: u32 = 3;
 /// After the first go; longer each time, up to thirty times that.
 const BETWEEN_COMPARISONS: Duration = Duration::from_millis(300);
 
@@ -323,6 +325,22 @@ mod tests {
             continuity.noted(Seen::default());
             assert!(!continuity.suspends().unnoted());
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[cfg_attr(miri, ignore = "of the system's clocks")]
+    fn another_time_namespace_is_a_jump_of_the_counter_and_seen_once() {
+        let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Raw, VmClock::none("")).unwrap());
+        let Some(namespace) = continuity.time_namespace else {
+            return println!("SKIPPED another_time_namespace_is_a_jump: the kernel has none");
+        };
+        assert_eq!(continuity.look(Look::All).broken, None, "the twin");
+        // As if it had been built in another one.
+        continuity.time_namespace = Some(namespace ^ 1);
+        assert_eq!(continuity.look(Look::Clocks).broken, None, "a file, so only where all is looked at");
+        assert_eq!(continuity.look(Look::All).broken, Some(Break::Jumped));
+        assert_eq!(continuity.look(Look::All).broken, None);
     }
 
     #[test]
@@ -345,8 +363,8 @@ mod tests {
     fn a_suspend_that_the_os_knows_is_seen_once() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the last look had been before a suspend of one second.
-        continuity.suspended_ns.0 -= 1_000_000_000;
-        continuity.suspended_ns.1 -= 1_000_000_000;
+        continuity.asleep.ns.0 -= 1_000_000_000;
+        continuity.asleep.ns.1 -= 1_000_000_000;
         continuity.noted(Seen::default());
         assert!(continuity.suspends().unnoted());
         assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
@@ -361,12 +379,12 @@ mod tests {
     fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the thread had been held up for 2 s between the two readings of MONOTONIC.
-        continuity.suspended_ns.1 += 2_000_000_000;
+        continuity.asleep.ns.1 += 2_000_000_000;
         continuity.noted(Seen::default());
         assert_eq!(continuity.look(Look::All).broken, None);
-        let noted = continuity.suspends.noted_ns.load(Ordering::Relaxed);
+        let noted = continuity.asleep.readers().noted_ns();
         // A suspend of a second: as if what was noted had been a second less.
-        continuity.suspends.note(noted - 1_000_000_000);
+        continuity.asleep.readers().note(noted - 1_000_000_000);
         assert!(continuity.suspends().unnoted());
     }
 
@@ -452,6 +470,74 @@ mod tests {
             })
             .collect();
         assert_eq!(usable, [None, Some(true), None, None], "the cores alone are not enough");
+    }
+
+    /// A clock whose process was confined to one core when it began.
+    #[cfg(feature = "sim")]
+    fn of_one_core() -> (Arc<ManualCounter>, Continuity) {
+        let (manual, mut continuity) = watched();
+        continuity.known_cores = Arc::new([0]);
+        (manual, continuity)
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn cores_that_come_later_and_are_apart_end_the_use_of_the_counter_until_they_are_not() {
+        let (manual, mut continuity) = of_one_core();
+        let go = |continuity: &mut Continuity, are_within| {
+            (continuity.next_comparison, continuity.next_count) = (None, None);
+            let comparison = continuity.comparison_due().expect("due");
+            continuity.compared(comparison, are_within);
+            pass(&manual, 100);
+            let seen = continuity.look(Look::All);
+            continuity.noted(seen);
+            (seen.broken, seen.usable)
+        };
+        assert_eq!(go(&mut continuity, true), (None, None), "none has come");
+        for _ in 0..GOES_WITHOUT_A_WORD {
+            assert_eq!(go(&mut continuity, false), (None, None), "not known yet");
+        }
+        assert_eq!(go(&mut continuity, false), (Some(Break::Jumped), Some(false)));
+        assert_eq!(go(&mut continuity, false), (None, None), "as before");
+        assert_eq!(go(&mut continuity, true).1, Some(true));
+        assert_eq!(go(&mut continuity, true), (None, None));
+    }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn cores_that_come_later_and_fit_are_no_disruption() {
+        let (manual, mut continuity) = of_one_core();
+        for are_within in [false, false, true, true] {
+            (continuity.next_comparison, continuity.next_count) = (None, None);
+            let comparison = continuity.comparison_due().unwrap();
+            continuity.compared(comparison, are_within);
+            pass(&manual, 100);
+            let seen = continuity.look(Look::All);
+            assert_eq!((seen.broken, seen.usable), (None, None));
+        }
+        assert!(continuity.comparison_due().is_none(), "not at once");
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "of the system's cores")]
+    fn a_core_that_has_come_since_is_compared_and_then_known() {
+        let Ok(counter) = Counter::choose(CounterChoice::Hardware, VmClock::none("")) else {
+            return println!("SKIPPED a_core_that_has_come_since_is_compared_and_then_known: no hardware counter");
+        };
+        let all = Arc::clone(&counter.cores);
+        let mut continuity = Continuity::of(&counter);
+        // As if it had been confined to one core at the start, with room for others.
+        (continuity.known_cores, continuity.margin) = (all[..1].into(), u64::MAX);
+        for _ in 0..20 {
+            (continuity.next_comparison, continuity.next_count) = (None, None);
+            let mut comparison = continuity.comparison_due().unwrap();
+            let are_within = comparison.make();
+            continuity.compared(comparison, are_within);
+            if are_within {
+                break;
+            }
+        }
+        assert_eq!((&continuity.known_cores, continuity.cores, continuity.grown), (&all, true, false));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `os` asks the operating
 //! system, `nominal` turns its answers into bounds, `continuity` watches that the counter runs on, `vm_clock` hears it from the hypervisor.
 
+mod asleep;
 mod calibration;
 mod continuity;
 mod fork;
@@ -27,7 +28,8 @@ mod nominal;
 mod os;
 mod vm_clock;
 
-pub(crate) use continuity::{Break, Continuity, Look, Seen, Suspends};
+pub(crate) use asleep::Suspends;
+pub(crate) use continuity::{Break, Continuity, Look, Seen};
 pub(crate) use fork::ProcessMark;
 pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;
@@ -75,6 +77,8 @@ pub(crate) struct Counter {
     description: Arc<str>,
     /// What is known of a tick beside CLOCK_MONOTONIC_RAW, and whether the kernel's clock source is to be watched.
     watched: Option<(Calibration, bool)>,
+    /// The cores that the margin was measured for, where it depends on them.
+    cores: Arc<[usize]>,
     /// What the kernel made CLOCK_MONOTONIC_RAW out of at the start, where that is what is read.
     clock_source: Option<String>,
     /// Who tells of moves and restores of a virtual machine.
@@ -123,16 +127,24 @@ impl Counter {
     }
 
     fn hardware(forced: bool, may_move: bool) -> Result<Counter, &'static str> {
+        if !os::raw_is_its_own() {
+            return Err("CLOCK_MONOTONIC_RAW cannot be told from CLOCK_MONOTONIC here, so it is no witness of a rate");
+        }
         // RAW's own steps matter where it comes from another clock.
         let certificate = hardware::certify(forced, Counter::raw()?.margin, may_move)?;
         let known = certificate.calibration;
         let (scale, description) = (known.tick().middle(), certificate.to_string().into());
         let counter = Counter::over(Kind::Hardware, scale, RAW_RATE_ERROR_PPB, certificate.margin, description);
-        Ok(Counter { tick: known.tick(), watched: Some((known, !forced)), ..counter })
+        let cores = certificate.cores.into();
+        Ok(Counter { tick: known.tick(), watched: Some((known, !forced)), cores, ..counter })
     }
 
     fn raw() -> Result<Counter, &'static str> {
-        let counter = Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, os::raw()?);
+        let nominal = os::raw()?;
+        if !os::raw_is_its_own() {
+            return Ok(Counter::measured(Kind::Raw, OS_MONOTONIC_RATE_ERROR_PPB, Nominal::nanoseconds(RAW_UNKNOWN)));
+        }
+        let counter = Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, nominal);
         Ok(Counter { clock_source: clock_source(), ..counter })
     }
 
@@ -164,6 +176,7 @@ impl Counter {
             margin,
             description,
             watched: None,
+            cores: Arc::new([]),
             clock_source: None,
             vm_clock: VmClock::none("nothing tells of moves"),
         }
@@ -367,6 +380,9 @@ const RAW_RATE_ERROR_PPB: u32 = 100_000;
 /// A slewed clock: adjtimex lets a daemon change the length of a tick by 10 % and the frequency by 500 ppm more. Smaller: wrong
 /// bounds while a daemon slews.
 const OS_MONOTONIC_RATE_ERROR_PPB: u32 = 100_500_000;
+
+const RAW_UNKNOWN: &str = "CLOCK_MONOTONIC_RAW, which cannot be told from CLOCK_MONOTONIC here, as under gVisor: it may be \
+     slewed, so its rate is trusted to 10.05 % only";
 
 const STEPS_TO_SEE: u32 = 64;
 const LONGEST_LOOK: Duration = Duration::from_millis(100);

@@ -4,10 +4,11 @@ use super::calibration::{Calibration, Pair};
 use std::fmt;
 
 /// There is none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Certificate {
     pub(super) calibration: Calibration,
     pub(super) margin: u64,
+    pub(super) cores: Vec<usize>,
 }
 
 impl fmt::Display for Certificate {
@@ -40,6 +41,14 @@ impl Survey {
     pub(super) fn new() -> Option<Survey> {
         None
     }
+
+    pub(super) fn cores(&self) -> &[usize] {
+        match *self {}
+    }
+}
+
+pub(super) fn is_all_of(_known: &[usize]) -> bool {
+    true
 }
 
 pub(super) fn forget_margin() {}

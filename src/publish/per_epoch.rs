@@ -14,7 +14,10 @@ pub(crate) struct PerEpoch<T> {
 
 impl<T: Default> PerEpoch<T> {
     pub(crate) fn new() -> PerEpoch<T> {
-        PerEpoch { shelves: std::array::from_fn(|_| OnceLock::new()) }
+        let values = PerEpoch { shelves: std::array::from_fn(|_| OnceLock::new()) };
+        // That of the first epoch, the only one of nearly every clock: nothing is allocated later on.
+        let _ = values.of(0);
+        values
     }
 
     /// The value of this epoch.

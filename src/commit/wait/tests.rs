@@ -261,3 +261,37 @@ fn a_poll_spins_for_the_last_microseconds_and_for_nothing_else() {
     let (spinning, never) = (for_what_is_far_off(10 * MS), for_what_is_far_off(Duration::ZERO));
     assert!(spinning < never + 20 * US, "{spinning:?}, without a budget {never:?}");
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "of the system's timers")]
+fn a_timeout_around_a_guarded_wait_does_not_lose_the_value() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (clock, time) = clock();
+        let mut guarded = clock.commit_wait(clock.commit_timestamp().unwrap()).guard("reply".to_owned());
+        assert!(tokio::time::timeout(MS, &mut guarded).await.is_err());
+        // Taken up again.
+        time.advance(3 * MS);
+        let past = tokio::time::timeout(Duration::from_secs(30), &mut guarded).await.unwrap().unwrap();
+        assert_eq!(past.get(), "reply");
+        assert!(guarded.give_up().is_none(), "given out already");
+        // Given up.
+        let mut guarded = clock.commit_wait(clock.commit_timestamp().unwrap()).guard("reply".to_owned());
+        assert!(tokio::time::timeout(MS, &mut guarded).await.is_err());
+        let unconfirmed = guarded.give_up().unwrap();
+        assert_eq!((unconfirmed.error, unconfirmed.value.as_str()), (WaitError::GivenUp, "reply"));
+    });
+}
+
+#[test]
+fn a_guarded_wait_may_be_waited_for_again_after_its_time_was_over() {
+    let (clock, time) = clock();
+    let mut guarded = clock.commit_wait(clock.commit_timestamp().unwrap()).guard(7);
+    assert_eq!(guarded.wait_timeout(MS), Ok(None));
+    time.advance(3 * MS);
+    assert_eq!(guarded.wait_timeout(MS).unwrap().map(Past::into_inner), Some(7));
+    assert_eq!(guarded.wait_timeout(MS), Ok(None), "given out already");
+    let mut guarded = clock.commit_wait(clock.commit_timestamp().unwrap()).guard(7);
+    time.disrupt();
+    assert_eq!(guarded.wait_timeout(MS).unwrap_err().value, 7);
+}

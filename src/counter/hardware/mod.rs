@@ -24,21 +24,23 @@ mod trust;
 
 use super::calibration::{Calibration, FINE_SLACK_NS, Pair};
 use super::os::os_ns;
+use parking_lot::Mutex;
 use rustix::time::ClockId;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use trust::Distrust;
 
-pub(super) use skew::Survey;
+pub(super) use skew::{Survey, is_all_of};
 pub(super) use trust::is_clock_source;
 
 /// What was certified of the counter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Certificate {
     pub(super) calibration: Calibration,
     /// How far two readings may be apart beside the time that passed: the skew between cores, and the counter's steps.
     pub(super) margin: u64,
+    /// The cores that were compared for it.
+    pub(super) cores: Vec<usize>,
     forced: bool,
 }
 
@@ -74,34 +76,51 @@ fn trusted(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate
     }
     // Once, for it takes a while; again if it failed, for the machine may have been busy. Nobody waits for another thread's measuring,
     // which a forked child would do for ever. The tick is measured for each clock: what the counter did before is not its assumption.
-    // Relaxed: one number. Not where the machine may have been moved since, by the word of nobody.
-    let margin = match MARGIN.load(Ordering::Relaxed) {
-        margin if margin != UNMEASURED && !may_move => margin,
+    // Not where the machine may have been moved since, by the word of nobody; nor where a core has come since.
+    let Measured { margin, cores } = match measured() {
+        Some(measured) if !may_move && skew::is_all_of(&measured.cores) => measured,
         _ => measure_margin()?,
     };
+    // Cores that may come later must be within the margin, too, or the counter could not be used any more.
+    let may_grow = trust::present_cores().is_none_or(|present| cores.len() < present);
     // Another clock source shows in RAW, with its steps: 100 ns of Hyper-V's, milliseconds of jiffies.
     let slack = if is_source { FINE_SLACK_NS } else { raw_step_ns.saturating_add(FINE_SLACK_NS) };
-    let (calibration, margin) = calibrate(margin, if may_move { MOVE_ALLOWANCE } else { Duration::ZERO }, slack)?;
-    Ok(Certificate { calibration, margin, forced })
+    let (calibration, margin) =
+        calibrate(margin, if may_move || may_grow { ALLOWANCE } else { Duration::ZERO }, slack)?;
+    Ok(Certificate { calibration, margin, cores, forced })
 }
 
-/// The margin of this process, where it has been measured.
-static MARGIN: AtomicU64 = AtomicU64::new(UNMEASURED);
-const UNMEASURED: u64 = u64::MAX;
+/// The margin of some cores.
+#[derive(Clone, Debug)]
+struct Measured {
+    margin: u64,
+    cores: Vec<usize>,
+}
+
+/// What has been measured in this process. Locked for a copy alone, and never waited for.
+static MEASURED: Mutex<Option<Measured>> = Mutex::new(None);
+
+fn measured() -> Option<Measured> {
+    MEASURED.try_lock()?.clone()
+}
 
 /// By how much two readings may differ beside what passed between them. Takes a millisecond or so a core, half a second at most.
-fn measure_margin() -> Result<u64, Distrust> {
-    let skew = skew::between_cores(|| ticks_after(0)).ok_or(Distrust::Skew)?;
+fn measure_margin() -> Result<Measured, Distrust> {
+    let (skew, cores) = skew::between_cores(|| ticks_after(0)).ok_or(Distrust::Skew)?;
     // With steps of g, cores that show an offset o may be apart by o + g on either side, and a difference of readings says by less
     // than g more or less what passed.
-    let margin = skew.saturating_add(3 * step()).min(UNMEASURED - 1);
-    MARGIN.store(margin, Ordering::Relaxed);
-    Ok(margin)
+    let measured = Measured { margin: skew.saturating_add(3 * step()), cores };
+    if let Some(mut known) = MEASURED.try_lock() {
+        *known = Some(measured.clone());
+    }
+    Ok(measured)
 }
 
 /// The machine was moved: clocks that are built from now on measure again.
 pub(super) fn forget_margin() {
-    MARGIN.store(UNMEASURED, Ordering::Relaxed);
+    if let Some(mut known) = MEASURED.try_lock() {
+        *known = None;
+    }
 }
 
 /// Whether the counters of the cores are still within a margin, on the host that the machine was moved to; `false` also where not all of
@@ -241,9 +260,10 @@ const LEAST_TICK_2_40: u64 = (1 << 40) / 10;
 const MOST_TICK_2_40: u64 = 1_000_000 << 40;
 /// Cores further apart than this are not kept together by anyone: then the kernel does not use the counter either.
 const MOST_SKEW: Duration = Duration::from_micros(50);
-/// By how much more the cores of another host may be apart, as far as can be measured there. Less: a machine that was moved may never use its counter
-/// again. More: wider intervals for every clock with a VM clock device.
-const MOVE_ALLOWANCE: Duration = Duration::from_micros(1);
+/// By how much more the cores of another host, or cores that come later, may be apart, as far as can be measured then. Less: a
+/// machine that was moved, or whose cores have become more, may never use its counter again. More: wider intervals
+/// for every clock with a VM clock device or in a part of a machine.
+const ALLOWANCE: Duration = Duration::from_micros(1);
 
 #[cfg(test)]
 mod tests {
@@ -258,6 +278,11 @@ mod tests {
         println!("{certificate}");
         let again = certify(true, 300, false).unwrap();
         assert_eq!(again.margin, certificate.margin, "measured once");
+        // As if the process had been confined to one core when it was measured.
+        *MEASURED.lock() = Some(Measured { margin: 1, cores: again.cores[..1].to_vec() });
+        let grown = certify(true, 300, false).unwrap();
+        assert_eq!(grown.cores, again.cores);
+        assert!(again.cores.len() == 1 || grown.margin > 1, "a core that has come since was not compared");
         assert!(again.calibration.tick().and(certificate.calibration.tick()).is_some(), "both are true");
         let text = certificate.to_string();
         assert!(text.contains(NAME) && text.contains("on request") && text.contains(" ppm"), "{text}");

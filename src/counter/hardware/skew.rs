@@ -10,10 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The largest difference between the counters of any two cores that this process may run on, in ticks; `None` where it cannot
-/// be measured.
-pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<u64> {
+/// be measured. With the cores that were compared.
+pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<(u64, Vec<usize>)> {
     let mut survey = Survey::new()?;
-    survey.go_on(read, u64::MAX, LONGEST_OF_ALL).then_some(survey.span())
+    survey.go_on(read, u64::MAX, LONGEST_OF_ALL).then(|| (survey.span(), survey.cores))
+}
+
+/// Whether this process may run on these cores only. `false` also where that is not known.
+pub(in crate::counter) fn is_all_of(known: &[usize]) -> bool {
+    cores_of_the_process().is_some_and(|cores| cores.iter().all(|core| known.contains(core)))
 }
 
 /// The comparison of all cores with the first one, in as many goes as it takes: on a busy machine some pairs cannot be compared closely at
@@ -31,6 +36,11 @@ pub(in crate::counter) struct Survey {
 impl Survey {
     pub(in crate::counter) fn new() -> Option<Survey> {
         Some(Survey::of(cores_of_the_process()?))
+    }
+
+    /// The cores that are compared.
+    pub(in crate::counter) fn cores(&self) -> &[usize] {
+        &self.cores
     }
 
     fn of(cores: Vec<usize>) -> Survey {
@@ -218,6 +228,6 @@ mod tests {
         };
         let Some((least, most)) = offset(cores[0], second, &read) else { return };
         assert!(least <= 1_000_000 && 1_000_000 <= most, "{least} to {most}");
-        assert!(between_cores(read).is_none_or(|skew| skew >= 1_000_000));
+        assert!(between_cores(read).is_none_or(|(skew, _)| skew >= 1_000_000));
     }
 }

@@ -32,6 +32,21 @@ impl Distrust {
     }
 }
 
+/// How many cores the machine has; `None` if the kernel does not say.
+pub(super) fn present_cores() -> Option<usize> {
+    count_cores(&std::fs::read_to_string("/sys/devices/system/cpu/present").ok()?)
+}
+
+/// Of a list as in `0-3,8`.
+fn count_cores(list: &str) -> Option<usize> {
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        last.checked_sub(first)?.checked_add(1)
+    };
+    list.trim().split(',').map(count).sum()
+}
+
 /// Whether the counter may be read at all and runs at one rate.
 ///
 /// # Errors
@@ -112,6 +127,12 @@ mod tests {
             assert!(!distrust.as_str().is_empty());
         }
         assert!(Distrust::ClockSource.as_str().contains("clock source"));
+    }
+
+    #[test]
+    fn the_cores_of_a_list_are_counted() {
+        let counts = ["0", "0-3", "0-3,8\n", "1,3,5-6", "", "3-1", "x"].map(count_cores);
+        assert_eq!(counts, [Some(1), Some(4), Some(5), Some(4), None, None, None]);
     }
 
     #[test]

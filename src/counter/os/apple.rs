@@ -43,6 +43,14 @@ pub(in crate::counter) fn clock_source() -> Option<String> {
     None
 }
 
+pub(in crate::counter) fn time_namespace() -> Option<u64> {
+    None
+}
+
+pub(in crate::counter) fn raw_is_its_own() -> bool {
+    true
+}
+
 /// Exact; a clock of uptime is never negative and fits 584 years.
 #[inline]
 #[allow(unsafe_code)]

@@ -34,6 +34,29 @@ pub(in crate::counter) fn clock_source() -> Option<String> {
     current.ok().map(|name| name.trim().to_owned())
 }
 
+/// Which time namespace this process is in. Entering another one (time_namespaces(7)) moves MONOTONIC, BOOTTIME and RAW
+/// by its offsets. `None` if the kernel has none, or does not say.
+pub(in crate::counter) fn time_namespace() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self/ns/time").ok().map(|namespace| namespace.ino())
+}
+
+/// Whether RAW is what it is on Linux, a clock of its own that nobody slews.
+///
+/// gVisor answers RAW with its MONOTONIC, which follows the host's, and that may be slewed. A kernel that names its
+/// clock source is Linux. Of one that does not, RAW must have been seen apart from MONOTONIC.
+pub(in crate::counter) fn raw_is_its_own() -> bool {
+    let look = || [ClockId::Monotonic, ClockId::MonotonicRaw, ClockId::Monotonic].map(os_ns);
+    is_shown_to_be_its_own(clock_source().as_deref(), (0..LOOKS).map(|_| look()))
+}
+
+/// From what the kernel says, and looks at MONOTONIC, RAW and MONOTONIC again.
+fn is_shown_to_be_its_own(clock_source: Option<&str>, mut looks: impl Iterator<Item = [u64; 3]>) -> bool {
+    clock_source.is_some() || looks.any(|[before, raw, after]| raw < before || raw > after)
+}
+
+const LOOKS: u32 = 16;
+
 /// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.
 #[inline]
 pub(in crate::counter) fn os_ns(clock: ClockId) -> u64 {
@@ -45,3 +68,18 @@ pub(in crate::counter) fn os_ns(clock: ClockId) -> u64 {
 }
 
 const NS_PER_S: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raw_that_is_monotonic_under_a_kernel_without_clock_sources_is_not_believed() {
+        let same = [[100, 110, 120], [130, 130, 131]];
+        assert!(!is_shown_to_be_its_own(None, same.into_iter()));
+        // The twins: apart in either direction, and a kernel that is Linux.
+        assert!(is_shown_to_be_its_own(None, [same[0], [130, 99, 131]].into_iter()));
+        assert!(is_shown_to_be_its_own(None, [same[0], [130, 140, 131]].into_iter()));
+        assert!(is_shown_to_be_its_own(Some("tsc"), same.into_iter()));
+    }
+}

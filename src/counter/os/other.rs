@@ -24,3 +24,11 @@ pub(in crate::counter) fn suspended_ns() -> (i64, i64) {
 pub(in crate::counter) fn clock_source() -> Option<String> {
     None
 }
+
+pub(in crate::counter) fn time_namespace() -> Option<u64> {
+    None
+}
+
+pub(in crate::counter) fn raw_is_its_own() -> bool {
+    true
+}

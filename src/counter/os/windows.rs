@@ -56,6 +56,14 @@ pub(in crate::counter) fn clock_source() -> Option<String> {
     None
 }
 
+pub(in crate::counter) fn time_namespace() -> Option<u64> {
+    None
+}
+
+pub(in crate::counter) fn raw_is_its_own() -> bool {
+    true
+}
+
 #[allow(unsafe_code)]
 fn biased_ns() -> u64 {
     let mut units = 0_u64;
