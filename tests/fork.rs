@@ -134,8 +134,9 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
 
 /// The same loop for the threads, while the child drops its own copy of it.
 fn unsafe_alias<'a>(own_loop: &std::mem::ManuallyDrop<OwnLoop>) -> &'a OwnLoop {
+    let at: *const OwnLoop = &**own_loop;
     // SAFETY: the value is dropped only in children, which have a copy of the memory, and not used there afterwards.
-    unsafe { &*(&raw const **own_loop) }
+    unsafe { &*at }
 }
 
 #[test]
