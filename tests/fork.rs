@@ -61,6 +61,15 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     );
 }
 
+/// Ends the threads of a test, also one that fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Forks while other threads are busy with the same things; the child must end by itself.
 fn child_ends(in_child: impl FnOnce() -> bool) {
     // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.
@@ -113,6 +122,7 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
                 }
             });
         }
+        let _over = Over(&over);
         for _ in 0..20 {
             child_ends(|| {
                 let nothing = own_loop.next_ask().is_none() && !own_loop.awaits(ask.id);
@@ -127,15 +137,15 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
                 nothing && dead && nothing_begun
             });
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(clock.status().state != State::Dead, "the parent goes on");
 }
 
 /// The same loop for the threads, while the child drops its own copy of it.
 fn unsafe_alias<'a>(own_loop: &std::mem::ManuallyDrop<OwnLoop>) -> &'a OwnLoop {
+    let pointer: *const OwnLoop = &raw const **own_loop;
     // SAFETY: the value is dropped only in children, which have a copy of the memory, and not used there afterwards.
-    unsafe { &*(&raw const **own_loop) }
+    unsafe { &*pointer }
 }
 
 #[test]
@@ -153,6 +163,7 @@ fn a_forked_child_may_drop_a_clock_with_a_thread_and_a_manual_one_and_the_parent
                 let _ = (clock.status(), with_thread.status());
             }
         });
+        let _over = Over(&over);
         for _ in 0..20 {
             child_ends(|| {
                 time.advance(Duration::from_secs(1));
@@ -164,7 +175,6 @@ fn a_forked_child_may_drop_a_clock_with_a_thread_and_a_manual_one_and_the_parent
                 refused && dead
             });
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(with_thread.status().state != State::Dead && clock.now().is_ok(), "the parents go on");
     drop_in_place(&mut there);

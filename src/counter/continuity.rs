@@ -24,7 +24,7 @@ use super::asleep::{Asleep, Clocks, Suspends};
 use super::calibration::{Calibration, Pair};
 use super::hardware;
 use super::vm_clock::{Marked, Marker};
-use super::{Counter, Incarnation, Kind, ManualCounter, VmClock, os};
+use super::{Counter, Incarnation, Kind, VmClock, os};
 use crate::time::TickBounds;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -313,7 +313,7 @@ const BETWEEN_COMPARISONS: Duration = Duration::from_millis(300);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counter::CounterChoice;
+    use crate::counter::{CounterChoice, ManualCounter};
 
     #[test]
     #[cfg_attr(miri, ignore = "of the system's clocks")]
