@@ -95,6 +95,9 @@ pub enum ReceiveError {
 
 /// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong clock or says what is not so: it was made before it was
 /// received, and lies after the receipt by more than every clock is allowed.
+///
+/// What is read from others is checked: there is a lead with which the stamp is so far ahead. That it was
+/// received by `latest` is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
 #[error("{stamp} was received by {latest}, and lies {by:?} further ahead than a clock may be")]
