@@ -451,6 +451,13 @@ mod tests {
             let sent = serde_json::to_string(&proof).unwrap();
             serde_json::from_str::<AheadOfTime>(&sent).ok()
         };
+        // A stamp of the very unit of the receipt is not ahead of it.
+        let stamp: HybridTimestamp = "2026-11-23T11:03:00.500000000Z#7".parse().unwrap();
+        let by = Duration::ZERO;
+        assert_eq!(read(AheadOfTime { stamp, latest: stamp.time(), by }), None);
+        let by = Duration::from_nanos(1);
+        let latest = stamp.time().checked_sub(by).unwrap();
+        assert!(read(AheadOfTime { stamp, latest, by }).is_some(), "the twin");
         for lead in [Duration::ZERO, 10 * MS, Duration::from_nanos(7)] {
             let hybrid = HybridClock::with_max_lead(clock.clone(), lead);
             for ns in (0..200_000).chain([1 << 40]).step_by(97) {
