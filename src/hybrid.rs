@@ -95,6 +95,9 @@ pub enum ReceiveError {
 
 /// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong clock or says what is not so: it was made before it was
 /// received, and lies after the receipt by more than every clock is allowed.
+///
+/// What is read from others is checked: there is a lead with which the stamp is so far ahead. That it was
+/// received by `latest` is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
 #[error("{stamp} was received by {latest}, and lies {by:?} further ahead than a clock may be")]
@@ -448,6 +451,13 @@ mod tests {
             let sent = serde_json::to_string(&proof).unwrap();
             serde_json::from_str::<AheadOfTime>(&sent).ok()
         };
+        // A stamp of the very unit of the receipt is not ahead of it.
+        let stamp: HybridTimestamp = "2026-11-23T11:03:00.500000000Z#7".parse().unwrap();
+        let by = Duration::ZERO;
+        assert_eq!(read(AheadOfTime { stamp, latest: stamp.time(), by }), None);
+        let by = Duration::from_nanos(1);
+        let latest = stamp.time().checked_sub(by).unwrap();
+        assert!(read(AheadOfTime { stamp, latest, by }).is_some(), "the twin");
         for lead in [Duration::ZERO, 10 * MS, Duration::from_nanos(7)] {
             let hybrid = HybridClock::with_max_lead(clock.clone(), lead);
             for ns in (0..200_000).chain([1 << 40]).step_by(97) {

@@ -44,6 +44,7 @@
 //! A machine that is cloned, or set back, while its register is open gives two of one name; the other's writes then look like one's own. Where it shows, the
 //! replica goes on under another name, or it is an error ([`MergeError::Contradiction`], [`WriteError::Unwritten`]); where it does not, a write may be lost:
 //! open the state anew after a restore. The child of a fork draws a name of its own.
+//! A state does not say which register it is of: send its key with it.
 //!
 //! # Limits
 //!

@@ -86,7 +86,9 @@ pub(crate) fn writes() -> Result<String> {
             let (mut east, mut west) = (Register::new(), Register::new());
             east.write(1, &interval(first)?, &Seen::nothing())?;
             west.write(2, &interval(second)?, &Seen::nothing())?;
-            east.merge(west.state(), &interval(second)?)?;
+            // They meet when both writes are over.
+            let later = point(1_000_000_000);
+            east.merge(west.state(), &TimeInterval::new(later, later, Timescale::Utc)?)?;
             match east.read().latest() {
                 Latest::One(2) => {}
                 Latest::Several(versions) if versions.iter().any(|version| *version.value() == 2) => register_both += 1,

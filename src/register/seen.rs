@@ -1,7 +1,7 @@
 //! What has been seen: the writes that a read had taken into account, in the space of those that may still be in doubt.
 
 use super::{MOST_WRITERS, Version, WriteError};
-#[cfg(any(feature = "serde", test))]
+#[cfg(feature = "serde")]
 use super::{MOST_WRITES, WIDEST};
 use crate::causality::BrokenBound;
 use crate::time::{TimeInterval, TimescaleMismatch, Timestamp};
@@ -59,7 +59,7 @@ impl Seen {
     }
 
     /// Whether a register can come to have seen this.
-    #[cfg(any(feature = "serde", test))]
+    #[cfg(feature = "serde")]
     pub(super) fn is_possible(&self) -> bool {
         let Some(newest) = self.newest else { return self.writers.is_empty() };
         let last = newest.earliest().checked_add(WIDEST).unwrap_or(Timestamp::MAX);

@@ -169,7 +169,7 @@ impl<V> State<V> {
     }
 
     /// Whether a register can come into this state: what every operation keeps, and reading demands.
-    #[cfg(any(feature = "serde", test))]
+    #[cfg(feature = "serde")]
     pub(super) fn is_possible(&self) -> bool {
         let Some(newest) = self.seen.newest() else { return self.versions.is_empty() && self.seen.is_possible() };
         let key = |interval: TimeInterval| (interval.earliest(), interval.latest());
