@@ -15,14 +15,14 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     assert!(clock.now().is_ok(), "the twin: the parent has a clock");
     // By duration no synchronization is needed, so nothing but the fork stands against it.
     let term = Duration::from_secs(10);
-    let mut grantor = LeaseGrantor::first_ever(LeaseForm::Duration, term);
-    let mut lease = Lease::new().unwrap();
+    let mut grantor = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
+    let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&clock, term).unwrap();
     lease.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
     assert!(lease.state(&clock).is_held());
     let open = lease.request(&clock, term).unwrap();
     let late = grantor.grant(&clock, &open).unwrap();
-    let mut idle = LeaseGrantor::first_ever(LeaseForm::Duration, term);
+    let mut idle = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
     let (mut register, written_at) = (Register::new(), clock.now().unwrap());
     register.write(1, &written_at, &Seen::nothing()).unwrap();
     // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.
@@ -59,15 +59,6 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
         format!("{:?}", register.state()).contains("number: 2"),
         "the twin: the parent writes under the name it has"
     );
-}
-
-/// Ends the threads of a test, also one that fails.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Forks while other threads are busy with the same things; the child must end by itself.
@@ -122,7 +113,6 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
                 }
             });
         }
-        let _over = Over(&over);
         for _ in 0..20 {
             child_ends(|| {
                 let nothing = own_loop.next_ask().is_none() && !own_loop.awaits(ask.id);
@@ -137,15 +127,16 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
                 nothing && dead && nothing_begun
             });
         }
+        over.store(true, Ordering::Relaxed);
     });
     assert!(clock.status().state != State::Dead, "the parent goes on");
 }
 
 /// The same loop for the threads, while the child drops its own copy of it.
 fn unsafe_alias<'a>(own_loop: &std::mem::ManuallyDrop<OwnLoop>) -> &'a OwnLoop {
-    let pointer: *const OwnLoop = &raw const **own_loop;
+    let at: *const OwnLoop = &**own_loop;
     // SAFETY: the value is dropped only in children, which have a copy of the memory, and not used there afterwards.
-    unsafe { &*pointer }
+    unsafe { &*at }
 }
 
 #[test]
@@ -163,7 +154,6 @@ fn a_forked_child_may_drop_a_clock_with_a_thread_and_a_manual_one_and_the_parent
                 let _ = (clock.status(), with_thread.status());
             }
         });
-        let _over = Over(&over);
         for _ in 0..20 {
             child_ends(|| {
                 time.advance(Duration::from_secs(1));
@@ -175,6 +165,7 @@ fn a_forked_child_may_drop_a_clock_with_a_thread_and_a_manual_one_and_the_parent
                 refused && dead
             });
         }
+        over.store(true, Ordering::Relaxed);
     });
     assert!(with_thread.status().state != State::Dead && clock.now().is_ok(), "the parents go on");
     drop_in_place(&mut there);
