@@ -1,9 +1,10 @@
 //! Servers that answer well and lie: up to f of them.
 
-use super::{ANSWERS, Bad, FOUND_OUT, MS, Row, Seen, liar, lie, one, two};
+use super::{ANSWERS, Bad, FOUND_OUT, MS, Row, Seen, liar, lie, one, refused_as, two};
 use crate::support::hostile::{Answer, Behaviour};
 use std::time::Duration;
-use sureclock::Verdict;
+use sureclock::ntp::Rejected;
+use sureclock::{Problem, Verdict};
 
 pub(super) const YEARS_12_NS: i64 = 12 * 365 * 86_400 * 1_000_000_000;
 /// 2036-02-07T06:28:16Z is second 0 of era 1.
@@ -67,7 +68,12 @@ pub(crate) fn liars() -> Vec<Row> {
         ),
         liar("12 years ahead", |a, _| a.shift(YEARS_12_NS), FOUND_OUT, "found out"),
         two(liar("two, 12 years ahead", |a, _| a.shift(YEARS_12_NS), FOUND_OUT, "found out")),
-        two(liar("two, 12 years behind", |a, _| a.shift(-YEARS_12_NS), FOUND_OUT, "found out")),
+        two(liar(
+            "two, 12 years behind",
+            |a, _| a.shift(-YEARS_12_NS),
+            refused_as!(Rejected::BeforeTheBuild { .. }),
+            "refused for it",
+        )),
         two(liar("two that collude: 500 ms ahead", |a, _| lie(a), FOUND_OUT, "found out")),
         two(liar("two that collude: 60 us behind", |a, _| a.shift(-60_000), ANSWERS, "answers")),
         two(liar(
