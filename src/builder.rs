@@ -82,8 +82,10 @@ impl Builder {
         Builder { sources: Vec::new(), domains: Vec::new(), settings: Settings::default() }
     }
 
-    /// Adds an NTP server: `host`, `host:port`, an address, or `[v6]:port`; port 123 by default. A failure domain of its
-    /// own; servers that can be wrong together belong into one [`domain`](Builder::domain). Several addresses of one name are one source, asked one at a time.
+    /// Adds an NTP server: `host`, `host:port`, an address, or `[v6]:port`; port 123 by default. A
+    /// failure domain of its own; servers that can be wrong together belong into one
+    /// [`domain`](Builder::domain). Several addresses of one name are one source, asked one at a
+    /// time.
     #[must_use]
     pub fn ntp(mut self, server: impl Into<String>) -> Builder {
         self.sources.push(Configured::ntp(server.into()));
@@ -110,10 +112,12 @@ impl Builder {
         self.source(host, source)
     }
 
-    /// Adds sources that can be wrong together: they are one failure domain, and count once. Servers of one operator, one
-    /// reference or one site belong into one domain; strictly, so do all plain NTP servers behind one unauthenticated path.
+    /// Adds sources that can be wrong together: they are one failure domain, and count once.
+    /// Servers of one operator, one reference or one site belong into one domain; strictly, so do
+    /// all plain NTP servers behind one unauthenticated path.
     ///
-    /// What is in the closure is in the domain, and nothing else; no order of calls means something else.
+    /// What is in the closure is in the domain, and nothing else; no order of calls means something
+    /// else.
     ///
     /// # Errors
     ///
@@ -292,39 +296,44 @@ impl Builder {
         self
     }
 
-    /// Keeps the highest timestamp given out in this file, so that after a restart, however the process ended,
-    /// nothing at or below an earlier commit or read timestamp is given out as a commit timestamp.
+    /// Keeps the highest timestamp given out in this file, so that after a restart, however the
+    /// process ended, nothing at or below an earlier commit or read timestamp is given out as a
+    /// commit timestamp.
     ///
-    /// By default nothing is kept: a service that recovers the highest timestamp from its log says so by
-    /// [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows nothing of read timestamps.
-    /// Timestamps of [`commit_timestamp_at`](SureClock::commit_timestamp_at) are not in the file.
+    /// By default nothing is kept: a service that recovers the highest timestamp from its log says
+    /// so by [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows nothing of read
+    /// timestamps. Timestamps of [`commit_timestamp_at`](SureClock::commit_timestamp_at) are not in
+    /// the file.
     ///
     /// # Blocking
     ///
-    /// Timestamps are reserved 100 ms ahead. The commit that comes first in each such span writes and syncs the
-    /// file, **on its caller's thread**, for as long as the disk takes; calls beside it wait. In an async worker,
-    /// or where that is too long, let another thread call [`keep_mark_ahead`](SureClock::keep_mark_ahead).
+    /// Timestamps are reserved 100 ms ahead. The commit that comes first in each such span writes
+    /// and syncs the file, **on its caller's thread**, for as long as the disk takes; calls beside
+    /// it wait. In an async worker, or where that is too long, let another thread call
+    /// [`keep_mark_ahead`](SureClock::keep_mark_ahead).
     ///
     /// # After a restart
     ///
-    /// A clock that is back within the span begins above it: by up to 100 ms, and by what its `latest` was
-    /// ahead earlier and is not now. Where that is more than [`max_floor_lead`](Builder::max_floor_lead), commits
-    /// are refused until it is not. A mark that lies so far in the future that nobody can wait for it is
+    /// A clock that is back within the span begins above it: by up to 100 ms, and by what its
+    /// `latest` was ahead earlier and is not now. Where that is more than
+    /// [`max_floor_lead`](Builder::max_floor_lead), commits are refused until it is not. A mark
+    /// that lies so far in the future that nobody can wait for it is
     /// [reset](crate::HighWaterMark::reset) by a person, with `sureclock mark reset`.
     ///
     /// # The files
     ///
-    /// The mark, a lock beside it (`.lock` added), for moments a new mark (`.new`), and after a reset the old
-    /// ones (`.before-1` and so on). They are made for this user alone (mode 0600), and taken only as regular files of this
-    /// user with one name: a symbolic link, a pipe, a device, a hard link or another user's file is an error of
-    /// [`start`](Builder::start). So is a mark that is damaged, of another timescale, or in use by another
-    /// clock. Links among the directories are followed once, at the start. Who may write to the directory can
-    /// delete the mark, and so make the clock forget it: keep it where only the service may write.
+    /// The mark, a lock beside it (`.lock` added), for moments a new mark (`.new`), and after a
+    /// reset the old ones (`.before-1` and so on). They are made for this user alone (mode 0600),
+    /// and taken only as regular files of this user with one name: a symbolic link, a pipe, a
+    /// device, a hard link or another user's file is an error of [`start`](Builder::start). So is a
+    /// mark that is damaged, of another timescale, or in use by another clock. Links among the
+    /// directories are followed once, at the start. Who may write to the directory can delete the
+    /// mark, and so make the clock forget it: keep it where only the service may write.
     ///
     /// If the lock is removed or replaced while the clock runs, commits are
-    /// [`MarkNotWritten`](crate::CommitError::MarkNotWritten) from the next write on, since a second clock may have
-    /// started. A copy of the file is another mark; give each clock its own. On network file systems it
-    /// is only as good as their locks and syncs.
+    /// [`MarkNotWritten`](crate::CommitError::MarkNotWritten) from the next write on, since a
+    /// second clock may have started. A copy of the file is another mark; give each clock its own.
+    /// On network file systems it is only as good as their locks and syncs.
     #[must_use]
     pub fn mark_file(mut self, path: impl Into<PathBuf>) -> Builder {
         self.settings.mark_file = Some(path.into());
@@ -338,9 +347,10 @@ impl Builder {
         self
     }
 
-    /// How far ahead of what was published a recovery may lie before the status asks for the caller's decision, beyond what the
-    /// local counter says has passed: 1 s to 100 years, 30 days by default. It keeps a wrong year, or a wrong century, from being
-    /// believed and stored. A machine that stood still for longer (a snapshot that is restored) asks, too:
+    /// How far ahead of what was published a recovery may lie before the status asks for the
+    /// caller's decision, beyond what the local counter says has passed: 1 s to 100 years, 30 days
+    /// by default. It keeps a wrong year, or a wrong century, from being believed and stored. A
+    /// machine that stood still for longer (a snapshot that is restored) asks, too:
     /// [`start_new_epoch`](SureClock::start_new_epoch).
     #[must_use]
     pub fn max_forward_jump(mut self, jump: Duration) -> Builder {

@@ -62,8 +62,8 @@ pub struct Opened<'a, P> {
 
 /// A proof that one of two intervals does not contain true time: what came first lies wholly after what came second.
 ///
-/// What is read from others is checked: it is the proof that its two intervals make. That they are what two
-/// clocks said, and in that order, is the sender's word: against accidents, not forgers.
+/// What is read from others is checked: it is the proof that its two intervals make. That they are
+/// what two clocks said, and in that order, is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
 #[error("{first} came before {second}, and lies {by:?} after it: one of the two bounds is broken")]

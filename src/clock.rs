@@ -129,11 +129,11 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`AtError::Now`] where [`now`](SureClock::now) would be an error at the time of the call: also
-    /// [`Stale`](NowError::Stale), if the last agreement is older than `max_age` by now, however young it was at the reading.
-    /// [`TooUncertain`](NowError::TooUncertain) goes by the interval at the reading. Otherwise
-    /// for readings of another counter, from before the last disruption or from before the end of a leap second
-    /// that is over.
+    /// [`AtError::Now`] where [`now`](SureClock::now) would be an error at the time of the call:
+    /// also [`Stale`](NowError::Stale), if the last agreement is older than `max_age` by now,
+    /// however young it was at the reading. [`TooUncertain`](NowError::TooUncertain) goes by the
+    /// interval at the reading. Otherwise for readings of another counter, from before the last
+    /// disruption or from before the end of a leap second that is over.
     pub fn at(&self, reading: MonotonicTime) -> Result<TimeInterval, AtError> {
         let shared = &self.inner.shared;
         if reading.counter() != shared.counter.id() {
@@ -275,9 +275,10 @@ impl SureClock {
     /// Accepts, after a disruption, that time may be seen to go back: the next agreement counts, whatever was published
     /// before, and commit timestamps begin afresh. `after` answers and timestamps of before belong to the epoch of before.
     ///
-    /// For the case that the status shows `needs_new_epoch`: what was published before lies further ahead of the sources
-    /// than a wait can fix. False, and nothing done, unless the clock is disrupted. It does not block:
-    /// a [`mark_file`](Builder::mark_file) is written by the new epoch's first timestamp.
+    /// For the case that the status shows `needs_new_epoch`: what was published before lies further
+    /// ahead of the sources than a wait can fix. False, and nothing done, unless the clock is
+    /// disrupted. It does not block: a [`mark_file`](Builder::mark_file) is written by the new
+    /// epoch's first timestamp.
     pub fn start_new_epoch(&self) -> bool {
         // Each epoch has words of its own for what it gives out, so there is nothing to reset here.
         match &self.inner.source {

@@ -36,13 +36,14 @@
 //! - A resource that is restored from a backup has forgotten who wrote last: begin it with [`FenceState::above`] the highest sequence that the
 //!   store gave out.
 //!
-//! A barrier keeps everybody with a lower sequence out, so one that is too high locks the resource. At most
-//! 2^40 above the highest sequence seen is admitted ([`FenceState::MOST_AHEAD`]). Whoever may send
-//! tokens can still go so far; the way out is to set the state to [`FenceState::above`] what the store
-//! truly gave out.
+//! A barrier keeps everybody with a lower sequence out, so one that is too high locks the resource.
+//! At most 2^40 above the highest sequence seen is admitted ([`FenceState::MOST_AHEAD`]). Whoever
+//! may send tokens can still go so far; the way out is to set the state to [`FenceState::above`]
+//! what the store truly gave out.
 //!
-//! What it is not: a signature. It holds off accidents, not forgers: old, late, doubled, misdirected
-//! writes of holders that mean well. Nor a check beforehand. Nothing said about the future by anyone is true after a pause.
+//! What it is not: a signature. It holds off accidents, not forgers: old, late, doubled,
+//! misdirected writes of holders that mean well. Nor a check beforehand. Nothing said about the
+//! future by anyone is true after a pause.
 //!
 //! # Source
 //!
@@ -62,9 +63,9 @@ use std::hash::Hasher as _;
 
 /// What a write carries to its resource.
 ///
-/// Against accidents, not forgers: nothing in it is a secret or signed. Whoever may send tokens to a
-/// resource, or has seen one, can make one that is admitted. Let in only those that may write, and keep
-/// tokens off paths where others change them.
+/// Against accidents, not forgers: nothing in it is a secret or signed. Whoever may send tokens to
+/// a resource, or has seen one, can make one that is admitted. Let in only those that may write,
+/// and keep tokens off paths where others change them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[must_use = "a write without its token is not fenced"]
@@ -87,7 +88,8 @@ pub struct FencingToken {
     pub id: u128,
 }
 
-/// What the resource keeps: the last token admitted. Stored with the resource, and trusted as it is.
+/// What the resource keeps: the last token admitted. Stored with the resource, and trusted as it
+/// is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "read::StateFields"))]
@@ -107,10 +109,10 @@ pub struct FenceState {
 }
 
 impl FenceState {
-    /// How far a barrier may be above the highest sequence seen: 2^40. No store counts so far between two
-    /// holders of one resource (a thousand leases a second for 34 years); a damaged number is mostly
-    /// further. A smaller limit would refuse honest ones after a long pause, a larger one fewer damaged
-    /// ones. A store that begins higher needs [`FenceState::above`] once.
+    /// How far a barrier may be above the highest sequence seen: 2^40. No store counts so far
+    /// between two holders of one resource (a thousand leases a second for 34 years); a damaged
+    /// number is mostly further. A smaller limit would refuse honest ones after a long pause, a
+    /// larger one fewer damaged ones. A store that begins higher needs [`FenceState::above`] once.
     pub const MOST_AHEAD: u64 = 1 << 40;
 
     /// The state of a resource that nobody has written to: every sequence up to 2^40 is admitted.
@@ -119,12 +121,12 @@ impl FenceState {
         FenceState::above(resource, 0)
     }
 
-    /// A state that refuses every sequence up to this one, whoever has it: of a resource that is restored
-    /// from a backup.
+    /// A state that refuses every sequence up to this one, whoever has it: of a resource that is
+    /// restored from a backup.
     ///
-    /// It is also the way out where a barrier was too high, by mistake or by malice: nobody is admitted
-    /// until the store has come so far, which may be never. Set the state to one above the highest
-    /// sequence that the store truly gave out.
+    /// It is also the way out where a barrier was too high, by mistake or by malice: nobody is
+    /// admitted until the store has come so far, which may be never. Set the state to one above the
+    /// highest sequence that the store truly gave out.
     #[must_use]
     pub const fn above(resource: ResourceName, sequence: u64) -> FenceState {
         // No holder draws 0, so the sequence itself is another holder's.
@@ -206,9 +208,9 @@ pub enum Rejected {
         /// The resource that was asked.
         fence: ResourceName,
     },
-    /// The sequence is further above the highest one seen than any store gets between two holders. Were
-    /// it admitted, nobody else would be until the store has come so far. If the store truly begins there,
-    /// begin the fence with [`FenceState::above`].
+    /// The sequence is further above the highest one seen than any store gets between two holders.
+    /// Were it admitted, nobody else would be until the store has come so far. If the store truly
+    /// begins there, begin the fence with [`FenceState::above`].
     #[error("sequence {sequence} is more than 2^40 above {highest}, the highest one seen")]
     TooFarAhead {
         /// The token's.
@@ -277,17 +279,17 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
     }
 }
 
-/// The fence for PostgreSQL (14 or later), as SQL to be run once a database: a row for each resource, a
-/// function that admits a token within the transaction that writes, and triggers without which a table
-/// takes no write. The head of the SQL says how to install and use it, with which rights, and whom it
-/// does not hold off. `SECURITY.md` has the same by role.
+/// The fence for PostgreSQL (14 or later), as SQL to be run once a database: a row for each
+/// resource, a function that admits a token within the transaction that writes, and triggers
+/// without which a table takes no write. The head of the SQL says how to install and use it, with
+/// which rights, and whom it does not hold off. `SECURITY.md` has the same by role.
 ///
-/// Sequences and write numbers are below 2^63 there. SQLSTATEs: `SF000` a write without a token, `SF001`
-/// out of range or NULL, `SF002` [stale](Rejected::Stale), `SF003` [no barrier](Rejected::NoBarrier),
-/// `SF004` [other holder](Rejected::OtherHolder), `SF005` [replayed](Rejected::Replayed), `SF006`
-/// [gap](Rejected::Gap), `SF007` [conflicting](Rejected::Conflicting), `SF008` [too far
-/// ahead](Rejected::TooFarAhead), `SF009` a partition that is not fenced yet, `42501` a role without the
-/// right.
+/// Sequences and write numbers are below 2^63 there. SQLSTATEs: `SF000` a write without a token,
+/// `SF001` out of range or NULL, `SF002` [stale](Rejected::Stale), `SF003` [no
+/// barrier](Rejected::NoBarrier), `SF004` [other holder](Rejected::OtherHolder), `SF005`
+/// [replayed](Rejected::Replayed), `SF006` [gap](Rejected::Gap), `SF007`
+/// [conflicting](Rejected::Conflicting), `SF008` [too far ahead](Rejected::TooFarAhead), `SF009` a
+/// partition that is not fenced yet, `42501` a role without the right.
 pub const POSTGRES: &str = include_str!("fence/postgres.sql");
 
 /// The holder of a sequence, with the nonce that tells it from every copy of it that was made before.

@@ -96,8 +96,8 @@ pub enum ReceiveError {
 /// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong clock or says what is not so: it was made before it was
 /// received, and lies after the receipt by more than every clock is allowed.
 ///
-/// What is read from others is checked: there is a lead with which the stamp is so far ahead. That it was
-/// received by `latest` is the sender's word: against accidents, not forgers.
+/// What is read from others is checked: there is a lead with which the stamp is so far ahead. That
+/// it was received by `latest` is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
 #[error("{stamp} was received by {latest}, and lies {by:?} further ahead than a clock may be")]
@@ -133,7 +133,8 @@ impl TryFrom<ProofFields> for AheadOfTime {
 
     fn try_from(fields: ProofFields) -> Result<AheadOfTime, NoProof> {
         let ProofFields { stamp, latest, by } = fields;
-        // `latest` and the lead, which is not below zero: what the stamp is beyond of, in whole units.
+        // `latest` and the lead, which is not below zero: what the stamp is beyond of, in whole
+        // units.
         let highest = stamp.time().checked_sub(by).filter(|highest| *highest >= latest);
         let is_ahead = |highest: Timestamp| {
             HybridTimestamp::first_of(highest.as_unix_nanos()).is_some_and(|first| first.units() < stamp.units())

@@ -105,8 +105,8 @@ impl Leadership {
         &self.lease
     }
 
-    /// Makes the writers to the resources, each with the name of its resource: that of the lease, or those
-    /// of its parts.
+    /// Makes the writers to the resources, each with the name of its resource: that of the lease,
+    /// or those of its parts.
     #[must_use]
     pub fn holder(&self) -> &FencingHolder {
         &self.holder

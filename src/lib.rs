@@ -42,12 +42,14 @@
 //!    unnoticed, are learned as a rate, and when they stop `earliest` runs ahead: machines that are paused on schedule take [`Drift::fixed_ppm`]. Only a
 //!    fence at the resource makes that harmless.
 //! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What contradicts itself is an error.
-//! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a table
-//!    ([`Timescale::known_for`]). Around a leap second that was announced to this clock more than two seconds before, or that you
-//!    have announced ([`Builder::leap_second`]), the interval is a second wider until the next answers after it, two if both kinds
-//!    are announced. One source is believed for the end of June and of December; for any other day more than f domains have to
-//!    announce it. Around any other leap second the interval is wrong until the next answers show it, which is a disruption. One
-//!    liar can widen those two midnights a year, or, by an announcement within two seconds of them, disrupt the clock there.
+//! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a
+//!    table ([`Timescale::known_for`]). Around a leap second that was announced to this clock more
+//!    than two seconds before, or that you have announced ([`Builder::leap_second`]), the interval
+//!    is a second wider until the next answers after it, two if both kinds are announced. One
+//!    source is believed for the end of June and of December; for any other day more than f domains
+//!    have to announce it. Around any other leap second the interval is wrong until the next
+//!    answers show it, which is a disruption. One liar can widen those two midnights a year, or, by
+//!    an announcement within two seconds of them, disrupt the clock there.
 //! 5. A pause between an answer and its use cannot be detected by anyone. What `now` said was true when it was said.
 //! 6. A raw `clone` system call that goes past the C library's `fork` makes a child that does not know it has no clock.
 //!

@@ -13,10 +13,12 @@ use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Moves the time of a [manual clock](SureClock::manual), and breaks it. Dropping it leaves the clock as it is.
+/// Moves the time of a [manual clock](SureClock::manual), and breaks it. Dropping it leaves the
+/// clock as it is.
 ///
-/// In the child of a fork it does nothing. Its limits are those that a [`Builder`](crate::Builder) begins with: `max_age` is 1024 s, `max_uncertainty`
-/// 600 ms, `max_floor_lead` 1.5 s, `max_wait` 60 s. How to bring about what a service must handle:
+/// In the child of a fork it does nothing. Its limits are those that a [`Builder`](crate::Builder)
+/// begins with: `max_age` is 1024 s, `max_uncertainty` 600 ms, `max_floor_lead` 1.5 s, `max_wait`
+/// 60 s. How to bring about what a service must handle:
 ///
 /// | error or state | call |
 /// |---|---|
@@ -106,8 +108,8 @@ impl ManualTime {
         self.manual.waiters.notify();
     }
 
-    /// Makes the news older by `by`, as if no source had answered for so long; the time stays what it is. The
-    /// next [`set`](ManualTime::set) is news again.
+    /// Makes the news older by `by`, as if no source had answered for so long; the time stays what
+    /// it is. The next [`set`](ManualTime::set) is news again.
     pub fn age(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let Some(mut state) = self.manual.lock() else { return };
@@ -117,12 +119,13 @@ impl ManualTime {
         self.manual.waiters.notify();
     }
 
-    /// Sets the interval that contains true time now. The clock is synchronized afterwards, whatever it was before.
+    /// Sets the interval that contains true time now. The clock is synchronized afterwards,
+    /// whatever it was before.
     ///
     /// # Errors
     ///
-    /// [`SetTimeError::WouldGoBack`] if `earliest` would go back within the epoch; [`SetTimeError::OtherTimescale`];
-    /// [`SetTimeError::NeedsNewEpoch`].
+    /// [`SetTimeError::WouldGoBack`] if `earliest` would go back within the epoch;
+    /// [`SetTimeError::OtherTimescale`]; [`SetTimeError::NeedsNewEpoch`].
     pub fn set(&self, interval: TimeInterval) -> Result<(), SetTimeError> {
         if interval.timescale() != self.manual.timescale {
             return Err(SetTimeError::OtherTimescale);
@@ -159,8 +162,9 @@ impl ManualTime {
         self.manual.waiters.notify();
     }
 
-    /// Breaks the clock so that only a person's decision helps: the status shows `needs_new_epoch`, and
-    /// [`set`](ManualTime::set) is an error until [`start_new_epoch`](SureClock::start_new_epoch).
+    /// Breaks the clock so that only a person's decision helps: the status shows `needs_new_epoch`,
+    /// and [`set`](ManualTime::set) is an error until
+    /// [`start_new_epoch`](SureClock::start_new_epoch).
     pub fn require_new_epoch(&self) {
         let Some(mut state) = self.manual.lock() else { return };
         state.needs_new_epoch = true;
@@ -169,13 +173,14 @@ impl ManualTime {
         self.manual.waiters.notify();
     }
 
-    /// As before the first agreement of the sources: [`NowError::NotSynchronized`] until [`set`](ManualTime::set).
+    /// As before the first agreement of the sources: [`NowError::NotSynchronized`] until
+    /// [`set`](ManualTime::set).
     pub fn unsynchronize(&self) {
         self.show(Content::NotSynchronized);
     }
 
-    /// As after a panic of the sync thread: [`NowError::SyncThreadDied`]. A real clock does not come back
-    /// from that.
+    /// As after a panic of the sync thread: [`NowError::SyncThreadDied`]. A real clock does not
+    /// come back from that.
     pub fn die(&self) {
         self.show(Content::ThreadDied);
     }
@@ -228,7 +233,8 @@ impl ManualState {
     }
 }
 
-/// What a manual clock's status says. `manual` is `None` for the child of a fork, which takes no lock.
+/// What a manual clock's status says. `manual` is `None` for the child of a fork, which takes no
+/// lock.
 pub(crate) fn status(clock: &SureClock, manual: Option<&Manual>) -> Status {
     let interval = clock.now();
     let (mut counts, mut epoch, mut needs_new_epoch, mut news_age) = (Counts::default(), 0, false, None);
@@ -284,7 +290,8 @@ fn exact(interval: &TimeInterval, now: u64) -> Content {
 }
 
 const EXACT: Slopes = Slopes { slow: 1 << 40, fast: 1 << 40 };
-/// Somewhere with room behind it (in ns, 13 days), for earlier readings and for news that was made old.
+/// Somewhere with room behind it (in ns, 13 days), for earlier readings and for news that was made
+/// old.
 const ORIGIN: u64 = 1 << 50;
 
 /// The slopes are those of the arithmetic for a counter of nanoseconds without drift.

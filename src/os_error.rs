@@ -25,7 +25,8 @@ impl OsError {
         self.kind
     }
 
-    /// The system's number for it (`errno` on Unix); `None` where it did not come from a system call.
+    /// The system's number for it (`errno` on Unix); `None` where it did not come from a system
+    /// call.
     #[must_use]
     pub fn code(self) -> Option<i32> {
         self.code

@@ -10,21 +10,24 @@ use std::time::Duration;
 /// Decides when to ask which source, and publishes what their facts agree on; you do the asking.
 ///
 /// A clock started by [`Builder::start`](crate::Builder::start) does this in a thread. With
-/// [`Builder::own_loop`](crate::Builder::own_loop) you do it: ask what [`next_ask`](OwnLoop::next_ask) says, report
-/// [`answered`](OwnLoop::answered) or [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after).
-/// Nothing here blocks, but where there is a [VM clock device](crate::Builder::vm_clock): for 20 ms or so in the middle of an update that a
-/// hypervisor does not finish, and after a move for some tenth of a second at a time, in [`next_ask`](OwnLoop::next_ask), while the cores are
-/// compared; the same when the process may run on further cores. `examples/own_loop.rs` is a whole program.
+/// [`Builder::own_loop`](crate::Builder::own_loop) you do it: ask what
+/// [`next_ask`](OwnLoop::next_ask) says, report [`answered`](OwnLoop::answered) or
+/// [`failed`](OwnLoop::failed), and come back after [`wake_after`](OwnLoop::wake_after). Nothing
+/// here blocks, but where there is a [VM clock device](crate::Builder::vm_clock): for 20 ms or so
+/// in the middle of an update that a hypervisor does not finish, and after a move for some tenth of
+/// a second at a time, in [`next_ask`](OwnLoop::next_ask), while the cores are compared; the same
+/// when the process may run on further cores. `examples/own_loop.rs` is a whole program.
 ///
 /// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
 /// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
 ///
-/// A program that enters another time namespace finds its clock disrupted at the next call here; until then readings may be off by
-/// the namespace's offset, so call [`next_ask`](OwnLoop::next_ask) right after it.
+/// A program that enters another time namespace finds its clock disrupted at the next call here;
+/// until then readings may be off by the namespace's offset, so call
+/// [`next_ask`](OwnLoop::next_ask) right after it.
 ///
-/// In the child of a fork it asks nothing and does nothing, whatever a thread of the parent was doing with it; the clock there
-/// says [`Forked`](crate::NowError::Forked).
+/// In the child of a fork it asks nothing and does nothing, whatever a thread of the parent was
+/// doing with it; the clock there says [`Forked`](crate::NowError::Forked).
 #[derive(Debug)]
 pub struct OwnLoop {
     machine: Arc<SharedMachine>,
@@ -56,27 +59,31 @@ impl OwnLoop {
         self.here().is_some_and(|machine| machine.lock().awaits(id))
     }
 
-    /// The question was answered with `facts`, whose first reading was taken after the question was put. An answer to a
-    /// question no longer awaited is ignored. Looks first whether the counter ran on since it was put.
+    /// The question was answered with `facts`, whose first reading was taken after the question was
+    /// put. An answer to a question no longer awaited is ignored. Looks first whether the counter
+    /// ran on since it was put.
     pub fn answered(&self, id: AskId, facts: Facts) {
         self.with_checked(|machine| machine.answered(self.counter.read(), id, facts));
     }
 
-    /// The question was not answered. One no longer awaited is ignored. Looks first whether the counter ran on.
+    /// The question was not answered. One no longer awaited is ignored. Looks first whether the
+    /// counter ran on.
     pub fn failed(&self, id: AskId, problem: Problem) {
         self.with_checked(|machine| machine.failed(self.counter.read(), id, problem));
     }
 
     /// The next source whose name is to be looked up, if any; the resolver's answer goes to
-    /// [`resolved`](OwnLoop::resolved) or [`unresolved`](OwnLoop::unresolved). Call until `None`. Only sources for which
-    /// `resolved` has been called once: for the others you choose the address ([`located`](OwnLoop::located)).
+    /// [`resolved`](OwnLoop::resolved) or [`unresolved`](OwnLoop::unresolved). Call until `None`.
+    /// Only sources for which `resolved` has been called once: for the others you choose the
+    /// address ([`located`](OwnLoop::located)).
     #[must_use]
     pub fn next_look_up(&self) -> Option<usize> {
         self.here()?.lock().next_look_up(self.counter.read())
     }
 
-    /// The addresses that the name of a source stands for, in the resolver's order. From now on [`Ask::address`] says which one
-    /// to ask: families by turns, those that do not answer skipped, those that no other source has first.
+    /// The addresses that the name of a source stands for, in the resolver's order. From now on
+    /// [`Ask::address`] says which one to ask: families by turns, those that do not answer skipped,
+    /// those that no other source has first.
     pub fn resolved(&self, source: usize, addresses: &[SocketAddr]) {
         let Some(machine) = self.here() else { return };
         let mut machine = machine.lock();
@@ -92,8 +99,9 @@ impl OwnLoop {
         }
     }
 
-    /// Something came for this question that is no answer to it, and does not end it (a forged packet, an ICMP error): shown in
-    /// the status if nothing better comes. Go on listening until [`awaits`](OwnLoop::awaits) is false.
+    /// Something came for this question that is no answer to it, and does not end it (a forged
+    /// packet, an ICMP error): shown in the status if nothing better comes. Go on listening until
+    /// [`awaits`](OwnLoop::awaits) is false.
     pub fn unusable(&self, id: AskId, problem: Problem) {
         if let Some(machine) = self.here() {
             machine.lock().unusable(id, problem);

@@ -37,14 +37,18 @@
 //!
 //! # What it does not do
 //!
-//! A blind write that certainly came later overwrites what its author never saw: that is what last write wins means; [`Dropped`] tells. With
-//! a clock beyond its assumptions an order may be wrong; what lies wholly in the future shows it ([`State::broken_bound`]). Replicas are trusted, and whoever
-//! brings a [`Seen`]: it may claim to have seen everything, and writes that it claims go unseen. Where clients may lie, keep it at the server or sign it.
-//! Against accidents, not forgers: no claim makes a state unreadable or larger than the limits below, and none is taken for a proof of who is to blame.
-//! A machine that is cloned, or set back, while its register is open gives two of one name; the other's writes then look like one's own. Where it shows, the
-//! replica goes on under another name, or it is an error ([`MergeError::Contradiction`], [`WriteError::Unwritten`]); where it does not, a write may be lost:
-//! open the state anew after a restore. The child of a fork draws a name of its own.
-//! A state does not say which register it is of: send its key with it.
+//! A blind write that certainly came later overwrites what its author never saw: that is what last
+//! write wins means; [`Dropped`] tells. With a clock beyond its assumptions an order may be wrong;
+//! what lies wholly in the future shows it ([`State::broken_bound`]). Replicas are trusted, and
+//! whoever brings a [`Seen`]: it may claim to have seen everything, and writes that it claims go
+//! unseen. Where clients may lie, keep it at the server or sign it. Against accidents, not forgers:
+//! no claim makes a state unreadable or larger than the limits below, and none is taken for a proof
+//! of who is to blame. A machine that is cloned, or set back, while its register is open gives two
+//! of one name; the other's writes then look like one's own. Where it shows, the replica goes on
+//! under another name, or it is an error ([`MergeError::Contradiction`],
+//! [`WriteError::Unwritten`]); where it does not, a write may be lost: open the state anew after a
+//! restore. The child of a fork draws a name of its own. A state does not say which register it is
+//! of: send its key with it.
 //!
 //! # Limits
 //!
@@ -76,18 +80,22 @@ use crate::random;
 use crate::time::{TimeInterval, TimescaleMismatch};
 use std::time::Duration;
 
-/// The most writes that a register keeps beside each other: 65 536, some 20 MB of JSON with small values. A higher limit lets a peer fill more memory, a
-/// lower one refuses more of what many writers do within one uncertainty.
+/// The most writes that a register keeps beside each other: 65 536, some 20 MB of JSON with small
+/// values. A higher limit lets a peer fill more memory, a lower one refuses more of what many
+/// writers do within one uncertainty.
 pub const MOST_VERSIONS: usize = 1 << 16;
 
-/// The most writers whose writes a register counts: 65 536, some 8 MB of JSON. As [`MOST_VERSIONS`].
+/// The most writers whose writes a register counts: 65 536, some 8 MB of JSON. As
+/// [`MOST_VERSIONS`].
 pub const MOST_WRITERS: usize = 1 << 16;
 
-/// The widest interval to write with: an hour. So nothing that was seen ends later than an hour after the newest begins, and an invented writer is forgotten
-/// within that. A higher limit keeps invented ones longer, a lower one refuses clocks that are still good for something.
+/// The widest interval to write with: an hour. So nothing that was seen ends later than an hour
+/// after the newest begins, and an invented writer is forgotten within that. A higher limit keeps
+/// invented ones longer, a lower one refuses clocks that are still good for something.
 pub const WIDEST: Duration = Duration::from_secs(3600);
 
-/// The most writes under one name: one a microsecond for nine years, and exact in a browser's numbers.
+/// The most writes under one name: one a microsecond for nine years, and exact in a browser's
+/// numbers.
 const MOST_WRITES: u64 = 1 << 48;
 
 /// A replica of a register: takes writes, and merges what other replicas have.
@@ -159,8 +167,8 @@ pub enum WriteError {
         /// From its `earliest` to its `latest`.
         width: Duration,
     },
-    /// [`MOST_VERSIONS`] or [`MOST_WRITERS`] would be exceeded. True time makes room: what certainly came earlier is
-    /// dropped. So does a write that has seen the others.
+    /// [`MOST_VERSIONS`] or [`MOST_WRITERS`] would be exceeded. True time makes room: what
+    /// certainly came earlier is dropped. So does a write that has seen the others.
     #[error("too many writes whose order nobody can know are here")]
     Full,
 }
@@ -172,9 +180,12 @@ pub enum MergeError {
     /// A register keeps to one timescale.
     #[error(transparent)]
     Timescale(#[from] TimescaleMismatch),
-    /// The two have different writes under one name and number. It does not say whose fault that is: the machine of that name was copied or set back; or one of
-    /// the two states has a write that its author never made; or a value does not come back from its wire form as it was (floats in JSON, unless the reader is
-    /// told to be exact). After a copy, throw the state of the copy away, begin again with that of another replica, and write anew what the copy alone had.
+    /// The two have different writes under one name and number. It does not say whose fault that
+    /// is: the machine of that name was copied or set back; or one of the two states has a write
+    /// that its author never made; or a value does not come back from its wire form as it was
+    /// (floats in JSON, unless the reader is told to be exact). After a copy, throw the state of
+    /// the copy away, begin again with that of another replica, and write anew what the copy alone
+    /// had.
     #[error("write {number} of {writer:032x} is not the same in both")]
     Contradiction {
         /// The name.
@@ -182,7 +193,8 @@ pub enum MergeError {
         /// The number of the write.
         number: u64,
     },
-    /// What is in the other state was written before `now`, and yet lies wholly after it: a clock is wrong, or the state is none of this register.
+    /// What is in the other state was written before `now`, and yet lies wholly after it: a clock
+    /// is wrong, or the state is none of this register.
     #[error(transparent)]
     BrokenBound(#[from] BrokenBound),
     /// [`MOST_VERSIONS`] or [`MOST_WRITERS`] would be exceeded.
@@ -246,8 +258,9 @@ impl<V> Register<V> {
 
     /// Takes in what another replica has. `now` is read after it was received.
     ///
-    /// If the other one claims to have seen more writes of this replica than it has made, it was copied, or the claim is false: what it
-    /// writes from now on has another name, and no claim hides it.
+    /// If the other one claims to have seen more writes of this replica than it has made, it was
+    /// copied, or the claim is false: what it writes from now on has another name, and no claim
+    /// hides it.
     ///
     /// Gives every write that one of the two had and that is not there any more: each was seen by the author of one that is, or certainly
     /// came before it. Merging the same again may name it again.

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The name of a resource: 1 to 63 bytes of UTF-8 without control characters. It goes with every request
-/// for a lease, every grant and every fencing token, so that what is meant for one resource is refused
-/// by every other.
+/// The name of a resource: 1 to 63 bytes of UTF-8 without control characters. It goes with every
+/// request for a lease, every grant and every fencing token, so that what is meant for one resource
+/// is refused by every other.
 ///
-/// Names are compared byte by byte. A name that goes on after another one with a slash is a part of it by
-/// convention (`accounts/17`), which the fence in PostgreSQL [knows](crate::fence::POSTGRES).
+/// Names are compared byte by byte. A name that goes on after another one with a slash is a part of
+/// it by convention (`accounts/17`), which the fence in PostgreSQL [knows](crate::fence::POSTGRES).
 ///
 /// # Examples
 ///
@@ -46,7 +46,8 @@ pub enum InvalidResourceName {
 }
 
 impl ResourceName {
-    /// The most bytes of a name: 63, as of a name in PostgreSQL. A longer limit would make every token longer.
+    /// The most bytes of a name: 63, as of a name in PostgreSQL. A longer limit would make every
+    /// token longer.
     pub const LONGEST: usize = 63;
 
     /// The name that is this text.

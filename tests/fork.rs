@@ -63,7 +63,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
 
 /// Forks while other threads are busy with the same things; the child must end by itself.
 fn child_ends(in_child: impl FnOnce() -> bool) {
-    // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.
+    // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole
+    // after a fork, and leaves by _exit.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {
@@ -135,7 +136,8 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
 /// The same loop for the threads, while the child drops its own copy of it.
 fn unsafe_alias<'a>(own_loop: &std::mem::ManuallyDrop<OwnLoop>) -> &'a OwnLoop {
     let at: *const OwnLoop = &**own_loop;
-    // SAFETY: the value is dropped only in children, which have a copy of the memory, and not used there afterwards.
+    // SAFETY: the value is dropped only in children, which have a copy of the memory, and not used
+    // there afterwards.
     unsafe { &*at }
 }
 

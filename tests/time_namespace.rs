@@ -1,4 +1,5 @@
-//! A program with a loop of its own that enters another time namespace: its counter jumps, and that is noticed.
+//! A program with a loop of its own that enters another time namespace: its counter jumps, and that
+//! is noticed.
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "fork and namespaces are unsafe calls")]
 
@@ -19,7 +20,8 @@ fn told() -> (SureClock, OwnLoop) {
     (clock, own_loop)
 }
 
-/// Moves this process of one thread into a namespace whose clocks are 5 s ahead. False where it may not.
+/// Moves this process of one thread into a namespace whose clocks are 5 s ahead. False where it may
+/// not.
 fn enter_a_time_namespace() -> bool {
     // SAFETY: changes the namespace of this process alone, a child made for the purpose.
     if unsafe { libc::unshare(libc::CLONE_NEWTIME) } != 0 {
@@ -55,7 +57,8 @@ fn in_a_child() -> i32 {
 
 #[test]
 fn another_time_namespace_disrupts_a_clock_over_raw() {
-    // SAFETY: the child has one thread, uses the C library's heap, which is whole after a fork, and leaves by _exit.
+    // SAFETY: the child has one thread, uses the C library's heap, which is whole after a fork, and
+    // leaves by _exit.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {

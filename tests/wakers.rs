@@ -1,4 +1,5 @@
-//! What a user's code does inside the library's threads: it may panic, and ask the clock, and harms itself alone.
+//! What a user's code does inside the library's threads: it may panic, and ask the clock, and harms
+//! itself alone.
 
 use std::future::Future;
 use std::panic::panic_any;

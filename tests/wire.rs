@@ -1,5 +1,5 @@
-//! Bytes from others: what is damaged, doubled, nested or claims to be huge is an error, and costs no more memory than
-//! it has bytes for.
+//! Bytes from others: what is damaged, doubled, nested or claims to be huge is an error, and costs
+//! no more memory than it has bytes for.
 #![cfg(feature = "serde")]
 #![allow(unsafe_code, reason = "an allocator that watches is an unsafe trait")]
 
@@ -24,7 +24,8 @@ thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is the system's allocator's; only a number is kept beside it, in a cell that needs no allocation.
+// SAFETY: everything is the system's allocator's; only a number is kept beside it, in a cell that
+// needs no allocation.
 unsafe impl GlobalAlloc for Largest {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.with(|largest| largest.set(largest.get().max(layout.size())));
@@ -41,7 +42,8 @@ unsafe impl GlobalAlloc for Largest {
 #[global_allocator]
 static ALLOCATOR: Largest = Largest;
 
-/// The name of a kind, an honest message of it as a tree, and whether JSON and CBOR are read as one.
+/// The name of a kind, an honest message of it as a tree, and whether JSON and CBOR are read as
+/// one.
 type Kind = (&'static str, Value, fn(&[u8]) -> bool, fn(&[u8]) -> bool);
 
 /// One honest message of each kind.

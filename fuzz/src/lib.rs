@@ -68,8 +68,8 @@ pub fn order(data: &[u8]) -> bool {
     true
 }
 
-/// A nonce, a choice of settings, then a datagram: facts only for a reply with this request's nonce as origin, and
-/// nothing else ends the exchange.
+/// A nonce, a choice of settings, then a datagram: facts only for a reply with this request's nonce
+/// as origin, and nothing else ends the exchange.
 fn garbage_makes_no_facts(data: &[u8]) {
     let mut input = Input(data);
     let (choice, nonce) = (input.number(1), input.number(8));

@@ -1,5 +1,5 @@
-//! The law of what travels: whatever is read, as JSON, CBOR or text, is written and read again as it was; and so is
-//! whatever an operation makes of it.
+//! The law of what travels: whatever is read, as JSON, CBOR or text, is written and read again as
+//! it was; and so is whatever an operation makes of it.
 
 use crate::input::Input;
 use serde::Serialize;
@@ -17,7 +17,8 @@ use sureclock::{
     LeaseRequest, ReceiveError, ResourceName, SureClock, TimeInterval, Timescale, Timestamp,
 };
 
-/// The first byte says which kind of value, the second in which form; the rest is what is read. True if it was read.
+/// The first byte says which kind of value, the second in which form; the rest is what is read.
+/// True if it was read.
 pub fn wire(data: &[u8]) -> bool {
     let [kind, form, rest @ ..] = data else { return false };
     let kind = usize::from(*kind) % KINDS.len();

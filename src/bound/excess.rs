@@ -1,12 +1,14 @@
-//! Whether the rate bound (R) is too small for this oscillator: agreements before and after contradictions, as a witness.
+//! Whether the rate bound (R) is too small for this oscillator: agreements before and after
+//! contradictions, as a witness.
 //!
-//! An oscillator beyond the bound contradicts its sources again and again: after each disruption the clock would answer, and
-//! be wrong again. Between two agreements, one at reading a and one at reading b, the mean length of a tick is certified as in
-//! [`rate`](super::rate). If that excludes (R) over three spans that follow each other, always on the same side, and one rate
-//! explains all three, the bound is to blame, not a pause or a liar: those do not repeat at one rate.
+//! An oscillator beyond the bound contradicts its sources again and again: after each disruption
+//! the clock would answer, and be wrong again. Between two agreements, one at reading a and one at
+//! reading b, the mean length of a tick is certified as in [`rate`](super::rate). If that excludes
+//! (R) over three spans that follow each other, always on the same side, and one rate explains all
+//! three, the bound is to blame, not a pause or a liar: those do not repeat at one rate.
 //!
-//! This is a diagnosis, not a bound: agreements right after a disruption are aged for some seconds by the very bound that is
-//! in doubt. It can only take answers away.
+//! This is a diagnosis, not a bound: agreements right after a disruption are aged for some seconds
+//! by the very bound that is in doubt. It can only take answers away.
 
 use super::rate::{Agreed, mean_between};
 use super::rates::Slopes;
@@ -18,8 +20,9 @@ pub(crate) struct Excess {
 }
 
 impl Excess {
-    /// An agreement at reading `at` that ends a disruption by a contradiction, or is the first. Gives what all spans so far
-    /// certify of the length of a tick, if they show that `wide` is too small.
+    /// An agreement at reading `at` that ends a disruption by a contradiction, or is the first.
+    /// Gives what all spans so far certify of the length of a tick, if they show that `wide` is too
+    /// small.
     pub(crate) fn note(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes, margin: u64) -> Option<Slopes> {
         self.agreed.push(Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 });
         if self.agreed.len() > MOST {
@@ -68,11 +71,11 @@ impl Excess {
     }
 }
 
-/// Spans that have to agree. Smaller: a pause that nobody noticed, or two, look like a rate. Larger: the clock is wrong for
-/// longer before it says so.
+/// Spans that have to agree. Smaller: a pause that nobody noticed, or two, look like a rate.
+/// Larger: the clock is wrong for longer before it says so.
 const SPANS: u32 = 3;
-/// Agreements that are kept. Smaller: over slow paths no span is long enough to say anything. Larger: more work after a
-/// disruption.
+/// Agreements that are kept. Smaller: over slow paths no span is long enough to say anything.
+/// Larger: more work after a disruption.
 const MOST: usize = 128;
 
 #[cfg(test)]
@@ -83,7 +86,8 @@ mod tests {
     const WIDE: Slopes = Slopes { slow: (1 << 40) - (1 << 40) / 5_000, fast: (1 << 40) + (1 << 40) / 5_000 };
     const S: u64 = 1_000_000_000;
 
-    /// What is found when every 16 s an agreement of +- 5 ms follows a contradiction, and true time passes at these rates.
+    /// What is found when every 16 s an agreement of +- 5 ms follows a contradiction, and true time
+    /// passes at these rates.
     fn found(rates_ppm: impl Iterator<Item = i64>) -> (usize, Option<Slopes>) {
         let (mut excess, mut at, mut truth) = (Excess::default(), S, 0_i64);
         let mut steps = 0;

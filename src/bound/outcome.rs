@@ -90,13 +90,15 @@ pub enum DisruptionReason {
     /// stood still for a moment. The rate is given up.
     #[error("the oscillator wandered by more than was assumed of it: the learned rate is given up")]
     RateWandered,
-    /// Contradictions that came again and again, all explained by one rate beyond the rate bound (R). There is no answer until
-    /// the clock is built anew with a [`Drift`](crate::Drift) that covers it, or the machine is moved to another host.
+    /// Contradictions that came again and again, all explained by one rate beyond the rate bound
+    /// (R). There is no answer until the clock is built anew with a [`Drift`](crate::Drift) that
+    /// covers it, or the machine is moved to another host.
     #[error(
         "the oscillator is off by {ppm} ppm, beyond what was assumed of it: build the clock with a wider drift bound"
     )]
     RateBeyondBound {
-        /// By how much true time passes faster than local time, in parts per million; rounded away from zero.
+        /// By how much true time passes faster than local time, in parts per million; rounded away
+        /// from zero.
         ppm: i32,
     },
     /// The machine was suspended: the counter stood still for a time.
@@ -116,7 +118,8 @@ pub enum DisruptionReason {
 }
 
 impl DisruptionReason {
-    /// Whether the counter may have moved: what it shows afterwards then says nothing of what readers were given before.
+    /// Whether the counter may have moved: what it shows afterwards then says nothing of what
+    /// readers were given before.
     pub(crate) fn leaves_the_counter_in_doubt(self) -> bool {
         use DisruptionReason::{ClockSourceChanged, CounterJumped, CounterWentBack, Restored, Suspended};
         matches!(self, CounterWentBack | CounterJumped | ClockSourceChanged | Suspended | Restored)

@@ -7,8 +7,8 @@ use crate::sync::{DomainSetup, Kind, SourceSetup};
 #[cfg(feature = "rsntp")]
 use std::time::Duration;
 
-/// A failure domain that is being filled: sources that can be wrong together, and so count once. See
-/// [`Builder::domain`](crate::Builder::domain).
+/// A failure domain that is being filled: sources that can be wrong together, and so count once.
+/// See [`Builder::domain`](crate::Builder::domain).
 #[derive(Debug, Default)]
 #[must_use = "the closure hands it back to the builder"]
 pub struct Domain {
@@ -17,19 +17,22 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// Adds an NTP server to the domain, as [`Builder::ntp`](crate::Builder::ntp) does to the clock.
+    /// Adds an NTP server to the domain, as [`Builder::ntp`](crate::Builder::ntp) does to the
+    /// clock.
     pub fn ntp(mut self, server: impl Into<String>) -> Domain {
         self.sources.push(Configured::ntp(server.into()));
         self
     }
 
-    /// Adds a source of your own to the domain, as [`Builder::source`](crate::Builder::source) does to the clock.
+    /// Adds a source of your own to the domain, as [`Builder::source`](crate::Builder::source) does
+    /// to the clock.
     pub fn source(mut self, name: impl Into<String>, source: impl Source + 'static) -> Domain {
         self.sources.push(Configured::custom(name.into(), Box::new(source)));
         self
     }
 
-    /// Adds an NTP server that is asked through the rsntp crate to the domain, under the assumption of
+    /// Adds an NTP server that is asked through the rsntp crate to the domain, under the assumption
+    /// of
     /// [`Builder::rsntp_assuming_steady_os_clock`](crate::Builder::rsntp_assuming_steady_os_clock).
     #[cfg(feature = "rsntp")]
     pub fn rsntp_assuming_steady_os_clock(self, host: impl Into<String>, root_bound: Duration) -> Domain {
@@ -38,8 +41,8 @@ impl Domain {
         self.source(host, source)
     }
 
-    /// Trusts the domain whole: its bound is the intersection of its members instead of their hull. Narrower, and wrong if a
-    /// single member is.
+    /// Trusts the domain whole: its bound is the intersection of its members instead of their hull.
+    /// Narrower, and wrong if a single member is.
     pub fn trusted_whole(mut self) -> Domain {
         self.trusted_whole = true;
         self
@@ -58,8 +61,8 @@ pub(super) struct Named {
     pub(super) trusted_whole: bool,
 }
 
-/// The failure domains of these sources, in the order of their first members: named ones, and one for each host that is in
-/// none.
+/// The failure domains of these sources, in the order of their first members: named ones, and one
+/// for each host that is in none.
 ///
 /// # Errors
 ///
@@ -104,8 +107,8 @@ pub(super) fn grouped(
     Ok((setups, domains))
 }
 
-/// What two sources have in common that are one host, as far as their names tell. All loopback addresses are this host, whose
-/// servers differ by port.
+/// What two sources have in common that are one host, as far as their names tell. All loopback
+/// addresses are this host, whose servers differ by port.
 fn host_of(source: &Configured) -> String {
     let Some((host, server)) = parse_server(&source.name) else { return source.name.clone() };
     if matches!(source.kind, Kind::Custom(_)) || !is_loopback(&host) {

@@ -70,7 +70,8 @@ pub enum BuildError {
         /// Its name.
         domain: String,
     },
-    /// Two calls of [`Builder::domain`](crate::Builder::domain) give one name: whether they mean one domain or two is unclear.
+    /// Two calls of [`Builder::domain`](crate::Builder::domain) give one name: whether they mean
+    /// one domain or two is unclear.
     #[error("the domain {domain:?} is given twice: name all of its members in one place")]
     DomainGivenTwice {
         /// Its name.

@@ -1,4 +1,5 @@
-//! The settings of a clock, their defaults and their ranges. The table in [`Builder`](crate::Builder) has the reasons.
+//! The settings of a clock, their defaults and their ranges. The table in
+//! [`Builder`](crate::Builder) has the reasons.
 
 use super::BuildError;
 use crate::bound::LeapAnnouncement;
@@ -121,6 +122,6 @@ impl Settings {
     }
 }
 
-/// The largest drift bound. Larger: no oscillator of a machine that works, and the arithmetic of intervals of hours would
-/// leave its range sooner.
+/// The largest drift bound. Larger: no oscillator of a machine that works, and the arithmetic of
+/// intervals of hours would leave its range sooner.
 const MAX_DRIFT_PPB: u32 = 100_000_000;

@@ -247,7 +247,8 @@ impl Shared {
         self.now_in_full().map(|(interval, _)| interval)
     }
 
-    /// The interval now, and the spell it is of, from one publication. Its result is too large to be handed over by a call.
+    /// The interval now, and the spell it is of, from one publication. Its result is too large to
+    /// be handed over by a call.
     #[inline(always)]
     pub(crate) fn now_with_spell(&self) -> Result<(TimeInterval, Spell), NowError> {
         if let Some((words, quick, ticks)) = self.quick::<{ QUICK_WORDS + 1 }>() {

@@ -52,14 +52,15 @@ pub(crate) struct MarkFile {
 
 #[derive(Debug)]
 struct Writing {
-    /// Whose epoch's turn it is. What the file was found to say is not on the disk yet, perhaps, if the
-    /// process before was killed in the middle of writing it, so nothing is covered by it.
+    /// Whose epoch's turn it is. What the file was found to say is not on the disk yet, perhaps, if
+    /// the process before was killed in the middle of writing it, so nothing is covered by it.
     turn: Turn,
     /// The mark as it is now, locked; not on Windows.
     _mark: Option<File>,
 }
 
-/// What is wrong with the file of a high-water mark. Never ignored: what was given out before would be forgotten.
+/// What is wrong with the file of a high-water mark. Never ignored: what was given out before would
+/// be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MarkFileError {
@@ -174,7 +175,8 @@ impl MarkFile {
         Ok((MarkFile { path, timescale, writing, lock }, before))
     }
 
-    /// Returns when a reservation of this epoch at or above `ns` is on the disk, where true time is `latest` at most.
+    /// Returns when a reservation of this epoch at or above `ns` is on the disk, where true time is
+    /// `latest` at most.
     ///
     /// # Errors
     ///

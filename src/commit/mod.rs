@@ -97,10 +97,10 @@ impl SureClock {
     ///
     /// # Blocking
     ///
-    /// Without a mark file it never blocks. With one, the first call in each 100 ms writes and syncs the file on
-    /// the caller's thread, which takes as long as the disk does (tens of milliseconds on a slow one), and calls
-    /// beside it wait for it. In an async worker, let a thread that may block call
-    /// [`keep_mark_ahead`](SureClock::keep_mark_ahead).
+    /// Without a mark file it never blocks. With one, the first call in each 100 ms writes and
+    /// syncs the file on the caller's thread, which takes as long as the disk does (tens of
+    /// milliseconds on a slow one), and calls beside it wait for it. In an async worker, let a
+    /// thread that may block call [`keep_mark_ahead`](SureClock::keep_mark_ahead).
     pub fn commit_timestamp(&self) -> Result<CommitTimestamp, CommitError> {
         self.commit_timestamp_above(Timestamp::MIN)
     }
@@ -120,7 +120,8 @@ impl SureClock {
         }
     }
 
-    /// `None` if a later epoch has written the mark's file meanwhile: then this one's timestamp must not leave.
+    /// `None` if a later epoch has written the mark's file meanwhile: then this one's timestamp
+    /// must not leave.
     fn commit_in_this_epoch(&self, floor: Timestamp) -> Result<Option<CommitTimestamp>, CommitError> {
         let shared = self.shared();
         // Of one reading: a disruption after it is one after the timestamp was made.
@@ -232,10 +233,10 @@ impl SureClock {
         }
     }
 
-    /// From now on this clock gives out no commit timestamp at or below `t`: for a snapshot that another server reads at `t`, and for the
-    /// highest timestamp in the log, after a restart or a change of leader. It holds until
-    /// [`start_new_epoch`](SureClock::start_new_epoch). With a [`mark_file`](crate::Builder::mark_file) it may
-    /// block for a sync of the disk.
+    /// From now on this clock gives out no commit timestamp at or below `t`: for a snapshot that
+    /// another server reads at `t`, and for the highest timestamp in the log, after a restart or a
+    /// change of leader. It holds until [`start_new_epoch`](SureClock::start_new_epoch). With a
+    /// [`mark_file`](crate::Builder::mark_file) it may block for a sync of the disk.
     ///
     /// # Errors
     ///
@@ -256,10 +257,10 @@ impl SureClock {
         }
     }
 
-    /// Writes the [`mark_file`](crate::Builder::mark_file) ahead of time, so that commits need not: called
-    /// at least every 50 ms less what a sync of the disk takes, from a thread that may block, it is
-    /// the only caller that waits for the disk. Nothing to do, and nothing done, without a mark
-    /// file or while more than half of the reserved 100 ms is left.
+    /// Writes the [`mark_file`](crate::Builder::mark_file) ahead of time, so that commits need not:
+    /// called at least every 50 ms less what a sync of the disk takes, from a thread that may
+    /// block, it is the only caller that waits for the disk. Nothing to do, and nothing done,
+    /// without a mark file or while more than half of the reserved 100 ms is left.
     ///
     /// Commits stay right without it; the first one in each 100 ms syncs then.
     ///

@@ -294,8 +294,8 @@ impl Drop for CommitWait {
 
 /// A commit wait with the value that may leave after it. A `Future`, or blocking by [`wait`](GuardedWait::wait).
 ///
-/// Dropped, it takes the value along. Where a wait may be cut short, as by a timeout, wait for `&mut guarded`
-/// and [give it up](GuardedWait::give_up) afterwards.
+/// Dropped, it takes the value along. Where a wait may be cut short, as by a timeout, wait for
+/// `&mut guarded` and [give it up](GuardedWait::give_up) afterwards.
 ///
 /// # Panics
 ///
@@ -354,8 +354,8 @@ impl<T> GuardedWait<T> {
         self.finish(result)
     }
 
-    /// Gives the wait up: the value comes back, and its outcome is unknown. `None` if the wait has ended, and
-    /// has given it out already.
+    /// Gives the wait up: the value comes back, and its outcome is unknown. `None` if the wait has
+    /// ended, and has given it out already.
     ///
     /// With a runtime's timeout, wait by reference, so that the value is not lost with the future:
     ///
@@ -384,8 +384,8 @@ impl<T> GuardedWait<T> {
     ///
     /// # Errors
     ///
-    /// `Ok(None)` when the time is over, or the value has been given out already; [`Unconfirmed`] where no wait
-    /// helps.
+    /// `Ok(None)` when the time is over, or the value has been given out already; [`Unconfirmed`]
+    /// where no wait helps.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<Past<T>>, Unconfirmed<T>> {
         if self.value.is_none() {
             return Ok(None);

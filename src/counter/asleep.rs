@@ -3,7 +3,8 @@
 //! The time asleep s is the difference of two clocks of the system. A look reads one of them, the
 //! other, and the first again; what the first moved by in between is the width w of the look.
 //!
-//! Why no suspend longer than twice the [limit](Tightness) is overlooked, however long threads are held up:
+//! Why no suspend longer than twice the [limit](Tightness) is overlooked, however long threads are
+//! held up:
 //!
 //! 1. s changes in a suspend and at nothing else, and only grows.
 //! 2. A look bounds s, as it was at its middle reading, to a range of width w.
@@ -77,7 +78,8 @@ pub(super) struct Asleep {
 impl Asleep {
     pub(super) fn of(clocks: &Clocks) -> Asleep {
         let tightness = Tightness::of(clocks);
-        // Where it is not known, no more than what was certain: the first good look begins with a disruption then.
+        // Where it is not known, no more than what was certain: the first good look begins with a
+        // disruption then.
         let ns = tightness.look(clocks).unwrap_or_else(|| (clocks.look().0, clocks.look().0));
         let readers = Suspends { clocks: clocks.clone(), tightness, noted_ns: Arc::new(AtomicI64::new(ns.1)) };
         Asleep { ns, readers }
@@ -116,11 +118,12 @@ pub(crate) struct Suspends {
 }
 
 impl Suspends {
-    /// Whether there was a suspend that the clock has not taken note of, or that is not known. To be called within the read
-    /// section of the cell.
+    /// Whether there was a suspend that the clock has not taken note of, or that is not known. To
+    /// be called within the read section of the cell.
     pub(crate) fn unnoted(&self) -> bool {
         let Some((suspended, _)) = self.tightness.look(&self.clocks) else { return true };
-        // Acquire, with `note`: who sees that a suspend was noted sees the disruption published, at its second look at the stamp.
+        // Acquire, with `note`: who sees that a suspend was noted sees the disruption published, at
+        // its second look at the stamp.
         suspended > self.noted_ns.load(Ordering::Acquire)
     }
 
@@ -134,10 +137,11 @@ impl Suspends {
     }
 }
 
-/// A tenth of the shortest suspend that a system makes. Smaller: more looks are read again on a busy
-/// machine. Larger: shorter suspends are overlooked.
+/// A tenth of the shortest suspend that a system makes. Smaller: more looks are read again on a
+/// busy machine. Larger: shorter suspends are overlooked.
 const ROOM_NS: i64 = 100_000;
-/// The best of so many shows what the clocks can do. Fewer: a busy moment at the start widens the limit.
+/// The best of so many shows what the clocks can do. Fewer: a busy moment at the start widens the
+/// limit.
 const FIRST_LOOKS: u32 = 16;
 /// So many in a row are held up only on a machine that hardly runs. Fewer: disruptions there.
 const TRIES: u32 = 64;

@@ -1,19 +1,22 @@
 //! Whether the counter ran on: the part of assumption (C) that this machine can check.
 //!
-//! A system that has two clocks of one rate of which one stands still in a suspend says by their difference how long it was suspended: it
-//! changes at a suspend and at nothing else (`asleep`, `os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's
-//! systems, the interrupt time less the unbiased one on Windows). Elsewhere nothing is seen. A suspend shorter than the platform can measure (a second where only the
-//! battery clock runs meanwhile) is not seen: *Not guaranteed*.
+//! A system that has two clocks of one rate of which one stands still in a suspend says by their
+//! difference how long it was suspended: it changes at a suspend and at nothing else (`asleep`,
+//! `os`: BOOTTIME - MONOTONIC on Linux and Android, MONOTONIC_RAW - UPTIME_RAW on Apple's systems,
+//! the interrupt time less the unbiased one on Windows). Elsewhere nothing is seen. A suspend
+//! shorter than the platform can measure (a second where only the battery clock runs meanwhile) is
+//! not seen: *Not guaranteed*.
 //!
 //! A virtual machine that was moved to another host, restored or copied hears it from its VM clock device (`vm_clock`), where it has one;
 //! without one nothing is seen here. After a move nothing is known of the hardware counter: it is calibrated anew, and its cores are
 //! compared anew, before it is used again.
 //!
-//! A process that enters another time namespace finds CLOCK_MONOTONIC_RAW moved by its offsets. Only a process of one thread can do
-//! so, and so only a loop of one's own: it is seen at the loop's next call, as a jump.
+//! A process that enters another time namespace finds CLOCK_MONOTONIC_RAW moved by its offsets.
+//! Only a process of one thread can do so, and so only a loop of one's own: it is seen at the
+//! loop's next call, as a jump.
 //!
-//! A core that comes to those that the process may run on is compared with the others within about a second; until then a
-//! reading on it may be apart by more than the margin.
+//! A core that comes to those that the process may run on is compared with the others within about
+//! a second; until then a reading on it may be apart by more than the margin.
 //!
 //! The hardware counter is compared with CLOCK_MONOTONIC_RAW: a jump, a step back or another rate of one of them shows, as far as it
 //! is larger than what the pairs leave open, some hundreds of nanoseconds. But where the kernel makes RAW out of this very counter, RAW
@@ -56,7 +59,8 @@ pub(crate) struct Continuity {
     survey: Option<hardware::Survey>,
     goes: u32,
     next_comparison: Option<Instant>,
-    /// The cores that are within the margin, whether this process may run on others, too, and when to ask again.
+    /// The cores that are within the margin, whether this process may run on others, too, and when
+    /// to ask again.
     known_cores: Arc<[usize]>,
     grown: bool,
     next_count: Option<Instant>,
@@ -236,8 +240,9 @@ impl Continuity {
                 self.known_cores = survey.cores().into();
             }
         } else if self.cores {
-            // The offsets of cores do not change: if the new ones turn out to be within the margin, they have been from
-            // the start, and nothing was wrong. So the clock goes on for as long as it takes to find out, within reason.
+            // The offsets of cores do not change: if the new ones turn out to be within the margin,
+            // they have been from the start, and nothing was wrong. So the clock goes on for as
+            // long as it takes to find out, within reason.
             self.grown = true;
             self.cores = self.goes < GOES_WITHOUT_A_WORD;
         }
@@ -302,8 +307,8 @@ impl Clocks {
     }
 }
 
-/// How often is asked whether this process may run on further cores. Shorter: more threads, one for each question. Longer:
-/// readings on a new core whose counter is apart are wrong for longer.
+/// How often is asked whether this process may run on further cores. Shorter: more threads, one for
+/// each question. Longer: readings on a new core whose counter is apart are wrong for longer.
 const BETWEEN_COUNTS: Duration = Duration::from_secs(1);
 /// On a busy machine the first goes may not get around to all of the new cores.
 const GOES_WITHOUT_A_WORD: u32 = 3;

@@ -1,4 +1,5 @@
-//! Reading tokens, states and verdicts under the feature `serde`: what no holder and no fence can have made is an error.
+//! Reading tokens, states and verdicts under the feature `serde`: what no holder and no fence can
+//! have made is an error.
 
 use super::{FenceState, FencingToken, Rejected};
 use crate::resource::ResourceName;

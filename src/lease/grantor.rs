@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Whoever grants the lease for one resource, to one holder at a time.
 ///
-/// Against accidents, not forgers: whoever may send requests can take the lease when it is free. Nobody
-/// but its holder can renew or release it who has not read the holder's messages; its
+/// Against accidents, not forgers: whoever may send requests can take the lease when it is free.
+/// Nobody but its holder can renew or release it who has not read the holder's messages; its
 /// [name](LeaseGrantor::holder) is not enough.
 ///
 /// Its state is in memory. Whoever takes over after it, a restarted process too, begins with
@@ -232,8 +232,8 @@ impl LeaseGrantor {
         free_by_duration && free_by_deadline
     }
 
-    /// The holder gives the lease up. True if it was granted to it; a release of another holder, with another
-    /// secret or for another resource changes nothing.
+    /// The holder gives the lease up. True if it was granted to it; a release of another holder,
+    /// with another secret or for another resource changes nothing.
     pub fn release(&mut self, release: &LeaseRelease) -> bool {
         let gives_up = Some(Holder(release.holder, release.secret));
         let ours = release.resource == self.resource && self.promise.is_some_and(|promise| promise.holder == gives_up);

@@ -156,8 +156,8 @@ impl Lease {
         Ok(LeaseRequest { resource, holder, secret, nonce, term })
     }
 
-    /// Counts the answer to a request. However late it comes, and in whatever order; no term is shortened by it. A
-    /// grant for longer than was asked counts for what was asked.
+    /// Counts the answer to a request. However late it comes, and in whatever order; no term is
+    /// shortened by it. A grant for longer than was asked counts for what was asked.
     ///
     /// # Errors
     ///

@@ -6,9 +6,9 @@ use crate::resource::ResourceName;
 use std::fmt;
 use std::time::Duration;
 
-/// Who holds: 128 bits, drawn at random for each [`Lease`](super::Lease). A name for logs, and no key: to
-/// renew or to release takes a secret that goes with the holder's messages and is displayed nowhere.
-/// Against accidents, not forgers: who reads those messages has the secret.
+/// Who holds: 128 bits, drawn at random for each [`Lease`](super::Lease). A name for logs, and no
+/// key: to renew or to release takes a secret that goes with the holder's messages and is displayed
+/// nowhere. Against accidents, not forgers: who reads those messages has the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HolderId(#[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128);
@@ -19,8 +19,8 @@ impl fmt::Display for HolderId {
     }
 }
 
-/// What shows that a message is the holder's: 128 random bits, drawn with its name. Neither displayed nor
-/// debugged, so that no log has it.
+/// What shows that a message is the holder's: 128 random bits, drawn with its name. Neither
+/// displayed nor debugged, so that no log has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Secret(#[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128);
@@ -33,8 +33,9 @@ impl fmt::Debug for Secret {
 
 /// A request for a term. One transmission each: what is sent again is a new request.
 ///
-/// Against accidents, not forgers: nothing is signed. Whoever reads a request on its way has the holder's
-/// secret, and can renew and release in its name; whoever may ask can take a lease that is free.
+/// Against accidents, not forgers: nothing is signed. Whoever reads a request on its way has the
+/// holder's secret, and can renew and release in its name; whoever may ask can take a lease that is
+/// free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct LeaseRequest {
@@ -77,8 +78,9 @@ impl LeaseRequest {
 
 /// The answer to one request: a term, which is counted from before the request was sent.
 ///
-/// Against accidents, not forgers: it answers a number that only the request has, and a holder counts no
-/// more than it asked for. Whoever reads requests on their way can make grants that no grantor made.
+/// Against accidents, not forgers: it answers a number that only the request has, and a holder
+/// counts no more than it asked for. Whoever reads requests on their way can make grants that no
+/// grantor made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct LeaseGrant {
@@ -97,16 +99,16 @@ impl LeaseGrant {
         self.resource
     }
 
-    /// The term granted, in true time: what was asked for, or the longest that the grantor offers. A
-    /// holder counts at most what it asked for, whatever this says.
+    /// The term granted, in true time: what was asked for, or the longest that the grantor offers.
+    /// A holder counts at most what it asked for, whatever this says.
     #[must_use]
     pub const fn term(&self) -> Duration {
         self.term
     }
 }
 
-/// The holder will not act under the lease any more. It has the holder's secret: send it to the grantor
-/// only.
+/// The holder will not act under the lease any more. It has the holder's secret: send it to the
+/// grantor only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[must_use = "the grantor does not know of it unless it is sent"]

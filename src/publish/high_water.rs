@@ -1,11 +1,12 @@
 //! The high-water mark: the highest commit or read timestamp given out, so that the next one is higher.
 //!
-//! One atomic word that only rises. `next`: loads the mark, works out its timestamp, and exchanges the mark
-//! for it if the mark is still what it was; otherwise with the newer mark again. `raise`: one atomic maximum. What they may
-//! observe: all changes of the mark stand in one order, and an exchange or a maximum always acts on the last of them, so no
-//! timestamp is given out twice and none is at or below one that was raised before. A mark merely loaded may be an old one.
-//! The promise of progress: lock-free; a call of `next` tries again only because another call succeeded (or, on some
-//! processors, because the exchange failed for no reason).
+//! One atomic word that only rises. `next`: loads the mark, works out its timestamp, and exchanges
+//! the mark for it if the mark is still what it was; otherwise with the newer mark again. `raise`:
+//! one atomic maximum. What they may observe: all changes of the mark stand in one order, and an
+//! exchange or a maximum always acts on the last of them, so no timestamp is given out twice and
+//! none is at or below one that was raised before. A mark merely loaded may be an old one. The
+//! promise of progress: lock-free; a call of `next` tries again only because another call succeeded
+//! (or, on some processors, because the exchange failed for no reason).
 //!
 //! The promise is about this one word, and the order of changes of one word holds at any ordering: who needs to see what the
 //! holder of a lower timestamp wrote has a lock or a message for that. What does matter is that a change is one step, not a
@@ -14,12 +15,14 @@
 //! # A new epoch
 //!
 //! Each epoch has a word of its own ([`PerEpoch`](super::PerEpoch)), and so has what the mark's
-//! file covers (`reserved`). Why a call that is held up over the beginning of an epoch does no harm:
+//! file covers (`reserved`). Why a call that is held up over the beginning of an epoch does no
+//! harm:
 //!
 //! 1. A call reads its interval and the number of the epoch from one publication.
 //! 2. It works out its timestamp from that interval, and changes the words of that epoch alone.
 //! 3. So the words of an epoch hold only what was worked out from intervals of that epoch.
-//! 4. The file is written under a lock that remembers the highest epoch seen, and refuses a lower one.
+//! 4. The file is written under a lock that remembers the highest epoch seen, and refuses a lower
+//!    one.
 //! 5. So once a timestamp of an epoch is in the file, no call of an earlier epoch changes the file.
 //!
 //! The words need no ordering between each other: a new epoch's begin at nothing given out and
@@ -61,7 +64,8 @@ impl HighWater {
     /// That of the proposal; the mark stays.
     #[inline]
     pub(crate) fn next_by<E>(&self, propose: impl Fn(i64) -> Result<i64, E>) -> Result<i64, E> {
-        // Relaxed: a guess; an old mark fails the exchange. It does not refuse wrongly: an old mark is a lower one.
+        // Relaxed: a guess; an old mark fails the exchange. It does not refuse wrongly: an old mark
+        // is a lower one.
         let mut last = self.0.load(Ordering::Relaxed);
         loop {
             let next = propose(last)?;

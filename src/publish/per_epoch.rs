@@ -15,7 +15,8 @@ pub(crate) struct PerEpoch<T> {
 impl<T: Default> PerEpoch<T> {
     pub(crate) fn new() -> PerEpoch<T> {
         let values = PerEpoch { shelves: std::array::from_fn(|_| OnceLock::new()) };
-        // That of the first epoch, the only one of nearly every clock: nothing is allocated later on.
+        // That of the first epoch, the only one of nearly every clock: nothing is allocated later
+        // on.
         let _ = values.of(0);
         values
     }

@@ -1,13 +1,13 @@
 //! Up to where timestamps may leave: the reservation that is known to be on the disk, and who may
 //! write the next one.
 //!
-//! [`Reserved`] is one atomic word for each epoch. `covers` loads it; `raise` is called under the lock of
-//! whoever writes the file, after the file says so. A load may see an old word, which is lower: the
-//! caller takes the lock and looks again. Relaxed suffices: a word that is seen was stored after its
-//! file was synced, and what is on a disk needs no ordering of memory to be there.
+//! [`Reserved`] is one atomic word for each epoch. `covers` loads it; `raise` is called under the
+//! lock of whoever writes the file, after the file says so. A load may see an old word, which is
+//! lower: the caller takes the lock and looks again. Relaxed suffices: a word that is seen was
+//! stored after its file was synced, and what is on a disk needs no ordering of memory to be there.
 //!
-//! [`Turn`] stands under that lock. It keeps calls of an earlier epoch from the file: see 4 and 5 in
-//! `high_water`.
+//! [`Turn`] stands under that lock. It keeps calls of an earlier epoch from the file: see 4 and 5
+//! in `high_water`.
 
 use super::atomics::{AtomicI64, Ordering};
 

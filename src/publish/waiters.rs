@@ -23,7 +23,8 @@ struct State {
     wakers: BTreeMap<u64, Waker>,
 }
 
-/// Wakes a task. A waker that panics harms its own task, not whoever wakes it. Under no lock: it may run the task in place.
+/// Wakes a task. A waker that panics harms its own task, not whoever wakes it. Under no lock: it
+/// may run the task in place.
 pub(crate) fn wake(waker: Waker) {
     let _ = contain(|| waker.wake());
 }

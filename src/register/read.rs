@@ -1,4 +1,5 @@
-//! Reading lists under the feature `serde`: no longer than a register's, whatever length is claimed.
+//! Reading lists under the feature `serde`: no longer than a register's, whatever length is
+//! claimed.
 
 use super::{MOST_VERSIONS, MOST_WRITERS};
 use serde::de::{Error, SeqAccess, Visitor};

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 /// The writes that a [`Reading`](super::Reading) took into account: those it shows, and those that are gone. A client keeps it from its read to
 /// the write that follows.
 ///
-/// Against accidents, not forgers: it is a claim. Whoever may write can claim to have seen what it has not, and
-/// what it claims goes under its write. It cannot make a state unreadable, nor larger than its limits.
+/// Against accidents, not forgers: it is a claim. Whoever may write can claim to have seen what it
+/// has not, and what it claims goes under its write. It cannot make a state unreadable, nor larger
+/// than its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "Fields", try_from = "Fields"))]
@@ -38,10 +39,11 @@ impl Seen {
 
     /// Whether this write was taken into account; of what is under the newest by time it need not know any more.
     ///
-    /// A count alone is a claim. Whoever has truly seen the write knows no earlier newest than its begin, and
-    /// no earlier end of its author's writes than its end. (What is forgotten of a name ends before the begin
-    /// of the newest, and what is counted anew of it does not; so the count ends after both.) Where that is not
-    /// so, the claim is false, or two write under one name: the write stays.
+    /// A count alone is a claim. Whoever has truly seen the write knows no earlier newest than its
+    /// begin, and no earlier end of its author's writes than its end. (What is forgotten of a name
+    /// ends before the begin of the newest, and what is counted anew of it does not; so the count
+    /// ends after both.) Where that is not so, the claim is false, or two write under one name: the
+    /// write stays.
     pub(super) fn covers<V>(&self, version: &Version<V>) -> bool {
         let knows_its_begin = self.newest.is_some_and(|newest| version.interval.earliest() <= newest.earliest());
         knows_its_begin && self.counts(version)

@@ -5,8 +5,8 @@ use crate::causality::BrokenBound;
 use crate::time::{TimeInterval, TimescaleMismatch};
 use std::collections::BTreeMap;
 
-/// What a replica knows of a register. With the feature `serde` as data; checked when it is read: what is
-/// accepted, every operation keeps readable.
+/// What a replica knows of a register. With the feature `serde` as data; checked when it is read:
+/// what is accepted, every operation keeps readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "Fields<V>", try_from = "Fields<V>"))]
@@ -93,8 +93,9 @@ impl<V> State<V> {
         Reading { state: self }
     }
 
-    /// A proof that a clock is wrong, or that this state is none of this register: what is here was written before `now`, and yet lies after it.
-    /// [`merge`](super::Register::merge) asks it, for one write from the far future would make every later one an error.
+    /// A proof that a clock is wrong, or that this state is none of this register: what is here was
+    /// written before `now`, and yet lies after it. [`merge`](super::Register::merge) asks it, for
+    /// one write from the far future would make every later one an error.
     ///
     /// # Errors
     ///
@@ -103,8 +104,8 @@ impl<V> State<V> {
         self.seen.newest().map_or(Ok(None), |newest| BrokenBound::between(&newest, now))
     }
 
-    /// Adds a write that is not certainly before any that is here, and not before what its author has seen. `None`,
-    /// and nothing changed, if there is no room.
+    /// Adds a write that is not certainly before any that is here, and not before what its author
+    /// has seen. `None`, and nothing changed, if there is no room.
     pub(super) fn add(&mut self, version: Version<V>, seen: &Seen) -> Option<Vec<Dropped<V>>> {
         let mut joined = self.seen.clone();
         joined.join(seen);
@@ -138,7 +139,8 @@ impl<V> State<V> {
         let ours_stays = |v: &Version<V>| theirs.contains_key(&v.name()) || !other.seen.covers(v);
         let theirs_stays = |v: &Version<V>| !self.seen.covers(v);
         let new = || other.versions.iter().filter(|v| !ours.contains_key(&v.name()));
-        // One of those that begin last is left, or somebody claims to have seen what it has not. Then they all stay.
+        // One of those that begin last is left, or somebody claims to have seen what it has not.
+        // Then they all stay.
         let is_last = |v: &Version<V>| joined.newest().is_some_and(|newest| newest.earliest() == v.interval.earliest());
         let mut last = self.versions.iter().filter(|v| is_last(v) && ours_stays(v));
         let is_left = last.next().is_some() || new().any(|v| is_last(v) && theirs_stays(v));
@@ -168,7 +170,8 @@ impl<V> State<V> {
         self.versions.iter().map(|version| (version.name(), version)).collect()
     }
 
-    /// Whether a register can come into this state: what every operation keeps, and reading demands.
+    /// Whether a register can come into this state: what every operation keeps, and reading
+    /// demands.
     #[cfg(feature = "serde")]
     pub(super) fn is_possible(&self) -> bool {
         let Some(newest) = self.seen.newest() else { return self.versions.is_empty() && self.seen.is_possible() };

@@ -47,8 +47,8 @@ pub struct Answers<T> {
     most: usize,
 }
 
-/// How many ids a table remembers at most, if nothing else is said: a million, some 200 MB with small answers. A smaller
-/// limit refuses more of a flood, a larger one lets it fill more memory.
+/// How many ids a table remembers at most, if nothing else is said: a million, some 200 MB with
+/// small answers. A smaller limit refuses more of a flood, a larger one lets it fill more memory.
 const MOST_IDS: usize = 1_000_000;
 
 #[derive(Clone, Debug)]
@@ -103,7 +103,8 @@ pub enum Reply<T> {
     Forgotten,
     /// Another request has this id. Whether this one was carried out is not said.
     OtherRequest,
-    /// The table is full of other requests: it was not begun, and may be if it is asked again later.
+    /// The table is full of other requests: it was not begun, and may be if it is asked again
+    /// later.
     Full,
     /// It was made after it was received, by the clocks of the two: one of them is wrong. It was not begun in this life of the server, and may be
     /// when the time has come.
@@ -146,8 +147,8 @@ impl<T> Answers<T> {
         }
     }
 
-    /// The table with another limit on how many ids it remembers at once; a million otherwise. Beyond it, new
-    /// requests get [`Reply::Full`], until others are forgotten.
+    /// The table with another limit on how many ids it remembers at once; a million otherwise.
+    /// Beyond it, new requests get [`Reply::Full`], until others are forgotten.
     #[must_use]
     pub fn at_most(mut self, ids: usize) -> Answers<T> {
         self.most = ids;
@@ -156,8 +157,9 @@ impl<T> Answers<T> {
 
     /// What is to be done with a request of this content. `now` is read after it has arrived.
     ///
-    /// Against accidents, not forgers: an id is known by its bits, and a content by a checksum that a forger can
-    /// meet. Check first who asks; what a stranger asks with a client's id is answered as if the client had.
+    /// Against accidents, not forgers: an id is known by its bits, and a content by a checksum that
+    /// a forger can meet. Check first who asks; what a stranger asks with a client's id is answered
+    /// as if the client had.
     ///
     /// The answer holds for an effect that is made before the next look at the table, or in one transaction with it.
     pub fn begin(&mut self, id: &RequestId, content: &[u8], now: &TimeInterval) -> Begun<T>
@@ -224,9 +226,9 @@ impl<T> Answers<T> {
         id.expiry().interval().latest().checked_add(self.keep).unwrap_or(Timestamp::MAX)
     }
 
-    /// Drops what nobody can ask for in time any more. [`begin`](Answers::begin) does it each time; call it every
-    /// while where nobody may ask for long, and the memory is wanted back. Of another timescale than the table's,
-    /// `now` drops nothing.
+    /// Drops what nobody can ask for in time any more. [`begin`](Answers::begin) does it each time;
+    /// call it every while where nobody may ask for long, and the memory is wanted back. Of another
+    /// timescale than the table's, `now` drops nothing.
     pub fn forget(&mut self, now: &TimeInterval) {
         if now.timescale() != self.timescale {
             return;

@@ -74,8 +74,9 @@ impl Expiry {
 /// What tells one request from every other: 128 random bits (the idempotency token), when it was made, and when it ends. What is sent again goes
 /// with the same one.
 ///
-/// Against accidents, not forgers: who has seen an id can ask with it, and with other contents (the server
-/// then [says so](super::Reply::OtherRequest)); and its times are what the client says they are.
+/// Against accidents, not forgers: who has seen an id can ask with it, and with other contents (the
+/// server then [says so](super::Reply::OtherRequest)); and its times are what the client says they
+/// are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "Fields"))]
@@ -140,8 +141,9 @@ impl RequestId {
         Ok(RequestId { token: u128::from_ne_bytes(token), issued: *now, expiry })
     }
 
-    /// The idempotency token, for logs and for stores. It is no secret and no password: it tells requests of
-    /// clients that mean well apart, against accidents, not forgers. Who is allowed to ask is for you to check.
+    /// The idempotency token, for logs and for stores. It is no secret and no password: it tells
+    /// requests of clients that mean well apart, against accidents, not forgers. Who is allowed to
+    /// ask is for you to check.
     #[must_use]
     pub const fn token(&self) -> u128 {
         self.token

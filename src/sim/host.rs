@@ -178,7 +178,8 @@ impl Host {
         self
     }
 
-    /// Asks by a name that stands for the addresses of all of these servers, in the resolver's order.
+    /// Asks by a name that stands for the addresses of all of these servers, in the resolver's
+    /// order.
     #[must_use]
     pub fn asks_name<S: Into<String>>(mut self, name: impl Into<String>, servers: impl IntoIterator<Item = S>) -> Host {
         let servers = servers.into_iter().map(Into::into).collect();

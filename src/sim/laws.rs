@@ -211,10 +211,11 @@ impl World {
         Ok(result)
     }
 
-    /// From now until the clock's next disruption, whatever its reason, containment is not checked: an assumption has just been
-    /// broken in a way that no one can see at once. Nor is it checked that `earliest` does not go back. Afterwards it must be above
-    /// all that was told meanwhile, too; except where the counter was seen to have moved: then above all that was told before the
-    /// excuse.
+    /// From now until the clock's next disruption, whatever its reason, containment is not checked:
+    /// an assumption has just been broken in a way that no one can see at once. Nor is it checked
+    /// that `earliest` does not go back. Afterwards it must be above all that was told meanwhile,
+    /// too; except where the counter was seen to have moved: then above all that was told before
+    /// the excuse.
     pub fn excuse(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -312,7 +313,8 @@ impl Inner {
             state.told.noticed = Some(((now - since).length(), reason));
             (state.told.reading, state.told.pair) = (None, None);
             if matches!(reason, DisruptionReason::CounterWentBack | DisruptionReason::CounterJumped) {
-                // What was read by a counter that had moved counts for nothing; what was read before it does.
+                // What was read by a counter that had moved counts for nothing; what was read
+                // before it does.
                 (state.told.earliest_ns, state.told.past_ns) = (state.told.earliest_before_excuse_ns, None);
             }
         }

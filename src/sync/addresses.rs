@@ -1,11 +1,14 @@
-//! The addresses of one server name: which one to ask, which ones rest, and when to look the name up again.
+//! The addresses of one server name: which one to ask, which ones rest, and when to look the name
+//! up again.
 //!
 //! Rules:
-//! - *Every address gets its turn.* Families alternate, in the resolver's order (RFC 8305 section 4), so that a dead
-//!   family costs one turn and not the whole list. What has been tried stays tried across look-ups, until all have been.
-//! - *Nothing unsigned ends an address for good.* Silence moves on to the next one; a kiss-o'-death DENY or RSTR lets an
-//!   address rest, longer each time, and an answer ends that.
-//! - *An address that no other source has is preferred.* Several names often stand for the same pool of hosts.
+//! - *Every address gets its turn.* Families alternate, in the resolver's order (RFC 8305 section
+//!   4), so that a dead family costs one turn and not the whole list. What has been tried stays
+//!   tried across look-ups, until all have been.
+//! - *Nothing unsigned ends an address for good.* Silence moves on to the next one; a kiss-o'-death
+//!   DENY or RSTR lets an address rest, longer each time, and an answer ends that.
+//! - *An address that no other source has is preferred.* Several names often stand for the same
+//!   pool of hosts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -103,8 +106,8 @@ impl Addresses {
         Addresses { pace, known: Vec::new(), current: None, look_up: LookUp::Due, last_look_up: None }
     }
 
-    /// Whether the name is to be looked up now. The next call says no until [`found`](Addresses::found) or
-    /// [`not_found`](Addresses::not_found).
+    /// Whether the name is to be looked up now. The next call says no until
+    /// [`found`](Addresses::found) or [`not_found`](Addresses::not_found).
     pub(super) fn take_look_up(&mut self, now: u64) -> bool {
         let pause = self.last_look_up.is_some_and(|at| now < at.saturating_add(self.pace.between));
         if self.look_up != LookUp::Due || pause && !self.known.is_empty() {
@@ -114,7 +117,8 @@ impl Addresses {
         true
     }
 
-    /// What the name stands for now, in the resolver's order. An address that still stands keeps what is known of it.
+    /// What the name stands for now, in the resolver's order. An address that still stands keeps
+    /// what is known of it.
     pub(super) fn found(&mut self, addresses: &[SocketAddr]) {
         self.look_up = LookUp::Done;
         let current = self.current();
@@ -239,19 +243,21 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     all
 }
 
-/// An address that has answered is given up after so many questions in a row. Smaller: a lost packet changes the server,
-/// and the facts of the old one are dropped. Larger: a dead server is noticed later.
+/// An address that has answered is given up after so many questions in a row. Smaller: a lost
+/// packet changes the server, and the facts of the old one are dropped. Larger: a dead server is
+/// noticed later.
 const UNANSWERED_BEFORE_NEXT: u32 = 2;
-/// Rests double so often at most: 256 s become 18 hours. Smaller: a server that means it is asked more often. Larger: a
-/// forged kiss on each of many questions costs more.
+/// Rests double so often at most: 256 s become 18 hours. Smaller: a server that means it is asked
+/// more often. Larger: a forged kiss on each of many questions costs more.
 const MOST_DOUBLINGS: u32 = 8;
-/// Of one name. Smaller: some of a large pool are never asked. Larger: a name server could make the list as long as it
-/// likes.
+/// Of one name. Smaller: some of a large pool are never asked. Larger: a name server could make the
+/// list as long as it likes.
 const MOST_ADDRESSES: usize = 64;
-/// The first rest after DENY or RSTR. Smaller: impolite to a server that means it. Larger: a forged one costs more.
+/// The first rest after DENY or RSTR. Smaller: impolite to a server that means it. Larger: a forged
+/// one costs more.
 pub(super) const FIRST_REST: Duration = Duration::from_secs(256);
-/// A name whose addresses do not answer is not looked up more often than this. Smaller: load on resolvers while a server
-/// is down.
+/// A name whose addresses do not answer is not looked up more often than this. Smaller: load on
+/// resolvers while a server is down.
 pub(super) const BETWEEN_LOOK_UPS: Duration = Duration::from_secs(16);
 
 #[cfg(all(test, not(sureclock_loom)))]
@@ -376,7 +382,8 @@ mod tests {
     }
 
     proptest! {
-        /// Any addresses, any of them dead, look-ups in any order: each gets its turn in each round.
+        /// Any addresses, any of them dead, look-ups in any order: each gets its turn in each
+        /// round.
         #[test]
         fn every_address_gets_its_turn(
             v4s in 0u8..9, v6s in 0u16..9, orders in prop::collection::vec(any::<u64>(), 1..6),

@@ -166,12 +166,14 @@ pub struct Ask {
     pub id: AskId,
     /// The source, in the order in which sources were given to the builder.
     pub source: usize,
-    /// Where to ask it, if its addresses were given by [`OwnLoop::resolved`](crate::OwnLoop::resolved).
+    /// Where to ask it, if its addresses were given by
+    /// [`OwnLoop::resolved`](crate::OwnLoop::resolved).
     pub address: Option<SocketAddr>,
     /// After this long the machine counts the question as failed by itself.
     pub timeout: Duration,
-    /// How an NTP server's answer is to be read: what the builder was told of the servers, and the pivot for the era of
-    /// their stamps, which is the agreed time, or the build before there is one.
+    /// How an NTP server's answer is to be read: what the builder was told of the servers, and the
+    /// pivot for the era of their stamps, which is the agreed time, or the build before there is
+    /// one.
     pub settings: ExchangeSettings,
 }
 
@@ -358,7 +360,8 @@ impl Machine {
         Some((index, self.sources[index].in_flight.take()?))
     }
 
-    /// Whether anything was published since the last call, and what is to be reported. For whoever frees the lock.
+    /// Whether anything was published since the last call, and what is to be reported. For whoever
+    /// frees the lock.
     pub(crate) fn take_published(&mut self) -> (bool, Waiting) {
         (std::mem::take(&mut self.published), self.events.take())
     }

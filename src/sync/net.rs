@@ -140,18 +140,19 @@ impl Open {
                     return false;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The system reports that nobody listens there. Anyone can forge the message that it had that from, so it
-                // does not end the exchange: an answer may still come.
+                // The system reports that nobody listens there. Anyone can forge the message that
+                // it had that from, so it does not end the exchange: an answer may still come.
                 Err(error) => outcome(Outcome::Unusable(self.ask, Problem::Network(error.into()))),
             }
         }
-        // The rest in the next turn: a flood to this socket keeps neither the thread nor the answer behind it.
+        // The rest in the next turn: a flood to this socket keeps neither the thread nor the answer
+        // behind it.
         false
     }
 }
 
-/// Datagrams that are read of one socket before others get their turn. Smaller: more turns. Larger: a flood to one socket
-/// delays the others.
+/// Datagrams that are read of one socket before others get their turn. Smaller: more turns. Larger:
+/// a flood to one socket delays the others.
 const DATAGRAMS_A_TURN: u32 = 64;
 const WAKE: Token = Token(0);
 

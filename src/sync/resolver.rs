@@ -8,8 +8,8 @@ use std::thread;
 /// What a look-up found: the source it was for, and its addresses or why there are none.
 pub(super) type Resolved = (usize, Result<Vec<SocketAddr>, OsError>);
 
-/// Looks up `server` (`host:port`) on a thread of its own, sends the result and calls `wake`. The thread is never joined. An
-/// address is its own answer, at once.
+/// Looks up `server` (`host:port`) on a thread of its own, sends the result and calls `wake`. The
+/// thread is never joined. An address is its own answer, at once.
 ///
 /// # Errors
 ///

@@ -4,9 +4,10 @@
 //! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly; more often where
 //! the interval would grow by too much meanwhile, within what is polite.
 
-/// When a source is asked. Polite by construction: one address is never asked twice within the retry interval, nor more than
-/// four times within 16 s unless the poll interval itself says so. Each RATE halves the pace, and answers without one bring
-/// it back; DENY and RSTR make the source rest. Nothing ends it for good: kisses are not signed.
+/// When a source is asked. Polite by construction: one address is never asked twice within the
+/// retry interval, nor more than four times within 16 s unless the poll interval itself says so.
+/// Each RATE halves the pace, and answers without one bring it back; DENY and RSTR make the source
+/// rest. Nothing ends it for good: kisses are not signed.
 #[derive(Debug)]
 pub(super) struct Schedule {
     settings: Pace,
@@ -124,13 +125,15 @@ impl Schedule {
         self.next = self.next.max(until);
     }
 
-    /// Another address is asked from now on, which owes nothing to what the one before said: at once.
+    /// Another address is asked from now on, which owes nothing to what the one before said: at
+    /// once.
     pub(super) fn another_address(&mut self, now: u64) {
         (self.asked, self.interval, self.calm) = ([None; MOST], self.settings.poll, 0);
         (self.burst, self.next) = (BURST_FOLLOWS, now);
     }
 
-    /// A disruption: ask as soon as politeness allows. One that said RATE gets one question, soon, and no burst.
+    /// A disruption: ask as soon as politeness allows. One that said RATE gets one question, soon,
+    /// and no burst.
     pub(super) fn hurry(&mut self) {
         if self.interval == self.settings.poll {
             (self.burst, self.in_phase) = (BURST_FOLLOWS, false);
@@ -171,8 +174,8 @@ impl Schedule {
 
 /// Questions within the polite interval. Four in 16 s is what public servers take from one client in the long run.
 const MOST: usize = 4;
-/// After so many answers without RATE the interval that RATE led to is halved. Smaller: RATE comes again. Larger: a forged
-/// one costs more.
+/// After so many answers without RATE the interval that RATE led to is halved. Smaller: RATE comes
+/// again. Larger: a forged one costs more.
 const CALM: u32 = 2;
 /// A burst is of three, so that a disruption just after it is not without a question for the rest of the interval.
 const BURST_FOLLOWS: u32 = 2;

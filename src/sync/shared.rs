@@ -1,7 +1,8 @@
-//! The machine behind its lock, and the promise that nothing of a user's runs while the lock is held.
+//! The machine behind its lock, and the promise that nothing of a user's runs while the lock is
+//! held.
 //!
-//! A waker may run a task in place, and the task may ask for the status, which takes the lock; so may a subscriber to events.
-//! So a guard unlocks first, and wakes and reports then.
+//! A waker may run a task in place, and the task may ask for the status, which takes the lock; so
+//! may a subscriber to events. So a guard unlocks first, and wakes and reports then.
 
 use super::machine::Machine;
 use crate::bound::DisruptionReason;
@@ -35,7 +36,8 @@ impl SharedMachine {
         SharedMachine { machine, continuity, waiters, process: ProcessMark::take() }
     }
 
-    /// Whether this is the child of a fork: a thread that it does not have may hold the locks, so none is to be taken.
+    /// Whether this is the child of a fork: a thread that it does not have may hold the locks, so
+    /// none is to be taken.
     pub(crate) fn forked(&self) -> bool {
         !self.process.holds()
     }
@@ -60,7 +62,8 @@ impl SharedMachine {
         if seen != Seen::default() {
             let mut machine = self.lock();
             match seen.broken {
-                // No reader has answered from a reading of after it, and the machine has taken none.
+                // No reader has answered from a reading of after it, and the machine has taken
+                // none.
                 Some(Break::Restored) => machine.disrupt_in_doubt(counter.read(), DisruptionReason::Restored, None),
                 Some(Break::Copied) => machine.disrupt(counter.read(), DisruptionReason::Restored),
                 Some(broken) => machine.disrupt_in_doubt(counter.read(), reason(broken), Some(ran_until)),

@@ -23,8 +23,8 @@ pub struct Status {
     pub news_age: Option<Duration>,
     /// N: the failure domains configured.
     pub domains: usize,
-    /// How many of them are distinct: those whose sources share an address count once. Below f+1 there is no agreement, below
-    /// 2f+1 a degraded one.
+    /// How many of them are distinct: those whose sources share an address count once. Below f+1
+    /// there is no agreement, below 2f+1 a degraded one.
     pub distinct_domains: usize,
     /// f: how many of them may be wrong.
     pub max_faulty: usize,
@@ -88,14 +88,17 @@ pub enum State {
     Disrupted {
         /// What was seen.
         reason: DisruptionReason,
-        /// The last agreement is this far below the floor of the recovery: what readers may have been given, and the least
-        /// `latest` of the agreements since. It rises by itself. Beyond [`max_recovery`](crate::Builder::max_recovery) the
-        /// caller may decide not to wait for it: [`start_new_epoch`](crate::SureClock::start_new_epoch).
+        /// The last agreement is this far below the floor of the recovery: what readers may have
+        /// been given, and the least `latest` of the agreements since. It rises by itself. Beyond
+        /// [`max_recovery`](crate::Builder::max_recovery) the caller may decide not to wait for it:
+        /// [`start_new_epoch`](crate::SureClock::start_new_epoch).
         behind_by: Option<Duration>,
         /// The last agreement is this far ahead of what had been published, more than
-        /// [`max_forward_jump`](crate::Builder::max_forward_jump): only the caller can decide to believe it.
+        /// [`max_forward_jump`](crate::Builder::max_forward_jump): only the caller can decide to
+        /// believe it.
         ahead_by: Option<Duration>,
-        /// `behind_by` or `ahead_by` is beyond its limit, and more than 2f domains answer: waiting will not help soon.
+        /// `behind_by` or `ahead_by` is beyond its limit, and more than 2f domains answer: waiting
+        /// will not help soon.
         needs_new_epoch: bool,
     },
     /// The sync thread died.
@@ -130,12 +133,14 @@ pub struct SourceStatus {
     pub domain: String,
     /// The address in use, where it has one.
     pub address: Option<SocketAddr>,
-    /// How many addresses its name is known to have; 0 where it has none, or its addresses are chosen elsewhere.
+    /// How many addresses its name is known to have; 0 where it has none, or its addresses are
+    /// chosen elsewhere.
     pub addresses: usize,
-    /// How often it is asked while it answers; longer than the poll interval after it asked for that (RATE).
+    /// How often it is asked while it answers; longer than the poll interval after it asked for
+    /// that (RATE).
     pub asked_every: Duration,
-    /// It has asked to be left alone (DENY, RSTR), and is for this much longer; [`problem`](SourceStatus::problem) says
-    /// which. Rounded down.
+    /// It has asked to be left alone (DENY, RSTR), and is for this much longer;
+    /// [`problem`](SourceStatus::problem) says which. Rounded down.
     pub rests_for: Option<Duration>,
     /// How it stands to the agreement.
     pub verdict: Verdict,
@@ -169,7 +174,8 @@ pub enum Verdict {
     Contradictory,
     /// It has facts, and there is no agreement to compare them with.
     NoAgreement,
-    /// It asked to be left alone (a kiss-o'-death), and is for a while: [`SourceStatus::rests_for`].
+    /// It asked to be left alone (a kiss-o'-death), and is for a while:
+    /// [`SourceStatus::rests_for`].
     Resting,
 }
 
@@ -205,7 +211,8 @@ pub enum Problem {
     NoNonce,
 }
 
-/// What the system says of a look-up, where it says anything: a resolver's own errors have no number.
+/// What the system says of a look-up, where it says anything: a resolver's own errors have no
+/// number.
 fn words_of_the_resolver(error: &OsError) -> String {
     if error.code().is_some() { format!(": {error}") } else { String::new() }
 }

@@ -39,7 +39,8 @@ pub(crate) struct Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         if !self.process.holds() {
-            // The parent's thread goes on, and the child takes no lock, not that of a channel either.
+            // The parent's thread goes on, and the child takes no lock, not that of a channel
+            // either.
             std::mem::forget(self.alive.take());
             return;
         }

@@ -91,8 +91,8 @@ fn oscillator_is_seen(stage: &mut Stage, ppb: i32) -> Checked {
     stage.must_notice(0, Duration::ZERO, 60 * S, &CONTRADICTION)
 }
 
-/// F2: an oscillator beyond its bound is found out after some contradictions, and then there is no answer any more: it would
-/// be wrong again and again.
+/// F2: an oscillator beyond its bound is found out after some contradictions, and then there is no
+/// answer any more: it would be wrong again and again.
 pub(crate) fn oscillator_beyond_the_bound_is_refused(stage: &mut Stage) -> Checked {
     let ppm = *stage.dice.one_of(&[681, -681, 500, -2_000]);
     refused(stage, ppm)
@@ -725,8 +725,8 @@ pub(crate) fn edges_of_time(stage: &mut Stage) -> Checked {
     stage.run(30 * S)
 }
 
-/// The twin of F11: NTP a whole era after the build, where stamps read as they did then. (From 68 years after it on they read
-/// as before it, and are refused.)
+/// The twin of F11: NTP a whole era after the build, where stamps read as they did then. (From 68
+/// years after it on they read as before it, and are refused.)
 pub(crate) fn beyond_the_era(stage: &mut Stage) -> Checked {
     let start: Timestamp = "2163-06-01T00:00:00Z".parse().expect("a timestamp");
     stage.world = World::starting_at(stage.world.seed(), start);

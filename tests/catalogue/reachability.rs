@@ -1,4 +1,5 @@
-//! Where sources are asked, and what they answer that is no time: names with many addresses, kisses, wrong centuries.
+//! Where sources are asked, and what they answer that is no time: names with many addresses,
+//! kisses, wrong centuries.
 
 use super::cast::*;
 use super::stage::{Checked, Stage};
@@ -7,8 +8,8 @@ use std::time::Duration;
 use sureclock::sim::{ClockError, Host, Law, Oscillator, Path, Reply, Server};
 use sureclock::{NowError, State};
 
-/// Names with 1 to 8 addresses of each family, any of them dead, in any order: a bound within 4 s of the turn of the first
-/// living one.
+/// Names with 1 to 8 addresses of each family, any of them dead, in any order: a bound within 4 s
+/// of the turn of the first living one.
 pub(crate) fn names_with_dead_addresses(stage: &mut Stage) -> Checked {
     names(stage, false)
 }
@@ -79,8 +80,9 @@ fn turn_of(addresses: &[SocketAddr], of: usize) -> usize {
     place + others.min(if is_first_family { place } else { place + 1 })
 }
 
-/// For a while someone on the path answers for all servers that they want to be left alone, or asked less often: once that is
-/// over, so is the silence, and no disruption after it waits for the slow pace.
+/// For a while someone on the path answers for all servers that they want to be left alone, or
+/// asked less often: once that is over, so is the silence, and no disruption after it waits for the
+/// slow pace.
 pub(crate) fn kisses_from_nobody(stage: &mut Stage) -> Checked {
     kisses(stage, true)
 }
@@ -167,7 +169,8 @@ fn pool(stage: &mut Stage, hosts: u64) -> Checked {
     Err(stage.world.violation(Law::Usefulness, || format!("three names, {domains} failure domains, {now:?}")))
 }
 
-/// At most f servers are years off, in either direction, at the start or later: nothing but the truth is believed.
+/// At most f servers are years off, in either direction, at the start or later: nothing but the
+/// truth is believed.
 pub(crate) fn some_in_the_wrong_century(stage: &mut Stage) -> Checked {
     let faulty = any_servers(stage);
     let host = any_host("east", &mut stage.dice);
@@ -185,8 +188,9 @@ pub(crate) fn some_in_the_wrong_century(stage: &mut Stage) -> Checked {
     Ok(())
 }
 
-/// More than f servers become years wrong together, and right again: meanwhile there is no answer, or the old one ages on, but
-/// no wrong year is believed; afterwards there is one within a minute, and nobody had to decide anything.
+/// More than f servers become years wrong together, and right again: meanwhile there is no answer,
+/// or the old one ages on, but no wrong year is believed; afterwards there is one within a minute,
+/// and nobody had to decide anything.
 pub(crate) fn most_in_the_wrong_century(stage: &mut Stage) -> Checked {
     wrong_year(stage, &[31, 400, 7_168, 20_000, -31, -400, -7_168, -20_000])
 }

@@ -22,7 +22,8 @@ enum Move {
 
 const MOVES: [Move; 5] = [Move::VmClock, Move::Suspend, Move::CounterBack, Move::ReportedBehind, Move::CounterJump];
 
-/// With one liar of three, at any distance and at any place in the order of answers: an answer within two polls.
+/// With one liar of three, at any distance and at any place in the order of answers: an answer
+/// within two polls.
 pub(crate) fn recovers_within_two_polls(stage: &mut Stage) -> Checked {
     recovers(stage, 1)
 }
@@ -132,7 +133,8 @@ fn answers_within(stage: &mut Stage, limit: Duration) -> Checked {
     Err(stage.world.violation(Law::Usefulness, || format!("no answer after {limit:?}: {state:?}")))
 }
 
-/// A snapshot is restored with the counter behind by less than the time since the last check, and the program reports it.
+/// A snapshot is restored with the counter behind by less than the time since the last check, and
+/// the program reports it.
 pub(crate) fn restored_with_the_counter_behind(stage: &mut Stage) -> Checked {
     restored_behind(stage, true)
 }

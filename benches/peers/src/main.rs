@@ -101,8 +101,8 @@ fn clock_bound_segment(tick_seconds: f64) -> Vec<u8> {
     bytes
 }
 
-/// The largest shift with which a fraction of a second is below 2^64, so that it keeps the most bits: 31 for a
-/// tick of a counter beyond 2.15 GHz, less for a slower one.
+/// The largest shift with which a fraction of a second is below 2^64, so that it keeps the most
+/// bits: 31 for a tick of a counter beyond 2.15 GHz, less for a slower one.
 fn shift_of(value: f64) -> u8 {
     let fits = |shift: u8| value * 2f64.powi(i32::from(shift)) < 1.0;
     (0..=63).rev().find(|shift| fits(*shift)).expect("a tick is shorter than a second")

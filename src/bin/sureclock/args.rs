@@ -26,11 +26,13 @@ pub(crate) enum Command {
         /// How long between two readings, as in 2.5ms, 2s.
         #[arg(long, default_value = "1s", value_parser = parse_length)]
         every: Duration,
-        /// An object a line: earliest_ns, latest_ns, uncertainty_ns, os_before_ns, os_after_ns, sources, agreeing, state.
+        /// An object a line: earliest_ns, latest_ns, uncertainty_ns, os_before_ns, os_after_ns,
+        /// sources, agreeing, state.
         #[arg(long)]
         json: bool,
     },
-    /// Shows interval, sources and uncertainty as they change; q ends it. Without a terminal it prints a line a second.
+    /// Shows interval, sources and uncertainty as they change; q ends it. Without a terminal it
+    /// prints a line a second.
     Watch {
         #[command(flatten)]
         clock: ClockArgs,
@@ -40,11 +42,13 @@ pub(crate) enum Command {
         /// Ends after this long, as in 60s, 10m; without it when q is pressed.
         #[arg(long, value_parser = parse_length)]
         length: Option<Duration>,
-        /// Writes what was seen to this SVG file at the end: the interval over time, each source's, and a histogram.
+        /// Writes what was seen to this SVG file at the end: the interval over time, each source's,
+        /// and a histogram.
         #[arg(long, value_name = "FILE.svg")]
         plot: Option<PathBuf>,
     },
-    /// Prints a table of the sources: verdict, offset to the OS clock, delay, root distance, last heard.
+    /// Prints a table of the sources: verdict, offset to the OS clock, delay, root distance, last
+    /// heard.
     Sources {
         #[command(flatten)]
         clock: ClockArgs,
@@ -63,12 +67,13 @@ pub(crate) enum MarkCommand {
         /// The file of the service's `mark_file`.
         path: PathBuf,
     },
-    /// Writes the file anew. GIVES UP A PROMISE: timestamps between TIME and what it said may be given out again.
+    /// Writes the file anew. GIVES UP A PROMISE: timestamps between TIME and what it said may be
+    /// given out again.
     ///
     /// For a mark that is damaged, or so far in the future that every commit is refused. Stop the
-    /// service first, and run it as the service's user. TIME must be at or above every timestamp that was
-    /// committed or read at and still counts: the highest one in your log, or the time now if none
-    /// is above that. The old file is kept beside the new one.
+    /// service first, and run it as the service's user. TIME must be at or above every timestamp
+    /// that was committed or read at and still counts: the highest one in your log, or the time now
+    /// if none is above that. The old file is kept beside the new one.
     Reset {
         /// The file of the service's `mark_file`.
         path: PathBuf,
@@ -83,11 +88,13 @@ pub(crate) enum MarkCommand {
 
 #[derive(Args)]
 pub(crate) struct ClockArgs {
-    /// An NTP server, HOST or HOST:PORT; may be repeated. Without one, five public servers of independent operators are
-    /// asked: time.cloudflare.com, time.nist.gov, ntp.time.nl, ptbtime1.ptb.de, ntp.se.
+    /// An NTP server, HOST or HOST:PORT; may be repeated. Without one, five public servers of
+    /// independent operators are asked: time.cloudflare.com, time.nist.gov, ntp.time.nl,
+    /// ptbtime1.ptb.de, ntp.se.
     #[arg(long = "server", value_name = "HOST[:PORT]")]
     servers: Vec<String>,
-    /// Servers that can be wrong together, and so count once; may be repeated. Each `--server` is a domain of its own.
+    /// Servers that can be wrong together, and so count once; may be repeated. Each `--server` is a
+    /// domain of its own.
     #[arg(long = "domain", value_name = "NAME=HOST[,HOST..]", value_parser = parse_domain)]
     domains: Vec<(String, Vec<String>)>,
     /// The timescale of all servers: utc, smear-24h.
@@ -96,8 +103,8 @@ pub(crate) struct ClockArgs {
     /// f: how many failure domains may be wrong. Default floor((N-1)/2) of N.
     #[arg(long, value_name = "N")]
     max_faulty: Option<usize>,
-    /// A fixed drift bound of this machine's oscillator, in parts per million. Without it the rate is learned: 2 ppm of wander within
-    /// 200 ppm.
+    /// A fixed drift bound of this machine's oscillator, in parts per million. Without it the rate
+    /// is learned: 2 ppm of wander within 200 ppm.
     #[arg(long, value_name = "N", conflicts_with = "wander_ppb")]
     drift_ppm: Option<u32>,
     /// The wander of a rate that is learned, in parts per billion.
@@ -106,7 +113,8 @@ pub(crate) struct ClockArgs {
     /// How long between two questions to a server, as in 1s, 64s.
     #[arg(long, default_value = "16s", value_parser = parse_length)]
     poll: Duration,
-    /// How long to wait for the first bound, as in 500ms, 10s. Default 10s; `watch` goes on without one unless this is given.
+    /// How long to wait for the first bound, as in 500ms, 10s. Default 10s; `watch` goes on without
+    /// one unless this is given.
     #[arg(long, value_parser = parse_length)]
     timeout: Option<Duration>,
     /// How long one answer may take, as in 500ms, 2s.
@@ -121,7 +129,8 @@ pub(crate) struct ClockArgs {
     /// Which local counter to read: auto, hardware (tsc, cntvct), raw or os.
     #[arg(long, default_value = "auto", value_parser = parse_counter)]
     counter: CounterChoice,
-    /// The VM clock device that tells of moves and restores of this virtual machine: auto (/dev/vmclock0 if it can be read), off, or a path.
+    /// The VM clock device that tells of moves and restores of this virtual machine: auto
+    /// (/dev/vmclock0 if it can be read), off, or a path.
     #[arg(long, default_value = "auto", value_parser = parse_vm_clock)]
     vm_clock: VmClockChoice,
 }
@@ -242,8 +251,9 @@ fn parse_counter(text: &str) -> Result<CounterChoice, String> {
     }
 }
 
-/// Public servers of UTC without a smear, each of another operator, whose operators offer them to the public: Cloudflare,
-/// NIST (asks for at most one query in four seconds), SIDN Labs, PTB, Netnod. Used by this command only, never by the library.
+/// Public servers of UTC without a smear, each of another operator, whose operators offer them to
+/// the public: Cloudflare, NIST (asks for at most one query in four seconds), SIDN Labs, PTB,
+/// Netnod. Used by this command only, never by the library.
 const PUBLIC_SERVERS: [&str; 5] = ["time.cloudflare.com", "time.nist.gov", "ntp.time.nl", "ptbtime1.ptb.de", "ntp.se"];
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `sureclock mark`: what a high-water mark's file says, and a new one in place of one that is wrong.
+//! `sureclock mark`: what a high-water mark's file says, and a new one in place of one that is
+//! wrong.
 
 use super::args::MarkCommand;
 use super::{Failure, complain};

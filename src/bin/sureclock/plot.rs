@@ -17,7 +17,8 @@ pub(crate) fn write(course: &Course, file: &Path) -> Result<(), String> {
     std::fs::write(file, svg).map_err(|error| format!("cannot write {file:?}: {error}"))
 }
 
-/// Whether the file can be written at the end. Makes it if there is none, for a run that is killed: an empty one.
+/// Whether the file can be written at the end. Makes it if there is none, for a run that is killed:
+/// an empty one.
 ///
 /// # Errors
 ///

@@ -37,8 +37,8 @@ pub(super) fn read(file: &File) -> Result<Vec<u8>, MarkFileError> {
     if bytes.len() as u64 > LONGEST { Err(MarkFileError::Damaged) } else { Ok(bytes) }
 }
 
-/// Replaces the file at `path` by one with these bytes. Returns the new file, to be [held](hold); what it
-/// says is on the disk then.
+/// Replaces the file at `path` by one with these bytes. Returns the new file, to be [held](hold);
+/// what it says is on the disk then.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<Option<File>, MarkFileError> {
     let new = beside(path, ".new");
     // Of a process that was killed in the middle of it. A link is removed, not followed.
@@ -115,7 +115,8 @@ impl Lock {
     }
 }
 
-/// Locks the mark itself, too: where the lock beside it was removed, a second clock still finds it in use.
+/// Locks the mark itself, too: where the lock beside it was removed, a second clock still finds it
+/// in use.
 pub(super) fn lock_mark(path: &Path, file: &File) -> Result<(), MarkFileError> {
     lock(file)?;
     let at_that_name = fs::symlink_metadata(path)?;
@@ -245,7 +246,8 @@ fn is_sharing_violation(_error: &io::Error) -> bool {
     false
 }
 
-/// Ends with the process, however it ends, and with the children that it forked and that did not exec.
+/// Ends with the process, however it ends, and with the children that it forked and that did not
+/// exec.
 #[cfg(unix)]
 fn lock(file: &File) -> Result<(), MarkFileError> {
     match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {

@@ -1,4 +1,5 @@
-//! A mark's file for a person to look at and to write anew: the way out when it says what cannot be.
+//! A mark's file for a person to look at and to write anew: the way out when it says what cannot
+//! be.
 
 use super::files::{self, Lock, beside};
 use super::{MarkFileError, text};
@@ -32,7 +33,8 @@ pub struct MarkReset {
 }
 
 impl HighWaterMark {
-    /// Reads the file at `path`. Takes no lock: a clock may be using it, and may write it at any time.
+    /// Reads the file at `path`. Takes no lock: a clock may be using it, and may write it at any
+    /// time.
     ///
     /// # Errors
     ///
@@ -44,19 +46,21 @@ impl HighWaterMark {
 
     /// Writes the file at `path` anew, so that it says `to`, whatever it said before.
     ///
-    /// This is for a mark that is wrong: one that is damaged, or that lies so far in the future that a
-    /// clock refuses every commit. **It gives up a promise.** A clock that is started with the file
-    /// afterwards may give out timestamps between `to` and what it said before a second time. Choose
-    /// `to` at or above every timestamp that was committed or read at and still counts: the highest
-    /// in your log, or the latest possible time now if your log has none above that.
+    /// This is for a mark that is wrong: one that is damaged, or that lies so far in the future
+    /// that a clock refuses every commit. **It gives up a promise.** A clock that is started with
+    /// the file afterwards may give out timestamps between `to` and what it said before a second
+    /// time. Choose `to` at or above every timestamp that was committed or read at and still
+    /// counts: the highest in your log, or the latest possible time now if your log has none above
+    /// that.
     ///
-    /// Blocks while it writes and syncs. The file of before is kept beside it. No clock may be using the
-    /// mark. `timescale` is needed where the file is damaged; otherwise it must be that of the file.
+    /// Blocks while it writes and syncs. The file of before is kept beside it. No clock may be
+    /// using the mark. `timescale` is needed where the file is damaged; otherwise it must be that
+    /// of the file.
     ///
     /// # Errors
     ///
-    /// [`MarkFileError::InUse`] while a clock runs with it; otherwise [`MarkFileError`] for what was
-    /// wrong, and then the file at `path` is what it was.
+    /// [`MarkFileError::InUse`] while a clock runs with it; otherwise [`MarkFileError`] for what
+    /// was wrong, and then the file at `path` is what it was.
     ///
     /// # Examples
     ///

@@ -74,14 +74,16 @@ fn trusted(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate
     if !forced && !is_source {
         return Err(Distrust::ClockSource);
     }
-    // Once, for it takes a while; again if it failed, for the machine may have been busy. Nobody waits for another thread's measuring,
-    // which a forked child would do for ever. The tick is measured for each clock: what the counter did before is not its assumption.
-    // Not where the machine may have been moved since, by the word of nobody; nor where a core has come since.
+    // Once, for it takes a while; again if it failed, for the machine may have been busy. Nobody
+    // waits for another thread's measuring, which a forked child would do for ever. The tick is
+    // measured for each clock: what the counter did before is not its assumption. Not where the
+    // machine may have been moved since, by the word of nobody; nor where a core has come since.
     let Measured { margin, cores } = match measured() {
         Some(measured) if !may_move && skew::is_all_of(&measured.cores) => measured,
         _ => measure_margin()?,
     };
-    // Cores that may come later must be within the margin, too, or the counter could not be used any more.
+    // Cores that may come later must be within the margin, too, or the counter could not be used
+    // any more.
     let may_grow = trust::present_cores().is_none_or(|present| cores.len() < present);
     // Another clock source shows in RAW, with its steps: 100 ns of Hyper-V's, milliseconds of jiffies.
     let slack = if is_source { FINE_SLACK_NS } else { raw_step_ns.saturating_add(FINE_SLACK_NS) };
@@ -260,9 +262,10 @@ const LEAST_TICK_2_40: u64 = (1 << 40) / 10;
 const MOST_TICK_2_40: u64 = 1_000_000 << 40;
 /// Cores further apart than this are not kept together by anyone: then the kernel does not use the counter either.
 const MOST_SKEW: Duration = Duration::from_micros(50);
-/// By how much more the cores of another host, or cores that come later, may be apart, as far as can be measured then. Less: a
-/// machine that was moved, or whose cores have become more, may never use its counter again. More: wider intervals
-/// for every clock with a VM clock device or in a part of a machine.
+/// By how much more the cores of another host, or cores that come later, may be apart, as far as
+/// can be measured then. Less: a machine that was moved, or whose cores have become more, may never
+/// use its counter again. More: wider intervals for every clock with a VM clock device or in a part
+/// of a machine.
 const ALLOWANCE: Duration = Duration::from_micros(1);
 
 #[cfg(test)]

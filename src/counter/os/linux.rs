@@ -34,8 +34,8 @@ pub(in crate::counter) fn clock_source() -> Option<String> {
     current.ok().map(|name| name.trim().to_owned())
 }
 
-/// Which time namespace this process is in. Entering another one (time_namespaces(7)) moves MONOTONIC, BOOTTIME and RAW
-/// by its offsets. `None` if the kernel has none, or does not say.
+/// Which time namespace this process is in. Entering another one (time_namespaces(7)) moves
+/// MONOTONIC, BOOTTIME and RAW by its offsets. `None` if the kernel has none, or does not say.
 pub(in crate::counter) fn time_namespace() -> Option<u64> {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self/ns/time").ok().map(|namespace| namespace.ino())
@@ -43,8 +43,9 @@ pub(in crate::counter) fn time_namespace() -> Option<u64> {
 
 /// Whether RAW is what it is on Linux, a clock of its own that nobody slews.
 ///
-/// gVisor answers RAW with its MONOTONIC, which follows the host's, and that may be slewed. A kernel that names its
-/// clock source is Linux. Of one that does not, RAW must have been seen apart from MONOTONIC.
+/// gVisor answers RAW with its MONOTONIC, which follows the host's, and that may be slewed. A
+/// kernel that names its clock source is Linux. Of one that does not, RAW must have been seen apart
+/// from MONOTONIC.
 pub(in crate::counter) fn raw_is_its_own() -> bool {
     let look = || [ClockId::Monotonic, ClockId::MonotonicRaw, ClockId::Monotonic].map(os_ns);
     is_shown_to_be_its_own(clock_source().as_deref(), (0..LOOKS).map(|_| look()))

@@ -1,7 +1,8 @@
 //! What the operating system offers as a counter, one file for each: the calls, with what its documentation says of them.
 //!
-//! Each file has `raw` (the counter and its nominal rate), `raw_ticks_after`, `suspended_ns`, `clock_source`, `time_namespace`,
-//! `raw_is_its_own`, and `RAW_MAY_CHANGE`: whether the system may make the counter out of another one while it runs.
+//! Each file has `raw` (the counter and its nominal rate), `raw_ticks_after`, `suspended_ns`,
+//! `clock_source`, `time_namespace`, `raw_is_its_own`, and `RAW_MAY_CHANGE`: whether the system may
+//! make the counter out of another one while it runs.
 
 #[cfg(target_vendor = "apple")]
 mod apple;

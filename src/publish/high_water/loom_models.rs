@@ -195,7 +195,8 @@ impl Words {
     }
 }
 
-/// A call of epoch 0, whose interval was ahead, is held up while epoch 1 begins and gives out a timestamp.
+/// A call of epoch 0, whose interval was ahead, is held up while epoch 1 begins and gives out a
+/// timestamp.
 fn a_call_held_up_over_a_new_epoch_changes_nothing_of_it(each_has_its_own: bool) {
     loom::model(move || {
         let words = Words::new(each_has_its_own);

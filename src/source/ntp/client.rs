@@ -39,11 +39,12 @@ pub struct Exchange {
 /// How an answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeSettings {
-    /// Names the era: of the readings of a stamp, which repeat every 136 years, the one nearest to this is meant. By default
-    /// the time at which this version of the library was made; a running clock sets the agreed time. Never the OS clock.
+    /// Names the era: of the readings of a stamp, which repeat every 136 years, the one nearest to
+    /// this is meant. By default the time at which this version of the library was made; a running
+    /// clock sets the agreed time. Never the OS clock.
     pub era_pivot: Timestamp,
-    /// A reply from before this is refused ([`Rejected::BeforeTheBuild`]): whatever sends it does not know the time. By default
-    /// the time at which this version of the library was made.
+    /// A reply from before this is refused ([`Rejected::BeforeTheBuild`]): whatever sends it does
+    /// not know the time. By default the time at which this version of the library was made.
     pub not_before: Timestamp,
     /// Charge 15 ppm of the age of the reference timestamp, for servers that do not age their root dispersion
     /// themselves. ntpd, chrony and ntpd-rs do.
@@ -106,8 +107,9 @@ impl Exchange {
 
     /// Judges a datagram that arrived; `after` is read after it arrived.
     ///
-    /// What follows the 48 bytes of the header (extension fields, a message authentication code, 1024 bytes in all at most) is
-    /// ignored, as RFC 7822 section 3 permits: this client asked for none of it.
+    /// What follows the 48 bytes of the header (extension fields, a message authentication code,
+    /// 1024 bytes in all at most) is ignored, as RFC 7822 section 3 permits: this client asked for
+    /// none of it.
     ///
     /// # Errors
     ///
@@ -195,7 +197,8 @@ fn unaged_ns(age_2_32: u64) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejected {
-    /// Shorter than the 48 bytes of the header, longer than 1024, or not of whole 32-bit words. Ignored.
+    /// Shorter than the 48 bytes of the header, longer than 1024, or not of whole 32-bit words.
+    /// Ignored.
     #[error("a datagram of {length} bytes is no answer")]
     Length {
         /// Its length.
@@ -294,13 +297,14 @@ impl std::fmt::Display for KissCode {
 #[error("the system has no random numbers")]
 pub struct NonceError;
 
-/// When this version was made: 2026-11-01T00:00:00Z. To be raised with each release. A smaller value refuses fewer wrong
-/// servers, and a clock that starts cannot read stamps from 68 years after it (here 2094) on; a larger one, in the future,
-/// would refuse right servers.
+/// When this version was made: 2026-11-01T00:00:00Z. To be raised with each release. A smaller
+/// value refuses fewer wrong servers, and a clock that starts cannot read stamps from 68 years
+/// after it (here 2094) on; a larger one, in the future, would refuse right servers.
 const BUILT_AT: Timestamp = Timestamp::from_unix_nanos(1_793_491_200_000_000_000);
 /// The header of RFC 5905 section 7.3, in bytes.
 const HEADER: usize = 48;
-/// Of a reply, in bytes. Smaller: loses replies with several extension fields. Larger: nothing that this client asks for.
+/// Of a reply, in bytes. Smaller: loses replies with several extension fields. Larger: nothing that
+/// this client asks for.
 pub(crate) const LONGEST_REPLY: usize = 1024;
 const VERSION: u8 = 4;
 const MODE_CLIENT: u8 = 3;

@@ -98,12 +98,12 @@ impl NtpTime {
         self.0 == 0
     }
 
-    /// The point in time of this stamp nearest to `pivot`, rounded down to a nanosecond, or `None` outside the years 1677 to
-    /// 2262.
+    /// The point in time of this stamp nearest to `pivot`, rounded down to a nanosecond, or `None`
+    /// outside the years 1677 to 2262.
     ///
     /// The 32-bit seconds repeat every 136 years (RFC 5905 section 6); the one reading within
-    /// `[pivot - 2^31 s, pivot + 2^31 s)` is meant, 68 years to either side. So a server whose clock is years behind is read
-    /// as behind, and not as a century ahead.
+    /// `[pivot - 2^31 s, pivot + 2^31 s)` is meant, 68 years to either side. So a server whose
+    /// clock is years behind is read as behind, and not as a century ahead.
     #[must_use]
     pub fn to_timestamp_floor(self, pivot: Timestamp) -> Option<Timestamp> {
         let ns = self.era_start_ns(pivot) + i128::from(((self.0 & FRACTION) * NS_PER_S) >> 32);
@@ -128,7 +128,8 @@ impl NtpTime {
         NtpTime(u64::try_from(stamp.rem_euclid(1 << 64)).unwrap_or(0))
     }
 
-    /// Nanoseconds since the Unix epoch of the whole second of this stamp, in the era nearest to `pivot`.
+    /// Nanoseconds since the Unix epoch of the whole second of this stamp, in the era nearest to
+    /// `pivot`.
     fn era_start_ns(self, pivot: Timestamp) -> i128 {
         let seconds = i128::from(self.0 >> 32) - i128::from(UNIX_EPOCH_IN_NTP_S);
         let from = i128::from(pivot.as_unix_nanos()).div_euclid(i128::from(NS_PER_S)) - HALF_AN_ERA_S;

@@ -1,4 +1,5 @@
-//! The end of what was published: an assumption was seen to be broken. How the clock recovers is in `recovery`.
+//! The end of what was published: an assumption was seen to be broken. How the clock recovers is in
+//! `recovery`.
 
 use super::recovery::Floor;
 use super::{FIRST_REST, LONGEST_SLEEP, Machine, Phase};
@@ -6,8 +7,8 @@ use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
 
 impl Machine {
-    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot see itself; the counter
-    /// ran on.
+    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot
+    /// see itself; the counter ran on.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
         if now.counter() == self.config.counter {
             // The reading may be of no use, after a move that is not noted; that there was a disruption is true all the same.
@@ -16,11 +17,11 @@ impl Machine {
         }
     }
 
-    /// The counter may have moved before reading `now`, forward or back. It ran on until `ran_until` at least; `None`: until
-    /// the last reading that the machine took.
+    /// The counter may have moved before reading `now`, forward or back. It ran on until
+    /// `ran_until` at least; `None`: until the last reading that the machine took.
     ///
-    /// No line is evaluated at `now`: a counter that came back lower would make the floor of the recovery too low, and one
-    /// that jumped an hour ahead would make the recovery an hour long.
+    /// No line is evaluated at `now`: a counter that came back lower would make the floor of the
+    /// recovery too low, and one that jumped an hour ahead would make the recovery an hour long.
     pub(crate) fn disrupt_in_doubt(&mut self, now: MonotonicTime, reason: DisruptionReason, ran_until: Option<u64>) {
         if now.counter() != self.config.counter {
             return;
@@ -31,7 +32,8 @@ impl Machine {
 
     /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
     ///
-    /// Returns false, and does nothing, while the clock is not disrupted, or is because its rate bound is too small.
+    /// Returns false, and does nothing, while the clock is not disrupted, or is because its rate
+    /// bound is too small.
     pub(crate) fn start_new_epoch(&mut self) -> bool {
         if self.is_refused() {
             return false;

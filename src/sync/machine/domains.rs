@@ -67,7 +67,8 @@ impl Machine {
     }
 }
 
-/// One address is one host. All loopback addresses are this host, whose servers (tests and relays live there) differ by port.
+/// One address is one host. All loopback addresses are this host, whose servers (tests and relays
+/// live there) differ by port.
 pub(super) fn same_host(a: SocketAddr, b: SocketAddr) -> bool {
     let (x, y) = (a.ip().to_canonical(), b.ip().to_canonical());
     match (x.is_loopback(), y.is_loopback()) {

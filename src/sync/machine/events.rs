@@ -1,7 +1,8 @@
-//! What the machine reports through the tracing crate (feature `tracing`); nothing without the feature.
+//! What the machine reports through the tracing crate (feature `tracing`); nothing without the
+//! feature.
 //!
-//! A subscriber is the user's code, and may ask the clock for its status, which takes the machine's lock. So events are kept
-//! while the lock is held, and emitted by whoever held it when it is free.
+//! A subscriber is the user's code, and may ask the clock for its status, which takes the machine's
+//! lock. So events are kept while the lock is held, and emitted by whoever held it when it is free.
 
 use super::super::status::Problem;
 use crate::bound::DisruptionReason;
@@ -75,7 +76,8 @@ impl Waiting {
         self.0.push(event());
     }
 
-    /// Hands them to the subscriber. The machine's lock must be free. A subscriber that panics harms nobody else.
+    /// Hands them to the subscriber. The machine's lock must be free. A subscriber that panics
+    /// harms nobody else.
     pub(crate) fn emit(self) {
         #[cfg(feature = "tracing")]
         for event in self.0 {

@@ -1,9 +1,10 @@
 //! An announced leap second: what is known is widened around it, as [`Leap`] says, until facts of after it say which second it is.
 //!
-//! A clock that runs counts on through the leap second. From the first announcement that is believed on, its parameters say for which
-//! midnight; facts are brought back to the count of before. When by that count everyone has stepped, the uncertainty is put
-//! into lines and facts, once, and the next answers, asked for at once, narrow the interval again. A false
-//! announcement costs a second of width for as long. Rules:
+//! A clock that runs counts on through the leap second. From the first announcement that is
+//! believed on, its parameters say for which midnight; facts are brought back to the count of
+//! before. When by that count everyone has stepped, the uncertainty is put into lines and facts,
+//! once, and the next answers, asked for at once, narrow the interval again. A false announcement
+//! costs a second of width for as long. Rules:
 //!
 //! - An announcement that comes too late is a disruption: readers may have been told what it takes back.
 //! - A clock that does not run has no count of its own: it takes no facts from around an announced leap second, drops those that ageing
@@ -24,8 +25,8 @@ use std::ops::RangeInclusive;
 /// The leap seconds that sources announce, and where the clock stands.
 #[derive(Debug)]
 pub(super) struct LeapGuard {
-    /// By midnight: what has been announced of it and is believed. Nothing is forgotten: a clock that does not run cannot tell
-    /// which of them is near.
+    /// By midnight: what has been announced of it and is believed. Nothing is forgotten: a clock
+    /// that does not run cannot tell which of them is near.
     heard: BTreeMap<i64, Leap>,
     /// What each source announced last, believed or not.
     said: Vec<Option<Leap>>,
@@ -44,8 +45,9 @@ impl LeapGuard {
 
     /// What an answer of `source` announces. `domains`: the failure domain of each source.
     ///
-    /// One source is believed for the end of June and of December, where leap seconds have come so far; for any other day
-    /// more than `faulty` domains have to say so, each kind for itself, or one liar could widen any midnight.
+    /// One source is believed for the end of June and of December, where leap seconds have come so
+    /// far; for any other day more than `faulty` domains have to say so, each kind for itself, or
+    /// one liar could widen any midnight.
     fn hear(&mut self, source: usize, facts: &Facts, domains: &[usize], faulty: usize) {
         // The day of its server's own clock: between the facts' ends lies what that read.
         let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
@@ -242,7 +244,8 @@ fn around(leap: &Leap, before_ns: i64) -> RangeInclusive<i64> {
     leap.begins_ns().saturating_sub(before_ns)..=leap.is_over_ns()
 }
 
-/// Whether leap seconds come at this midnight by first preference: the end of June or December (ITU-R TF.460-6, annex 1, 2.1).
+/// Whether leap seconds come at this midnight by first preference: the end of June or December
+/// (ITU-R TF.460-6, annex 1, 2.1).
 fn is_usual(midnight_ns: i64) -> bool {
     let day = DateTime::from_timestamp_nanos(midnight_ns);
     day.day() == 1 && matches!(day.month(), 1 | 7)

@@ -9,8 +9,8 @@ use crate::time::MonotonicTime;
 use std::net::SocketAddr;
 
 impl Machine {
-    /// From now on the machine chooses the address at which this source is asked, out of what [`resolved`](Machine::resolved)
-    /// gives. Otherwise whoever asks does.
+    /// From now on the machine chooses the address at which this source is asked, out of what
+    /// [`resolved`](Machine::resolved) gives. Otherwise whoever asks does.
     pub(crate) fn has_a_name(&mut self, source: usize) {
         let scale = self.config.scale;
         let pace = LookUpPace { between: scale.ticks(BETWEEN_LOOK_UPS), first_rest: scale.ticks(FIRST_REST) };
@@ -62,15 +62,17 @@ impl Machine {
         }
     }
 
-    /// The address at which a source is asked from now on, chosen by whoever asks. Two sources at one address are one failure
-    /// domain, and the facts of another address are another source's: they are dropped.
+    /// The address at which a source is asked from now on, chosen by whoever asks. Two sources at
+    /// one address are one failure domain, and the facts of another address are another source's:
+    /// they are dropped.
     pub(crate) fn located(&mut self, source: usize, address: SocketAddr) {
         if let Some(source) = self.sources.get_mut(source) {
             source.is_asked_at(address);
         }
     }
 
-    /// Something came for this question that is no answer to it, and does not end it: shown if nothing better comes.
+    /// Something came for this question that is no answer to it, and does not end it: shown if
+    /// nothing better comes.
     pub(crate) fn unusable(&mut self, id: super::AskId, problem: Problem) {
         let flights = self.sources.iter_mut().filter_map(|source| source.in_flight.as_mut());
         flights.filter(|flight| flight.id == id).for_each(|flight| flight.seen = Some(problem));

@@ -59,8 +59,8 @@ impl Machine {
         }
     }
 
-    /// The clock is about to answer after a disruption, or for the first time: unless contradictions show by now that the rate
-    /// bound is too small.
+    /// The clock is about to answer after a disruption, or for the first time: unless
+    /// contradictions show by now that the rate bound is too small.
     ///
     /// # Errors
     ///

@@ -2,36 +2,41 @@
 //!
 //! # The rule
 //!
-//! Two numbers make the *floor* of a recovery, and the clock answers once an agreement's own `earliest` reaches the
-//! larger of them. `earliest` is never clamped up to the floor: that would lose true time.
+//! Two numbers make the *floor* of a recovery, and the clock answers once an agreement's own
+//! `earliest` reaches the larger of them. `earliest` is never clamped up to the floor: that would
+//! lose true time.
 //!
-//! - **Given**: the highest `earliest` that readers may have been given. Where the counter ran on, it is the value of
-//!   the old line at the first reading after the disruption was published. Where the counter may have moved, it is the
-//!   value of the old line one check interval after the last reading from before the counter was in doubt.
+//! - **Given**: the highest `earliest` that readers may have been given. Where the counter ran on,
+//!   it is the value of the old line at the first reading after the disruption was published. Where
+//!   the counter may have moved, it is the value of the old line one check interval after the last
+//!   reading from before the counter was in doubt.
 //! - **Least latest**: the smallest `latest` of all agreements made since the disruption.
 //!
 //! # Proof that `earliest` never goes back
 //!
 //! 1. Let `E` be an `earliest` given at true time `t` while the assumptions held. Then `E <= t`.
-//! 2. An agreement made after the disruption rests on exchanges begun after it, so its `latest` is at or above some true
-//!    time later than `t`. That holds for each such agreement, and so for the smallest of their `latest`.
+//! 2. An agreement made after the disruption rests on exchanges begun after it, so its `latest` is
+//!    at or above some true time later than `t`. That holds for each such agreement, and so for the
+//!    smallest of their `latest`.
 //! 3. Hence `E <= t <= least latest <= floor`, whatever the counter did meanwhile.
-//! 4. An `E` that was wrong already (another assumption was broken, unnoticed) is not covered by 2. The first number
-//!    covers it, except for readings taken while the counter had moved and nobody had noticed: those are beyond
-//!    assumption (C).
+//! 4. An `E` that was wrong already (another assumption was broken, unnoticed) is not covered by 2.
+//!    The first number covers it, except for readings taken while the counter had moved and nobody
+//!    had noticed: those are beyond assumption (C).
 //!
 //! # Liveness
 //!
-//! With at most f wrong domains and at least 2f+1 that answer, the clock answers within two polls. Once all of those
-//! have answered, an agreement is at most `w` wide, `w` the sum of two honest widths: so the floor is at most `w` above
-//! true time, and true time itself passes it. Liars and wide servers only ever raise `latest`, and the least one counts.
-//! The exception is a number given that lies far ahead: the line was wrong by that much, and going on below it is for a
-//! person to decide.
+//! With at most f wrong domains and at least 2f+1 that answer, the clock answers within two polls.
+//! Once all of those have answered, an agreement is at most `w` wide, `w` the sum of two honest
+//! widths: so the floor is at most `w` above true time, and true time itself passes it. Liars and
+//! wide servers only ever raise `latest`, and the least one counts. The exception is a number given
+//! that lies far ahead: the line was wrong by that much, and going on below it is for a person to
+//! decide.
 //!
 //! # Jumps forward
 //!
-//! An agreement further ahead of the old `latest` than `max_forward_jump`, after what the counter says has passed since,
-//! is not believed either until a person decides: wrong years and centuries are persisted by those who read them.
+//! An agreement further ahead of the old `latest` than `max_forward_jump`, after what the counter
+//! says has passed since, is not believed either until a person decides: wrong years and centuries
+//! are persisted by those who read them.
 
 use crate::bound::params::{News, Params};
 use crate::time::TickScale;
@@ -61,8 +66,8 @@ enum Given {
 /// Why an agreement does not end a disruption yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
-    /// Its `earliest` is this far below the floor. It rises by itself. Degraded: an agreement of more domains may lower
-    /// the floor.
+    /// Its `earliest` is this far below the floor. It rises by itself. Degraded: an agreement of
+    /// more domains may lower the floor.
     Behind { by: Duration, degraded: bool },
     /// Its `earliest` is this far ahead of the old `latest`.
     Ahead { by: Duration },
@@ -72,20 +77,21 @@ impl Floor {
     /// Nothing was given to anyone: the first agreement is published.
     pub(super) const NONE: Floor = Floor { given: Given::Nothing, least_latest_ns: None, old_latest: None };
 
-    /// The counter runs on: readers may be given what `params` say until the disruption is published.
+    /// The counter runs on: readers may be given what `params` say until the disruption is
+    /// published.
     pub(super) fn while_the_counter_runs_on(params: Params) -> Floor {
         Floor { given: Given::Until(params), ..Floor::NONE }
     }
 
-    /// The counter may have moved: readers were given what `params` said up to the reading `until`, by the counter as
-    /// it was.
+    /// The counter may have moved: readers were given what `params` said up to the reading `until`,
+    /// by the counter as it was.
     pub(super) fn before_the_counter_moved(params: &Params, until: u64) -> Floor {
         let until = until.max(params.published);
         Floor { given: Given::up_to(params, until), least_latest_ns: None, old_latest: old_latest(params, until) }
     }
 
-    /// The clock is disrupted again before it answered: nothing was given since. `until`, where the counter may have
-    /// moved, as above.
+    /// The clock is disrupted again before it answered: nothing was given since. `until`, where the
+    /// counter may have moved, as above.
     pub(super) fn again(self, until: Option<u64>) -> Floor {
         match (self.given, until) {
             (Given::Until(params), Some(until)) => Floor::before_the_counter_moved(&params, until),
@@ -94,15 +100,16 @@ impl Floor {
         }
     }
 
-    /// The counter shows another number now than it did: what it showed before says nothing of how much time has passed.
+    /// The counter shows another number now than it did: what it showed before says nothing of how
+    /// much time has passed.
     pub(super) fn rebase(&mut self, now: u64) {
         if let Some((at, _)) = &mut self.old_latest {
             *at = now;
         }
     }
 
-    /// `now` was read after the disruption was published, so no later reading is answered from the old parameters;
-    /// except for one that overlapped the publication, by at most `overlap` ticks.
+    /// `now` was read after the disruption was published, so no later reading is answered from the
+    /// old parameters; except for one that overlapped the publication, by at most `overlap` ticks.
     pub(super) fn fix(&mut self, now: u64, overlap: u64) {
         if let Given::Until(params) = self.given {
             self.given = Given::up_to(&params, now.saturating_add(overlap));
@@ -110,11 +117,13 @@ impl Floor {
         }
     }
 
-    /// Notes an agreement made after the disruption, at reading `now`; `Ok` if it ends the disruption.
+    /// Notes an agreement made after the disruption, at reading `now`; `Ok` if it ends the
+    /// disruption.
     pub(super) fn judge(&mut self, news: &News, scale: TickScale, max_forward_jump: Duration) -> Result<(), Gap> {
         let given = match self.given {
             Given::Nothing => return Ok(()),
-            // No reading was taken since the publication, so there is no agreement of later facts either.
+            // No reading was taken since the publication, so there is no agreement of later facts
+            // either.
             Given::Until(_) => i64::MAX,
             Given::UpTo(ns) => ns,
         };
@@ -138,8 +147,8 @@ impl Floor {
 }
 
 impl Given {
-    /// What a reader may be given at `until`. Where the line leaves the range there, the least later `latest` is the
-    /// whole floor.
+    /// What a reader may be given at `until`. Where the line leaves the range there, the least
+    /// later `latest` is the whole floor.
     fn up_to(params: &Params, until: u64) -> Given {
         Given::UpTo(params.earliest_now(until).unwrap_or(i64::MIN))
     }

@@ -120,7 +120,8 @@ fn found_a_forged_icmp_error_does_not_end_the_exchange() {
     assert!(matches!(stage.outcomes().1, Some(Ok(_))), "the honest answer 20 ms later");
 }
 
-/// ICMP type 3, code 3, for a datagram from `client` to `server`, as anyone may send it who knows the two ports.
+/// ICMP type 3, code 3, for a datagram from `client` to `server`, as anyone may send it who knows
+/// the two ports.
 #[cfg(target_os = "linux")]
 fn forge_port_unreachable(client: std::net::SocketAddrV4, server: std::net::SocketAddrV4) -> std::io::Result<()> {
     use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};

@@ -6,7 +6,8 @@
 
 pub mod etcd;
 
-/// Installs the fence in a database, by a superuser and for a role of its own, as the head of the SQL says.
+/// Installs the fence in a database, by a superuser and for a role of its own, as the head of the
+/// SQL says.
 pub const INSTALL: &str = concat!(
     "CREATE ROLE sureclock NOLOGIN;
      GRANT CREATE ON DATABASE postgres TO sureclock;

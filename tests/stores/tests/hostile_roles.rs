@@ -1,13 +1,14 @@
-//! The fence in PostgreSQL against roles that want past it: no write without a token, no right gained.
-//! Each attack stands beside the write with a token that goes through.
+//! The fence in PostgreSQL against roles that want past it: no write without a token, no right
+//! gained. Each attack stands beside the write with a token that goes through.
 
 use postgres::{Client, NoTls};
 use std::io::Write as _;
 use std::process::{Output, Stdio};
 use sureclock_stores::{INSTALL, Postgres, require_postgres};
 
-/// `owner` owns the tables, `teller` writes with tokens, `clerk` has rights on the tables only, `auditor`
-/// has a fence of its own and no table. All may make temporary tables; two have a schema of their own.
+/// `owner` owns the tables, `teller` writes with tokens, `clerk` has rights on the tables only,
+/// `auditor` has a fence of its own and no table. All may make temporary tables; two have a schema
+/// of their own.
 const CAST: &str = "
     CREATE ROLE owner LOGIN; CREATE ROLE teller LOGIN; CREATE ROLE clerk LOGIN; CREATE ROLE auditor LOGIN;
     CREATE SCHEMA bank AUTHORIZATION owner;
@@ -157,13 +158,15 @@ fn found_functions_operators_types_and_triggers_of_a_role_are_never_run_as_the_o
     for write in WRITES {
         assert_eq!(refused(&mut teller, write), "SF000", "{write}");
     }
-    // Old sequences, other holders, fences of others: by the library's rules, and not by the role's operators.
+    // Old sequences, other holders, fences of others: by the library's rules, and not by the role's
+    // operators.
     assert_eq!(refused(&mut teller, &token_call("accounts", 4, 0)), "SF002");
     assert_eq!(refused(&mut teller, &token_call("audit", 5, 0)), "42501");
     teller
         .batch_execute(&with_token(2, "UPDATE bank.accounts SET balance = 20"))
         .unwrap_or_else(|error| panic!("the twin: {error:?}"));
-    // An argument of the role's own type is made a text by the role, before the function is entered.
+    // An argument of the role's own type is made a text by the role, before the function is
+    // entered.
     let cast = token_call("accounts", 5, 2).replace("'accounts'", "ROW('x')::teller.word");
     teller.batch_execute(&cast).unwrap_or_else(|error| panic!("{error:?}"));
     let ran = teller.query("SELECT DISTINCT who FROM teller.ran", &[]).unwrap();
@@ -349,7 +352,8 @@ fn output(server: &Postgres, program: &str, database: &str, arguments: &[&str], 
 #[test]
 fn found_a_restored_dump_admits_no_transaction_of_the_new_cluster() {
     let (Some(old), Some(bin)) = (bank(), require_postgres()) else { return };
-    // The number of the transaction that was admitted last, which a new cluster has still before it.
+    // The number of the transaction that was admitted last, which a new cluster has still before
+    // it.
     let mut client = Client::connect(&old.url(), NoTls).unwrap();
     for _ in 0..500 {
         client.batch_execute("SELECT pg_current_xact_id()").unwrap();
@@ -388,7 +392,8 @@ fn found_a_restored_dump_admits_no_transaction_of_the_new_cluster() {
     }
     assert_eq!(contents(&new), "(1,20); (1,1)");
 
-    // Rights and state came along. What was given out after the backup is refused once the owner has said so.
+    // Rights and state came along. What was given out after the backup is refused once the owner
+    // has said so.
     assert_eq!(refused(&mut clerk, &token_call("accounts", 6, 0)), "42501");
     let mut teller = login(&new, "teller");
     assert_eq!(refused(&mut teller, &token_call("accounts", 4, 0)), "SF002");

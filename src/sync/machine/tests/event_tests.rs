@@ -1,4 +1,5 @@
-//! Events through the tracing crate: which changes are reported, and that a subscriber may ask the clock.
+//! Events through the tracing crate: which changes are reported, and that a subscriber may ask the
+//! clock.
 #![cfg(feature = "tracing")]
 
 use super::*;
@@ -8,7 +9,8 @@ use std::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::span;
 
-/// Asks the clock for its status in every event, as a subscriber that adds it to each line would; panics if told to.
+/// Asks the clock for its status in every event, as a subscriber that adds it to each line would;
+/// panics if told to.
 struct Asking {
     clock: SureClock,
     heard: Arc<Mutex<Vec<String>>>,
