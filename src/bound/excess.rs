@@ -41,6 +41,11 @@ impl Excess {
         self.agreed.clear();
     }
 
+    /// Whether nothing is known.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.agreed.is_empty()
+    }
+
     fn spans(&self, wide: Slopes, margin: u64) -> Option<Slopes> {
         let mut begin = self.agreed.first()?;
         let (mut spans, mut common): (u32, Option<Slopes>) = (0, None);

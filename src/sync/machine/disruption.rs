@@ -48,13 +48,15 @@ impl Machine {
     /// `ran_until`: where the counter may have moved, the last reading from before it was in doubt.
     pub(super) fn enter_disruption(&mut self, reason: DisruptionReason, ran_until: Option<u64>) {
         use DisruptionReason::{ClockSourceChanged, CounterJumped, CounterWentBack, Restored};
-        let another_counter = matches!(reason, Restored | CounterJumped | ClockSourceChanged | CounterWentBack);
-        if another_counter {
+        if matches!(reason, Restored | CounterJumped | ClockSourceChanged | CounterWentBack) {
+            // What was found out of the rate was another counter's.
             self.excess.forget();
-        } else if self.is_refused() {
-            // The rate is what it was, and so is the reason.
-            return;
         }
+        let shown = match self.phase {
+            // The rate is what it was, and so is the reason why there is no answer.
+            Phase::Disrupted { reason: found, .. } if self.is_refused() && !self.excess.is_forgotten() => found,
+            _ => reason,
+        };
         // Readers may have read on for as long as a driver sleeps.
         let read_on = self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP));
         let given_until = ran_until.map(|at| at.saturating_add(read_on));
@@ -85,7 +87,7 @@ impl Machine {
         self.forget_tick();
         self.forget_rate();
         self.count_disruption(reason);
-        self.phase = Phase::Disrupted { reason, floor, gap: None };
+        self.phase = Phase::Disrupted { reason: shown, floor, gap: None };
         self.publish_phase();
         for source in &mut self.sources {
             source.in_flight = None;

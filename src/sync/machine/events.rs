@@ -7,6 +7,8 @@
 use super::super::status::Problem;
 use crate::bound::DisruptionReason;
 use crate::bound::params::News;
+#[cfg(feature = "tracing")]
+use crate::contain::contain;
 use std::time::Duration;
 
 /// What has happened since the lock was taken, and which state was reported last.
@@ -81,9 +83,7 @@ impl Waiting {
     pub(crate) fn emit(self) {
         #[cfg(feature = "tracing")]
         for event in self.0 {
-            let emitted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| event.emit()));
-            // Not dropped: what was thrown may panic in its own drop.
-            let _ = emitted.map_err(std::mem::forget);
+            let _ = contain(|| event.emit());
         }
     }
 }
