@@ -5,7 +5,11 @@
 //! the clock would answer, and be wrong again. Between two agreements, one at reading a and one at
 //! reading b, the mean length of a tick is certified as in [`rate`](super::rate). If that excludes
 //! (R) over three spans that follow each other, always on the same side, and one rate explains all
-//! three, the bound is to blame, not a pause or a liar: those do not repeat at one rate.
+//! three, the bound is to blame.
+//!
+//! Pauses that nobody noticed, and servers that are slewed, may look like that for a while. So
+//! contradictions more than half an hour apart are no chain (an oscillator that is off by so much
+//! shows sooner), and the verdict ends when later agreements exclude the rate that was found.
 //!
 //! This is a diagnosis, not a bound: agreements right after a disruption are aged for some seconds
 //! by the very bound that is in doubt. It can only take answers away.
@@ -13,17 +17,41 @@
 use super::rate::{Agreed, mean_between};
 use super::rates::Slopes;
 
-/// Agreements that each followed a contradiction.
-#[derive(Debug, Default)]
+/// Agreements that each followed a contradiction, and what they have shown.
+#[derive(Debug)]
 pub(crate) struct Excess {
+    lengths: Lengths,
     agreed: Vec<Agreed>,
+    /// When the last one was made.
+    last: u64,
+    /// The rate that was found, and the first agreement since.
+    found: Option<(Slopes, Option<Agreed>)>,
+}
+
+/// In ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lengths {
+    /// The margin of the counter.
+    pub(crate) margin: u64,
+    /// Contradictions further apart are no chain.
+    pub(crate) most_apart: u64,
+    /// A rate is not found to have gone in less.
+    pub(crate) least_since: u64,
 }
 
 impl Excess {
+    pub(crate) fn new(lengths: Lengths) -> Excess {
+        Excess { lengths, agreed: Vec::new(), last: 0, found: None }
+    }
+
     /// An agreement at reading `at` that ends a disruption by a contradiction, or is the first.
     /// Gives what all spans so far certify of the length of a tick, if they show that `wide` is too
     /// small.
-    pub(crate) fn note(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes, margin: u64) -> Option<Slopes> {
+    pub(crate) fn note(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes) -> Option<Slopes> {
+        if at.saturating_sub(self.last) > self.lengths.most_apart {
+            self.agreed.clear();
+        }
+        self.last = at;
         self.agreed.push(Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 });
         if self.agreed.len() > MOST {
             // Every other one, so that they go on to reach far back.
@@ -33,29 +61,38 @@ impl Excess {
                 number % 2 == 1
             });
         }
-        self.spans(wide, margin)
+        let found = self.spans(wide)?;
+        self.found = Some((found, None));
+        Some(found)
+    }
+
+    /// An agreement at reading `at` while a rate is found: whether the rate has been another one
+    /// since, so that the verdict does not hold any more.
+    pub(crate) fn is_over(&mut self, at: u64, interval_ns: (i64, i64)) -> bool {
+        let now = Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 };
+        let Some((found, since)) = &mut self.found else { return true };
+        let (found, since) = (*found, *since.get_or_insert(now));
+        if at.saturating_sub(since.at) < self.lengths.least_since {
+            return false;
+        }
+        let differs = self.mean(&since, &now).is_some_and(|mean| mean.and(found).is_none());
+        if differs {
+            self.forget();
+        }
+        differs
     }
 
     /// The counter may have moved: nothing of before says anything of its rate.
     pub(crate) fn forget(&mut self) {
         self.agreed.clear();
+        self.found = None;
     }
 
-    /// Whether nothing is known.
-    pub(crate) fn is_forgotten(&self) -> bool {
-        self.agreed.is_empty()
-    }
-
-    fn spans(&self, wide: Slopes, margin: u64) -> Option<Slopes> {
+    fn spans(&self, wide: Slopes) -> Option<Slopes> {
         let mut begin = self.agreed.first()?;
         let (mut spans, mut common): (u32, Option<Slopes>) = (0, None);
         for end in &self.agreed[1..] {
-            let ticks = end.at.saturating_sub(begin.at);
-            let (least, most) = (ticks.saturating_sub(margin), ticks.saturating_add(margin));
-            if least == 0 {
-                continue;
-            }
-            let Some(mean) = mean_between(begin, end, (least, most)) else { continue };
+            let Some(mean) = self.mean(begin, end) else { continue };
             if mean.slow <= wide.fast && wide.slow <= mean.fast {
                 // Not certain yet: a longer span may be.
                 continue;
@@ -69,10 +106,14 @@ impl Excess {
         }
         let common = common.filter(|_| spans >= SPANS)?;
         // All of it together says more than its parts.
-        let (first, last) = (self.agreed.first()?, self.agreed.last()?);
-        let ticks = last.at.saturating_sub(first.at);
-        let whole = mean_between(first, last, (ticks.saturating_sub(margin).max(1), ticks.saturating_add(margin)))?;
-        common.and(whole)
+        common.and(self.mean(self.agreed.first()?, self.agreed.last()?)?)
+    }
+
+    /// `None` where the two are too close.
+    fn mean(&self, a: &Agreed, b: &Agreed) -> Option<Slopes> {
+        let (ticks, margin) = (b.at.saturating_sub(a.at), self.lengths.margin);
+        let least = ticks.checked_sub(margin).filter(|least| *least > 0)?;
+        mean_between(a, b, (least, ticks.saturating_add(margin)))
     }
 }
 
@@ -94,17 +135,51 @@ mod tests {
     /// What is found when every 16 s an agreement of +- 5 ms follows a contradiction, and true time
     /// passes at these rates.
     fn found(rates_ppm: impl Iterator<Item = i64>) -> (usize, Option<Slopes>) {
-        let (mut excess, mut at, mut truth) = (Excess::default(), S, 0_i64);
+        let (mut excess, mut at, mut truth) = (excess(), S, 0_i64);
         let mut steps = 0;
         for ppm in rates_ppm {
             at += 16 * S;
             truth += 16_000_000_000 + 16_000 * ppm;
             steps += 1;
-            if let Some(found) = excess.note(at, (truth - 5_000_000, truth + 5_000_000), WIDE, 1) {
+            if let Some(found) = excess.note(at, (truth - 5_000_000, truth + 5_000_000), WIDE) {
                 return (steps, Some(found));
             }
         }
         (steps, None)
+    }
+
+    fn excess() -> Excess {
+        Excess::new(Lengths { margin: 1, most_apart: 1_800 * S, least_since: 64 * S })
+    }
+
+    #[test]
+    fn found_pauses_an_hour_apart_are_no_rate_however_alike() {
+        let mut excess = excess();
+        for hour in 1..20 {
+            let (at, truth) = (hour * 3_600 * S, i64::try_from(hour * 3_601 * S).unwrap());
+            assert_eq!(excess.note(at, (truth - 5_000_000, truth + 5_000_000), WIDE), None);
+        }
+    }
+
+    #[test]
+    fn found_the_verdict_ends_when_the_rate_is_another_and_not_before() {
+        for (ppm, ends) in [(681, false), (100, true), (-681, true)] {
+            let (mut excess, mut at, mut truth) = (excess(), S, 0_i64);
+            let mut pass = |ppm: i64| {
+                at += 16 * S;
+                truth += 16_000_000_000 + 16_000 * ppm;
+                (at, (truth - 5_000_000, truth + 5_000_000))
+            };
+            while {
+                let (at, interval) = pass(681);
+                excess.note(at, interval, WIDE).is_none()
+            } {}
+            let over = (0..400).any(|_| {
+                let (at, interval) = pass(ppm);
+                excess.is_over(at, interval)
+            });
+            assert_eq!(over, ends, "{ppm} ppm from then on");
+        }
     }
 
     fn is_within(ppm: i64, found: Slopes) -> bool {

@@ -33,7 +33,10 @@ pub enum BuildError {
         name: String,
     },
     /// The host is known to serve another timescale than the clock's.
-    #[error("{name} serves {serves}, the clock follows {clock}: the two must not meet in one clock")]
+    #[error(
+        "{name} serves {serves}, the clock follows {clock}: the two must not meet in one clock (a clock whose timescale is \
+         set to {serves} may follow it)"
+    )]
     MixedTimescales {
         /// The host.
         name: String,

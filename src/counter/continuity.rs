@@ -234,6 +234,10 @@ impl Continuity {
         if comparison.marked != self.marked {
             return;
         }
+        // Nor does *no others are there* count, if others have been found to be there since.
+        if comparison.known.is_some() && comparison.survey.is_none() && (self.grown || !self.cores) {
+            return;
+        }
         if are_within {
             (self.cores, self.grown, self.goes) = (true, false, 0);
             if let Some(survey) = &comparison.survey {

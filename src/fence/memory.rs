@@ -8,6 +8,9 @@ use std::ops::{Deref, DerefMut};
 
 /// A resource in this process's memory with its fence: written to only through a token that is admitted, and held meanwhile.
 ///
+/// The child of a fork has a copy of it that no other process sees, and that may be held for ever by a thread that the child
+/// does not have: do not use it there.
+///
 /// ```
 /// use sureclock::fence::{Fence, FencingHolder, Locked};
 ///

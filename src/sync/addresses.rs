@@ -22,6 +22,9 @@ pub(super) struct Addresses {
     current: Option<usize>,
     look_up: LookUp,
     last_look_up: Option<u64>,
+    /// When to leave an address that another source has, too, and how often that has been tried.
+    part_at: u64,
+    partings: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,8 @@ struct Known {
     answers: bool,
     /// Questions since it last answered.
     unanswered: u32,
+    /// Times that it said RATE since then.
+    slowed: u32,
     rest: Rest,
 }
 
@@ -69,6 +74,17 @@ pub(super) enum Choice {
     RestUntil(u64),
 }
 
+/// Which other source has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// By no other source.
+    Free,
+    /// By a source that was given to the builder before this one.
+    Earlier,
+    /// By one that was given after it.
+    Later,
+}
+
 /// What follows from a question without facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
@@ -103,7 +119,15 @@ impl Rest {
 
 impl Addresses {
     pub(super) fn new(pace: LookUpPace) -> Addresses {
-        Addresses { pace, known: Vec::new(), current: None, look_up: LookUp::Due, last_look_up: None }
+        Addresses {
+            pace,
+            known: Vec::new(),
+            current: None,
+            look_up: LookUp::Due,
+            last_look_up: None,
+            part_at: 0,
+            partings: 0,
+        }
     }
 
     /// Whether the name is to be looked up now. The next call says no until
@@ -120,13 +144,14 @@ impl Addresses {
     /// What the name stands for now, in the resolver's order. An address that still stands keeps
     /// what is known of it.
     pub(super) fn found(&mut self, addresses: &[SocketAddr]) {
-        self.look_up = LookUp::Done;
+        self.look_up = if addresses.is_empty() { LookUp::Due } else { LookUp::Done };
         let current = self.current();
         let before = std::mem::take(&mut self.known);
         for address in alternate(addresses) {
             if self.known.iter().all(|known| known.address != address) {
                 let kept = before.iter().find(|known| known.address == address);
-                let new = Known { address, tried: false, answers: false, unanswered: 0, rest: Rest::default() };
+                let new =
+                    Known { address, tried: false, answers: false, unanswered: 0, slowed: 0, rest: Rest::default() };
                 self.known.push(kept.copied().unwrap_or(new));
             }
         }
@@ -139,8 +164,10 @@ impl Addresses {
         self.look_up = if self.known.is_empty() { LookUp::Due } else { LookUp::Done };
     }
 
-    /// The address to ask at reading `now`; one for which `is_taken` says no, if there is one.
-    pub(super) fn choose(&mut self, now: u64, is_taken: impl Fn(SocketAddr) -> bool) -> Choice {
+    /// The address to ask at reading `now`: one that no other source has, if there is one. `taken` says
+    /// who has an address.
+    pub(super) fn choose(&mut self, now: u64, taken: impl Fn(SocketAddr) -> Taken) -> Choice {
+        let is_taken = |address| taken(address) != Taken::Free;
         if self.known.is_empty() {
             return Choice::LookUp;
         }
@@ -149,6 +176,7 @@ impl Addresses {
             self.known.iter_mut().for_each(|known| known.tried = false);
             self.look_up = if self.look_up == LookUp::Done { LookUp::Due } else { self.look_up };
         }
+        self.part(now, &taken);
         let may_be_asked = |known: &Known| !known.tried && known.rest.ends_after(now).is_none();
         let stays = self.current.filter(|at| may_be_asked(&self.known[*at]));
         let all = || (0..self.known.len()).filter(|at| may_be_asked(&self.known[*at]));
@@ -162,13 +190,48 @@ impl Addresses {
         Choice::Ask(self.known[at].address)
     }
 
+    /// Leaves an address that an earlier source has, too, for one that nobody has: sources that met at the
+    /// last address that was left of a pool are several again when the others are back. Seldom, and more
+    /// and more so, for each time costs a question and the facts of the address that is left.
+    fn part(&mut self, now: u64, taken: &impl Fn(SocketAddr) -> Taken) {
+        let Some(at) = self.current else { return };
+        if taken(self.known[at].address) != Taken::Earlier {
+            (self.part_at, self.partings) = (now, 0);
+            return;
+        }
+        let is_free = |known: &Known| known.rest.ends_after(now).is_none() && taken(known.address) == Taken::Free;
+        let Some(free) = self.known.iter().position(is_free).filter(|_| now >= self.part_at) else { return };
+        self.part_at = now.saturating_add(self.pace.first_rest.saturating_mul(1 << self.partings.min(MOST_DOUBLINGS)));
+        self.partings = self.partings.saturating_add(1);
+        (self.known[free].tried, self.current) = (false, Some(free));
+    }
+
+    /// The address in use asked to be asked less often. One that never says anything else is left for
+    /// another.
+    pub(super) fn slowed(&mut self, now: u64) -> After {
+        let Some(at) = self.current else { return After::Pause };
+        self.known[at].slowed += 1;
+        let others = (0..self.known.len()).any(|other| other != at && self.known[other].rest.ends_after(now).is_none());
+        if self.known[at].slowed < SLOWED_BEFORE_NEXT || !others {
+            return After::Pause;
+        }
+        self.known[at].slowed = 0;
+        self.denied(now)
+    }
+
+    /// Whether the address in use is gone or rests, and another one does not.
+    pub(super) fn has_a_better_one(&self, now: u64) -> bool {
+        let rests = |known: &Known| known.rest.ends_after(now).is_some();
+        self.current.is_none_or(|at| rests(&self.known[at])) && self.known.iter().any(|known| !rests(known))
+    }
+
     /// The address in use has answered.
     pub(super) fn answered(&mut self) {
         let current = self.current;
         for (at, known) in self.known.iter_mut().enumerate() {
             known.tried = false;
             if Some(at) == current {
-                (known.answers, known.unanswered) = (true, 0);
+                (known.answers, known.unanswered, known.slowed) = (true, 0, 0);
                 known.rest.end();
             }
         }
@@ -247,6 +310,9 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 /// packet changes the server, and the facts of the old one are dropped. Larger: a dead server is
 /// noticed later.
 const UNANSWERED_BEFORE_NEXT: u32 = 2;
+/// An address that said RATE so often, and nothing else, is left for another. Smaller: a forged one changes
+/// the server. Larger: a server that serves nobody keeps the source.
+const SLOWED_BEFORE_NEXT: u32 = 4;
 /// Rests double so often at most: 256 s become 18 hours. Smaller: a server that means it is asked
 /// more often. Larger: a forged kiss on each of many questions costs more.
 const MOST_DOUBLINGS: u32 = 8;
@@ -284,8 +350,8 @@ mod tests {
         known
     }
 
-    fn free(_: SocketAddr) -> bool {
-        false
+    fn free(_: SocketAddr) -> Taken {
+        Taken::Free
     }
 
     #[test]
@@ -357,9 +423,12 @@ mod tests {
     #[test]
     fn an_address_that_another_source_has_is_the_last_choice() {
         let mut known = of(&[v4(1), v4(2)]);
-        assert_eq!(known.choose(0, |address| address == v4(1)), Choice::Ask(v4(2)));
+        assert_eq!(
+            known.choose(0, |address| if address == v4(1) { Taken::Later } else { Taken::Free }),
+            Choice::Ask(v4(2))
+        );
         let mut alone = of(&[v4(1)]);
-        assert_eq!(alone.choose(0, |_| true), Choice::Ask(v4(1)), "better than none");
+        assert_eq!(alone.choose(0, |_| Taken::Earlier), Choice::Ask(v4(1)), "better than none");
     }
 
     #[test]

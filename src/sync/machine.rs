@@ -21,7 +21,7 @@ use super::addresses::{Addresses, FIRST_REST, Rest};
 use super::schedule::{Pace, Schedule, phase};
 use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
-use crate::bound::excess::Excess;
+use crate::bound::excess::{Excess, Lengths};
 use crate::bound::leap::Leap;
 use crate::bound::params::{News, Params};
 use crate::bound::rate::{Learner, Wander};
@@ -51,6 +51,8 @@ pub(crate) struct Machine {
     phase: Phase,
     incarnation: u32,
     epoch: u32,
+    /// Nothing has been published in this epoch.
+    epoch_is_fresh: bool,
     next_ask_id: u64,
     last_now: u64,
     last_earliest_ns: Option<i64>,
@@ -202,7 +204,12 @@ impl Machine {
         Machine {
             sources: sources.collect(),
             learner: Learner::new(config.wander, config.ageing.margin),
-            excess: Excess::default(),
+            excess: Excess::new(Lengths {
+                margin: config.ageing.margin,
+                most_apart: scale.ticks(CHAIN),
+                least_since: scale.ticks(POLITE * 4),
+            }),
+            epoch_is_fresh: false,
             config,
             publisher,
             published: false,
@@ -263,7 +270,7 @@ impl Machine {
         let next = self.sources.iter().filter_map(due).chain(rise).min().unwrap_or(u64::MAX);
         // One tick more: a length is rounded down, and a wake before the time would only come again.
         let length = self.config.scale.duration(next.saturating_sub(now.ticks()).saturating_add(1));
-        length.min(LONGEST_SLEEP)
+        length.min(LONGEST_SLEEP).min(self.config.check_interval)
     }
 
     /// Whether the question still waits for its answer.
@@ -392,7 +399,7 @@ impl Machine {
         if matches!(self.phase, Phase::Running(_)) {
             self.learn_rate(now)?;
         }
-        if self.is_refused() {
+        if self.stays_refused(news) {
             return Ok(());
         }
         let ageing = self.config.ageing;
@@ -419,6 +426,7 @@ impl Machine {
         self.look_for_excess(news)?;
         self.last_earliest_ns = Some(news.earliest_ns);
         self.phase = Phase::Running(params);
+        self.epoch_is_fresh = false;
         match self.holdover_age(now) {
             Some(age) => self.events.holdover(age),
             None => self.events.agreed(news),
@@ -440,8 +448,13 @@ impl Machine {
 
     fn publish(&mut self, content: Content) {
         let slopes = self.config.ageing.rates.wide();
-        let publication =
-            Publication { incarnation: self.incarnation, epoch: self.epoch, slopes, trusted: self.usable, content };
+        let publication = Publication {
+            incarnation: self.incarnation,
+            epoch: self.epoch,
+            slopes,
+            trusted: self.usable && !self.is_refused(),
+            content,
+        };
         self.publisher.publish(publication.encode(self.config.quick_max_age));
         self.published = true;
     }
@@ -458,6 +471,9 @@ impl Machine {
 const RETRY: Duration = Duration::from_secs(4);
 /// Four questions take this long. Smaller: impolite to public servers. Larger: a longer wait for the second burst.
 const POLITE: Duration = Duration::from_secs(16);
+/// Contradictions further apart are not laid to one rate. Smaller: a rate that is little beyond its bound
+/// is not found. Larger: pauses of the machine that nobody notices look like one.
+const CHAIN: Duration = Duration::from_secs(1_800);
 /// The longest interval that kiss-o'-death RATE leads to: 2^10 s, the largest usual poll interval of NTP.
 const SLOWEST_POLL: Duration = Duration::from_secs(1024);
 /// No driver sleeps longer, so that a schedule is looked at even if a wake was lost.

@@ -27,6 +27,7 @@ struct Open {
     socket: mio::net::UdpSocket,
     /// The last read ended before the socket was empty.
     unread: bool,
+    errors: u32,
 }
 
 /// What came for an exchange.
@@ -65,6 +66,7 @@ impl Net {
         let socket = UdpSocket::bind(any).map_err(network)?;
         socket.connect(address).map_err(network)?;
         socket.set_nonblocking(true).map_err(network)?;
+        let_in_a_flood(&socket);
         let mut socket = mio::net::UdpSocket::from_std(socket);
         let token = Token(self.next_token);
         self.next_token = self.next_token.checked_add(1).unwrap_or(1);
@@ -76,7 +78,7 @@ impl Net {
             let _ = self.poll.registry().deregister(&mut socket);
             return Err(problem);
         }
-        self.open.push(Open { token, ask, exchange, socket, unread: false });
+        self.open.push(Open { token, ask, exchange, socket, unread: false, errors: 0 });
         Ok(())
     }
 
@@ -142,7 +144,15 @@ impl Open {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The system reports that nobody listens there. Anyone can forge the message that
                 // it had that from, so it does not end the exchange: an answer may still come.
-                Err(error) => outcome(Outcome::Unusable(self.ask, Problem::Network(error.into()))),
+                Err(error) => {
+                    outcome(Outcome::Unusable(self.ask, Problem::Network(error.into())));
+                    self.errors += 1;
+                    if self.errors >= ERRORS_AN_EXCHANGE {
+                        // One that comes at every call would keep the thread awake until the timeout.
+                        self.unread = false;
+                        return false;
+                    }
+                }
             }
         }
         // The rest in the next turn: a flood to this socket keeps neither the thread nor the answer
@@ -151,6 +161,22 @@ impl Open {
     }
 }
 
+/// Asks the system for as large a buffer as it gives, so that an answer behind a flood still fits. (Linux gives 416 KiB by
+/// default, room for some 550 small datagrams; what comes beyond that, before the thread runs, is lost.)
+fn let_in_a_flood(_socket: &UdpSocket) {
+    // Nothing depends on it.
+    #[cfg(unix)]
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(_socket, LARGEST_BUFFER);
+}
+
+/// The size of the buffer that is asked for, in bytes; the system gives what it allows. Smaller: a shorter flood makes an
+/// answer be lost. Larger: nothing, on systems as they are.
+#[cfg(unix)]
+const LARGEST_BUFFER: usize = 1 << 20;
+
+/// Errors of a socket after which it is read only when something new arrives. Smaller: a few forged errors
+/// delay the answer behind them. Larger: a socket that is broken keeps the thread awake.
+const ERRORS_AN_EXCHANGE: u32 = 64;
 /// Datagrams that are read of one socket before others get their turn. Smaller: more turns. Larger:
 /// a flood to one socket delays the others.
 const DATAGRAMS_A_TURN: u32 = 64;

@@ -49,15 +49,16 @@ impl SharedMachine {
         if look == Look::All {
             self.compare_cores();
         }
-        // Before the look: what it finds in order had run on until here.
-        let reading = counter.ticks_for_watches();
         let mut watched = self.continuity.lock();
+        // Before the look, which finds that the counter ran on until here. Under the lock, and not the highest
+        // so far: a counter that went back shows less, and nobody's reading of before it counts.
+        let reading = counter.ticks_for_watches();
         let seen = watched.continuity.look(look);
         let ran_until = watched.ran_until;
         if seen.broken.is_some() {
             watched.ran_until = counter.ticks_for_watches();
         } else {
-            watched.ran_until = reading.max(ran_until);
+            watched.ran_until = reading;
         }
         if seen != Seen::default() {
             let mut machine = self.lock();

@@ -152,8 +152,7 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
         Some(interval) => writeln!(out, "{interval}  {}", state_name(status.state))?,
         None => writeln!(out, "no bound: {}", state_name(status.state))?,
     }
-    let domains = format!("{} failure domains, {} may be wrong", status.domains, status.max_faulty);
-    writeln!(out, "{domains}; rate bound {} ppb; counter: {}", status.rate_bound_ppb, status.counter)?;
+    writeln!(out, "{}; rate bound {} ppb; counter: {}", domains(&status), status.rate_bound_ppb, status.counter)?;
     writeln!(out, "VM clock: {}", status.vm_clock)?;
     Ok(if synchronized.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -188,10 +187,22 @@ fn watch_it(
 /// The reason, and the reason of each source, on stderr.
 fn explain(error: &NowError, status: &Status) {
     complain(format_args!("{error}"));
+    let _ = writeln!(io::stderr(), "  {}", domains(status));
     for source in &status.sources {
         let problem = source.problem.map_or(String::new(), |problem| format!(": {problem}"));
         let _ = writeln!(io::stderr(), "  {}: {}{problem}", source.name, verdict_name(source.verdict));
     }
+}
+
+/// How many sources and failure domains there are, as far as they are distinct.
+fn domains(status: &Status) -> String {
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let (sources, distinct) = (count(status.sources.len(), "source"), count(status.distinct_domains, "failure domain"));
+    let shared = match status.domains - status.distinct_domains.min(status.domains) {
+        0 => "",
+        _ => " (some sources are one host, and count once)",
+    };
+    format!("{sources}, {distinct}{shared}, of {} configured {} may be wrong", status.domains, status.max_faulty)
 }
 
 fn state_name(state: State) -> &'static str {
@@ -212,7 +223,8 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Falseticker => "falseticker",
         Verdict::Contradictory => "contradictory",
         Verdict::NoAgreement => "no agreement",
-        _ => "stopped",
+        Verdict::Resting => "resting",
+        _ => "unknown",
     }
 }
 

@@ -24,6 +24,11 @@ pub(crate) fn write(course: &Course, file: &Path) -> Result<(), String> {
 ///
 /// Where it cannot.
 pub(crate) fn check(file: &Path) -> Result<(), String> {
+    #[cfg(unix)]
+    if std::fs::metadata(file).is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())) {
+        // To open it would wait for a reader.
+        return Err(format!("cannot write {file:?}: it is a pipe"));
+    }
     let opened = OpenOptions::new().append(true).create(true).open(file);
     opened.map(|_| ()).map_err(|error| format!("cannot write {file:?}: {error}"))
 }

@@ -40,23 +40,25 @@ impl Machine {
         }
         let Phase::Disrupted { floor, gap, .. } = &mut self.phase else { return false };
         (*floor, *gap) = (Floor::NONE, None);
-        self.epoch = self.epoch.wrapping_add(1);
+        // Asked for again and again, as by a watchdog, it is one.
+        if !std::mem::replace(&mut self.epoch_is_fresh, true) {
+            self.epoch = self.epoch.wrapping_add(1);
+        }
         self.sources.iter_mut().for_each(|source| source.schedule.hurry());
         true
     }
 
     /// `ran_until`: where the counter may have moved, the last reading from before it was in doubt.
     pub(super) fn enter_disruption(&mut self, reason: DisruptionReason, ran_until: Option<u64>) {
-        use DisruptionReason::{ClockSourceChanged, CounterJumped, CounterWentBack, Restored};
-        if matches!(reason, Restored | CounterJumped | ClockSourceChanged | CounterWentBack) {
-            // What was found out of the rate was another counter's.
-            self.excess.forget();
-        }
         let shown = match self.phase {
             // The rate is what it was, and so is the reason why there is no answer.
-            Phase::Disrupted { reason: found, .. } if self.is_refused() && !self.excess.is_forgotten() => found,
+            Phase::Disrupted { reason: found, .. } if self.is_refused() && ran_until.is_none() => found,
             _ => reason,
         };
+        if ran_until.is_some() {
+            // What was found out of the rate was found across a move of the counter, or of another one.
+            self.excess.forget();
+        }
         // Readers may have read on for as long as a driver sleeps.
         let read_on = self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP));
         let given_until = ran_until.map(|at| at.saturating_add(read_on));
@@ -76,8 +78,8 @@ impl Machine {
             }
             Phase::Disrupted { floor, .. } => floor.again(given_until),
         };
-        if ran_until.is_some() {
-            floor.rebase(self.last_now);
+        if let Some(until) = ran_until {
+            floor.rebase(until, self.last_now, self.config.scale);
         }
         self.events.disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.

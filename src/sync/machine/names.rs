@@ -1,6 +1,6 @@
 //! Where each source is asked: the addresses of its name, and who has asked to be left alone.
 
-use super::super::addresses::{Addresses, After, BETWEEN_LOOK_UPS, Choice, FIRST_REST, LookUpPace};
+use super::super::addresses::{Addresses, After, BETWEEN_LOOK_UPS, Choice, FIRST_REST, LookUpPace, Taken};
 use super::super::status::Problem;
 use super::{Machine, SourceState};
 use crate::source::SourceError;
@@ -41,7 +41,7 @@ impl Machine {
         let Some(known) = &mut source.addresses else { return };
         let had_none = known.count() == 0;
         known.found(addresses);
-        if had_none && !addresses.is_empty() {
+        if source.in_flight.is_none() && known.count() > 0 && (had_none || known.has_a_better_one(ticks)) {
             source.schedule.another_address(ticks);
         }
     }
@@ -89,11 +89,20 @@ impl Machine {
                 self.sources[index].schedule.rest_until(until);
                 continue;
             }
-            let others: Vec<SocketAddr> =
-                (0..self.sources.len()).filter(|at| *at != index).filter_map(|at| self.sources[at].address).collect();
-            let is_taken = |address| others.iter().any(|other| super::domains::same_host(*other, address));
+            let others: Vec<(usize, SocketAddr)> = (0..self.sources.len())
+                .filter(|at| *at != index)
+                .filter_map(|at| Some((at, self.sources[at].address?)))
+                .collect();
+            let taken = |address| {
+                let by = others.iter().find(|(_, other)| super::domains::same_host(*other, address));
+                match by {
+                    None => Taken::Free,
+                    Some((at, _)) if *at < index => Taken::Earlier,
+                    Some(_) => Taken::Later,
+                }
+            };
             let source = &mut self.sources[index];
-            match source.addresses.as_mut().map(|known| known.choose(now, is_taken)) {
+            match source.addresses.as_mut().map(|known| known.choose(now, taken)) {
                 None => return Some((index, None)),
                 Some(Choice::Ask(address)) => {
                     source.is_asked_at(address);
@@ -114,7 +123,13 @@ impl Machine {
         source.counts.failed += 1;
         self.counts.failed += 1;
         let after = match (asks_for(problem), &mut source.addresses) {
-            (Wish::Slower, _) => return source.schedule.slow_down(),
+            (Wish::Slower, known) => {
+                source.schedule.slow_down();
+                match known.as_mut().map_or(After::Pause, |known| known.slowed(now)) {
+                    After::AskTheNext => After::AskTheNext,
+                    After::Pause => return,
+                }
+            }
             (Wish::Silence, Some(known)) => known.denied(now),
             (Wish::Silence, None) => {
                 source.rest.begin(now, first_rest);

@@ -59,25 +59,50 @@ impl Machine {
         }
     }
 
-    /// The clock is about to answer after a disruption, or for the first time: unless
-    /// contradictions show by now that the rate bound is too small.
+    /// The clock is about to answer after a contradiction, or for the first time: unless they show by now
+    /// that the rate bound is too small.
     ///
     /// # Errors
     ///
     /// [`DisruptionReason::RateBeyondBound`].
     pub(super) fn look_for_excess(&mut self, news: &News) -> Result<(), DisruptionReason> {
-        if matches!(self.phase, Phase::Running(_)) {
+        use DisruptionReason::{ContradictsPublished, RateWandered, SourcesDisagree};
+        let after_a_contradiction = match self.phase {
+            Phase::Starting => true,
+            Phase::Disrupted { reason, .. } => {
+                matches!(reason, ContradictsPublished | RateWandered | SourcesDisagree)
+            }
+            _ => false,
+        };
+        if !after_a_contradiction {
             return Ok(());
         }
-        let (wide, margin) = (self.config.ageing.rates.wide(), self.config.ageing.margin);
-        let Some(rate) = self.excess.note(news.at, (news.earliest_ns, news.latest_ns), wide, margin) else {
+        let wide = self.config.ageing.rates.wide();
+        let Some(rate) = self.excess.note(news.at, (news.earliest_ns, news.latest_ns), wide) else {
             return Ok(());
         };
         let scale = self.config.scale;
-        let ppb = if rate.slow > wide.fast { scale.excess_ppb(rate.fast).1 } else { scale.excess_ppb(rate.slow).0 };
+        let too_slow = rate.slow > wide.fast;
+        let ppb = if too_slow { scale.excess_ppb(rate.fast).1 } else { scale.excess_ppb(rate.slow).0 };
         let away_from_zero = if ppb < 0 { ppb.div_euclid(1_000) } else { -(-ppb).div_euclid(1_000) };
         let ppm = i32::try_from(away_from_zero).unwrap_or(if ppb < 0 { i32::MIN } else { i32::MAX });
         Err(DisruptionReason::RateBeyondBound { ppm })
+    }
+
+    /// Sources agree while the rate bound is known to be too small: ends that if the rate is another one by
+    /// now. True if there is no answer still.
+    pub(super) fn stays_refused(&mut self, news: &News) -> bool {
+        if !self.is_refused() {
+            return false;
+        }
+        if !self.excess.is_over(news.at, (news.earliest_ns, news.latest_ns)) {
+            return true;
+        }
+        if let Phase::Disrupted { reason, .. } = &mut self.phase {
+            *reason = DisruptionReason::ContradictsPublished;
+        }
+        self.publish_phase();
+        false
     }
 
     /// Whether the rate bound was shown to be too small: then nothing is published any more.

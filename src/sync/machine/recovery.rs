@@ -21,7 +21,8 @@
 //! 3. Hence `E <= t <= least latest <= floor`, whatever the counter did meanwhile.
 //! 4. An `E` that was wrong already (another assumption was broken, unnoticed) is not covered by 2.
 //!    The first number covers it, except for readings taken while the counter had moved and nobody
-//!    had noticed: those are beyond assumption (C).
+//!    had noticed, or while the driver was later than its check interval: those are beyond
+//!    assumption (C).
 //!
 //! # Liveness
 //!
@@ -100,10 +101,11 @@ impl Floor {
         }
     }
 
-    /// The counter shows another number now than it did: what it showed before says nothing of how
-    /// much time has passed.
-    pub(super) fn rebase(&mut self, now: u64) {
-        if let Some((at, _)) = &mut self.old_latest {
+    /// The counter ran on until `ran_until`, and shows `now` now: what it counted until then has passed,
+    /// and what it shows since says nothing of before.
+    pub(super) fn rebase(&mut self, ran_until: u64, now: u64, scale: TickScale) {
+        if let Some((at, latest_ns)) = &mut self.old_latest {
+            *latest_ns = later(*latest_ns, scale.duration(ran_until.saturating_sub(*at)));
             *at = now;
         }
     }
@@ -135,15 +137,20 @@ impl Floor {
             return Err(Gap::Behind { by, degraded: news.degraded });
         }
         let Some((at, latest_ns)) = self.old_latest else { return Ok(()) };
-        let ahead =
-            Duration::from_nanos(u64::try_from(i128::from(news.earliest_ns) - i128::from(latest_ns)).unwrap_or(0));
-        let passed = scale.duration(news.at.saturating_sub(at));
-        // By the counter alone, whose rate is known better than to a tenth.
-        if ahead > max_forward_jump.saturating_add(passed).saturating_add(passed / 8) {
-            return Err(Gap::Ahead { by: ahead });
+        let latest_ns = later(latest_ns, scale.duration(news.at.saturating_sub(at)));
+        let ahead = i128::from(news.earliest_ns) - i128::from(latest_ns);
+        let by = Duration::from_nanos(u64::try_from(ahead).unwrap_or(0));
+        if by > max_forward_jump {
+            return Err(Gap::Ahead { by });
         }
         Ok(())
     }
+}
+
+/// A length after a point, by a counter whose rate is known better than to an eighth.
+fn later(ns: i64, passed: Duration) -> i64 {
+    let most = u64::try_from(passed.saturating_add(passed / 8).as_nanos()).unwrap_or(u64::MAX);
+    ns.saturating_add_unsigned(most)
 }
 
 impl Given {

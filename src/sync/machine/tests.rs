@@ -3,6 +3,7 @@
 
 mod event_tests;
 mod leap_tests;
+mod lifetime_tests;
 mod moved_tests;
 mod night_tests;
 
@@ -596,30 +597,6 @@ fn an_unannounced_leap_second_is_a_disruption() {
     world.pass(16 * S);
     world.round(HONEST);
     assert!(matches!(world.clock.now(), Err(NowError::Disrupted { .. })));
-}
-
-#[test]
-fn found_a_suspend_of_a_clock_whose_rate_is_refused_still_ends_what_spans_it() {
-    let world = World::new();
-    world.round(HONEST);
-    let reason = DisruptionReason::RateBeyondBound { ppm: 681 };
-    world.machine.lock().disrupt(world.clock.monotonic(), reason);
-    let before = world.clock.monotonic();
-    world.pass(S);
-    assert!(world.clock.elapsed(before, world.clock.monotonic()).is_some());
-    let wide = world.machine.lock().config.ageing.rates.wide();
-    world.machine.lock().excess.note(1, (0, 1), wide, 1);
-    world.machine.lock().disrupt_in_doubt(world.clock.monotonic(), DisruptionReason::Suspended, None);
-    assert_eq!(world.clock.elapsed(before, world.clock.monotonic()), None);
-    assert_eq!(world.clock.now(), Err(NowError::Disrupted { reason }), "and the reason stays");
-    assert!(!world.clock.start_new_epoch());
-    // On another host it is another oscillator.
-    world.machine.lock().disrupt_in_doubt(world.clock.monotonic(), DisruptionReason::Restored, None);
-    world.pass(16 * S);
-    world.round(HONEST);
-    world.pass(3_000_000);
-    world.look();
-    assert!(world.inside());
 }
 
 #[test]
