@@ -35,7 +35,8 @@ pub(crate) struct Lengths {
     pub(crate) margin: u64,
     /// Contradictions further apart are no chain.
     pub(crate) most_apart: u64,
-    /// A rate is not found to have gone in less.
+    /// A rate is not found to have gone in less. Agreements of facts that were aged by a wrong bound
+    /// are off by up to their width: the longer the span, the less that matters.
     pub(crate) least_since: u64,
 }
 
@@ -67,15 +68,16 @@ impl Excess {
     }
 
     /// An agreement at reading `at` while a rate is found: whether the rate has been another one
-    /// since, so that the verdict does not hold any more.
-    pub(crate) fn is_over(&mut self, at: u64, interval_ns: (i64, i64)) -> bool {
+    /// since, and within the bound, so that the verdict does not hold any more.
+    pub(crate) fn is_over(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes) -> bool {
         let now = Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 };
         let Some((found, since)) = &mut self.found else { return true };
         let (found, since) = (*found, *since.get_or_insert(now));
         if at.saturating_sub(since.at) < self.lengths.least_since {
             return false;
         }
-        let differs = self.mean(&since, &now).is_some_and(|mean| mean.and(found).is_none());
+        let differs = |mean: Slopes| mean.and(found).is_none() && mean.and(wide).is_some();
+        let differs = self.mean(&since, &now).is_some_and(differs);
         if differs {
             self.forget();
         }
@@ -149,7 +151,7 @@ mod tests {
     }
 
     fn excess() -> Excess {
-        Excess::new(Lengths { margin: 1, most_apart: 1_800 * S, least_since: 64 * S })
+        Excess::new(Lengths { margin: 1, most_apart: 1_800 * S, least_since: 512 * S })
     }
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn found_the_verdict_ends_when_the_rate_is_another_and_not_before() {
-        for (ppm, ends) in [(681, false), (100, true), (-681, true)] {
+        for (ppm, ends) in [(681, false), (100, true), (-681, false)] {
             let (mut excess, mut at, mut truth) = (excess(), S, 0_i64);
             let mut pass = |ppm: i64| {
                 at += 16 * S;
@@ -176,7 +178,7 @@ mod tests {
             } {}
             let over = (0..400).any(|_| {
                 let (at, interval) = pass(ppm);
-                excess.is_over(at, interval)
+                excess.is_over(at, interval, WIDE)
             });
             assert_eq!(over, ends, "{ppm} ppm from then on");
         }

@@ -207,7 +207,7 @@ impl Machine {
             excess: Excess::new(Lengths {
                 margin: config.ageing.margin,
                 most_apart: scale.ticks(CHAIN),
-                least_since: scale.ticks(POLITE * 4),
+                least_since: scale.ticks(POLITE * 32),
             }),
             epoch_is_fresh: false,
             config,

@@ -119,7 +119,7 @@ fn refused(stage: &mut Stage, ppm: i32) -> Checked {
         let names_it = found.signum() == ppm.signum() && found.abs() >= ppm.abs() && found.abs() <= ppm.abs() + 400;
         // For good, whatever a person says.
         stage.clocks[0].start_new_epoch();
-        for _ in 0..20 {
+        for _ in 0..60 {
             stage.world.advance(30 * S);
             if !names_it || stage.now(0).is_ok() {
                 return Err(stage.world.violation(Law::Containment, || format!("{found} ppm were named, not {ppm}")));

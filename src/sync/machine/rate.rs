@@ -95,7 +95,8 @@ impl Machine {
         if !self.is_refused() {
             return false;
         }
-        if !self.excess.is_over(news.at, (news.earliest_ns, news.latest_ns)) {
+        let wide = self.config.ageing.rates.wide();
+        if !self.excess.is_over(news.at, (news.earliest_ns, news.latest_ns), wide) {
             return true;
         }
         if let Phase::Disrupted { reason, .. } = &mut self.phase {
