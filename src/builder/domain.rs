@@ -111,6 +111,8 @@ pub(super) fn grouped(
 /// addresses are this host, whose servers differ by port.
 fn host_of(source: &Configured) -> String {
     let Some((host, server)) = parse_server(&source.name) else { return source.name.clone() };
+    // An IPv4 address in the form of IPv6 is that IPv4 address.
+    let host = host.parse::<std::net::IpAddr>().map_or(host, |ip| ip.to_canonical().to_string());
     if matches!(source.kind, Kind::Custom(_)) || !is_loopback(&host) {
         return host.trim_end_matches('.').to_ascii_lowercase();
     }
@@ -164,7 +166,7 @@ mod tests {
             let builder = names.iter().fold(Builder::new(), |builder, name| builder.ntp(*name));
             grouped(&builder.sources, &builder.domains).unwrap().1.len()
         };
-        assert_eq!(domains(&["localhost", "127.0.0.1", "[::1]", "127.0.0.2:123"]), 1);
+        assert_eq!(domains(&["localhost", "127.0.0.1", "[::1]", "127.0.0.2:123", "[::ffff:127.0.0.1]:123"]), 1);
         assert_eq!(domains(&["127.0.0.1:1001", "127.0.0.1:1002"]), 2, "two ports of this host are two servers");
         assert_eq!(domains(&["a.example", "A.example.", "a.example:123", "a.example:124"]), 1);
         assert_eq!(domains(&["192.0.2.1", "192.0.2.1:124", "192.0.2.2"]), 2);

@@ -198,11 +198,11 @@ fn explain(error: &NowError, status: &Status) {
 fn domains(status: &Status) -> String {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let (sources, distinct) = (count(status.sources.len(), "source"), count(status.distinct_domains, "failure domain"));
-    let shared = match status.domains - status.distinct_domains.min(status.domains) {
-        0 => "",
-        _ => " (some sources are one host, and count once)",
+    let shared = match status.domains > status.distinct_domains {
+        true => format!(" (of {} configured: some sources are one host, and count once)", status.domains),
+        false => String::new(),
     };
-    format!("{sources}, {distinct}{shared}, of {} configured {} may be wrong", status.domains, status.max_faulty)
+    format!("{sources}, {distinct}{shared}, {} may be wrong", status.max_faulty)
 }
 
 fn state_name(state: State) -> &'static str {
