@@ -62,7 +62,7 @@ impl Machine {
             root_distance: source.last.and_then(|f| f.stratum.map(|_| f.root_bound)),
             stratum: source.last.and_then(|f| f.stratum),
             last_heard: source.last.map(|f| scale.duration(ticks.saturating_sub(f.after().ticks()))),
-            problem: source.problem,
+            problem: source.problem.or(source.in_flight.and_then(|flight| flight.seen)),
             counts: source.counts,
         });
         let sources = sources.collect();
