@@ -15,7 +15,11 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Wake};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-use sureclock::{Drift, Facts, OwnLoop, SureClock, Timestamp};
+use sureclock::{OwnLoop, SureClock, Timestamp};
+
+#[path = "../tests/support/told.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod told;
 
 /// Waits, and gives by how much too long.
 type Wait<'a> = Box<dyn Fn() -> Duration + 'a>;
@@ -79,13 +83,7 @@ fn main() {
 
 /// A clock over this machine's counter that is told the time once: no publication comes between.
 fn clock(spin_budget: Duration) -> (SureClock, OwnLoop) {
-    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).drift(Drift::fixed_ppm(15));
-    let (clock, own_loop) = builder.spin_budget(spin_budget).own_loop().unwrap();
-    let ask = own_loop.next_ask().expect("the first question is due at once");
-    let (before, os, half) = (clock.monotonic(), SureClock::wall_time().assume_true(), Duration::from_micros(100));
-    let (latest, earliest) = (os.checked_add(half).unwrap(), os.checked_sub(half).unwrap());
-    own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
-    (clock, own_loop)
+    told::once(told::builder().spin_budget(spin_budget), Duration::from_micros(100)).unwrap()
 }
 
 /// By how much a commit wait ends after the moment from which `after` holds.

@@ -6,8 +6,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
-use sureclock::{CounterChoice, Facts, SureClock, VmClockChoice};
+use sureclock::{CounterChoice, SureClock, VmClockChoice};
 
+#[path = "support/told.rs"]
+#[allow(dead_code, reason = "every test uses its part")]
+mod told;
 #[path = "support/vm_clock.rs"]
 #[allow(dead_code, reason = "it is not written here")]
 mod vm_clock;
@@ -23,13 +26,8 @@ fn clocks() -> Result<[SureClock; 2], sureclock::BuildError> {
 }
 
 fn clock(vm_clock: VmClockChoice) -> Result<SureClock, sureclock::BuildError> {
-    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).counter(CounterChoice::Hardware);
-    let (clock, own_loop) = builder.vm_clock(vm_clock).own_loop()?;
-    let ask = own_loop.next_ask().expect("the first question");
-    let (before, os, after) = (clock.monotonic(), SureClock::wall_time().assume_true(), clock.monotonic());
-    let half = Duration::from_millis(1);
-    let ends = os.checked_add(half).zip(os.checked_sub(half)).expect("in range");
-    own_loop.answered(ask.id, Facts::new(before, ends.0, after, ends.1).expect("facts"));
+    let builder = told::builder().counter(CounterChoice::Hardware).vm_clock(vm_clock);
+    let (clock, own_loop) = told::once(builder, Duration::from_millis(1))?;
     // Kept: a dropped loop is an error of every reading.
     std::mem::forget(own_loop);
     Ok(clock)

@@ -5,25 +5,23 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use sureclock::{BuildError, Drift, Facts, MarkFileError, OwnLoop, SureClock, Timestamp};
+use sureclock::{BuildError, MarkFileError, OwnLoop, SureClock, Timestamp};
+
+#[path = "support/told.rs"]
+#[allow(dead_code, reason = "every test uses its part")]
+mod told;
 
 const MARK: &str = "SURECLOCK_TEST_MARK";
 const HALF_MS: &str = "SURECLOCK_TEST_HALF_MS";
 
 /// A clock that is told the time once, to `half`, with a mark in this file if there is one.
 fn start(mark: Option<&Path>, half: Duration) -> Result<(SureClock, OwnLoop), BuildError> {
-    let mut builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).drift(Drift::fixed_ppm(15));
-    if let Some(mark) = mark {
-        builder = builder.mark_file(mark);
-    }
-    let (clock, own_loop) = builder.own_loop()?;
-    let ask = own_loop.next_ask().expect("the first question is due at once");
-    let before = clock.monotonic();
-    let os = SureClock::wall_time().assume_true();
-    let after = clock.monotonic();
-    let facts = Facts::new(before, os.checked_add(half).unwrap(), after, os.checked_sub(half).unwrap()).unwrap();
-    own_loop.answered(ask.id, facts);
-    Ok((clock, own_loop))
+    let builder = told::builder();
+    let builder = match mark {
+        Some(mark) => builder.mark_file(mark),
+        None => builder,
+    };
+    told::once(builder, half)
 }
 
 #[test]

@@ -6,18 +6,15 @@
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
-use sureclock::{CounterChoice, DisruptionReason, Drift, Facts, NowError, OwnLoop, SureClock};
+use sureclock::{CounterChoice, DisruptionReason, NowError, OwnLoop, SureClock};
+
+#[path = "support/told.rs"]
+#[allow(dead_code, reason = "every test uses its part")]
+mod told;
 
 /// A clock over RAW that is told the time once.
-fn told() -> (SureClock, OwnLoop) {
-    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).drift(Drift::fixed_ppm(15));
-    let (clock, own_loop) = builder.counter(CounterChoice::Raw).own_loop().unwrap();
-    let ask = own_loop.next_ask().unwrap();
-    let (half, before) = (Duration::from_millis(1), clock.monotonic());
-    let os = SureClock::wall_time().assume_true();
-    let (latest, earliest) = (os.checked_add(half).unwrap(), os.checked_sub(half).unwrap());
-    own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
-    (clock, own_loop)
+fn told_once() -> (SureClock, OwnLoop) {
+    told::once(told::builder().counter(CounterChoice::Raw), Duration::from_millis(1)).unwrap()
 }
 
 /// Moves this process of one thread into a namespace whose clocks are 5 s ahead. False where it may
@@ -39,7 +36,7 @@ const NOTICED: i32 = 7;
 const NO_NAMESPACE: i32 = 9;
 
 fn in_a_child() -> i32 {
-    let (clock, own_loop) = told();
+    let (clock, own_loop) = told_once();
     let _ = own_loop.next_ask();
     // The twin: without a new namespace nothing is disrupted.
     if clock.now().is_err() {

@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
-use sureclock::{Drift, ExchangeContext, Facts, OwnLoop, Source, SourceError, State, SureClock, Timestamp};
+use sureclock::{ExchangeContext, Facts, OwnLoop, Source, SourceError, State, SureClock, Timescale, Timestamp};
+
+#[path = "support/told.rs"]
+#[allow(dead_code, reason = "every test uses its part")]
+mod told;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -53,15 +57,8 @@ impl Wake for Tell {
 }
 
 /// A clock with a running counter, which is told the time once.
-fn told() -> (SureClock, OwnLoop) {
-    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).drift(Drift::fixed_ppm(15));
-    let (clock, own_loop) = builder.own_loop().unwrap();
-    let ask = own_loop.next_ask().expect("the first question is due at once");
-    let (half, before) = (Duration::from_millis(1), clock.monotonic());
-    let os = SureClock::wall_time().assume_true();
-    let facts = Facts::new(before, os.checked_add(half).unwrap(), clock.monotonic(), os.checked_sub(half).unwrap());
-    own_loop.answered(ask.id, facts.unwrap());
-    (clock, own_loop)
+fn told_once() -> (SureClock, OwnLoop) {
+    told::once(told::builder(), Duration::from_millis(1)).unwrap()
 }
 
 fn soon(clock: &SureClock, ms: u64) -> Timestamp {
@@ -74,7 +71,7 @@ fn polled(wait: &mut sureclock::CommitWait, waker: &Waker) -> bool {
 
 #[test]
 fn a_wakers_panic_does_not_end_the_thread_that_wakes_futures() {
-    let (clock, _own_loop) = told();
+    let (clock, _own_loop) = told_once();
     let (tell, told) = mpsc::channel();
     let (mut evil, mut good) = (clock.wait_until_after(soon(&clock, 30)), clock.wait_until_after(soon(&clock, 200)));
     assert!(polled(&mut evil, &Arc::new(Evil).into()));
@@ -84,7 +81,7 @@ fn a_wakers_panic_does_not_end_the_thread_that_wakes_futures() {
 
 #[test]
 fn a_waker_may_ask_the_clock_in_the_thread_that_wakes_futures() {
-    let (clock, _own_loop) = told();
+    let (clock, _own_loop) = told_once();
     let (tell, told) = mpsc::channel();
     let mut wait = clock.wait_until_after(soon(&clock, 30));
     assert!(polled(&mut wait, &Arc::new(Curious(clock.clone(), tell)).into()));
@@ -107,18 +104,15 @@ impl Source for OsClock {
         if !self.may.load(Ordering::Relaxed) {
             return Err(SourceError::NotSynchronized);
         }
-        let (half, before) = (Duration::from_millis(1), context.reading());
-        let os = SureClock::wall_time().assume_true();
-        let (latest, earliest) = (os.checked_add(half).unwrap(), os.checked_sub(half).unwrap());
-        Ok(Facts::new(before, latest, context.reading(), earliest)?)
+        Ok(told::facts(|| context.reading(), Duration::from_millis(1)))
     }
 }
 
 fn with_a_thread(bombs: u32, may: bool) -> (SureClock, Arc<AtomicBool>) {
     let may = Arc::new(AtomicBool::new(may));
     let source = OsClock { may: Arc::clone(&may), asked: Arc::default(), bombs };
-    let builder = SureClock::builder().source("os", source).max_faulty(0).poll_interval(Duration::from_millis(10));
-    (builder.start().unwrap(), may)
+    let builder = SureClock::builder().source("os", source).max_faulty(0).timescale(Timescale::Smear24h);
+    (builder.poll_interval(Duration::from_millis(10)).start().unwrap(), may)
 }
 
 /// Registers a waker for the next publication, and lets it come.

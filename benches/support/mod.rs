@@ -4,11 +4,14 @@
 #[path = "../../tests/support/vm_clock.rs"]
 mod vm_clock;
 
+#[path = "../../tests/support/told.rs"]
+pub(crate) mod told;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use sureclock::{BuildError, Facts, OwnLoop, SureClock, VmClockChoice};
+use sureclock::{BuildError, OwnLoop, SureClock, Timescale, VmClockChoice};
 
 /// A clock over the machine's own counter and a loop that can publish 1000 times a second: ten sources, each asked every 10 ms and
 /// answered at once with the OS clock.
@@ -24,7 +27,8 @@ pub(crate) fn clock_with_a_vm_clock() -> Option<(SureClock, OwnLoop)> {
 
 fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildError> {
     let builder = (1..=10).fold(SureClock::builder(), |builder, port| builder.ntp(format!("127.0.0.1:{port}")));
-    let (clock, own_loop) = builder.poll_interval(Duration::from_millis(10)).vm_clock(vm_clock).own_loop()?;
+    let builder = builder.poll_interval(Duration::from_millis(10)).timescale(Timescale::Smear24h);
+    let (clock, own_loop) = builder.vm_clock(vm_clock).own_loop()?;
     answer(&clock, &own_loop);
     clock.now().expect("synchronized");
     Ok((clock, own_loop))
@@ -33,12 +37,7 @@ fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildEr
 /// Answers what is due.
 pub(crate) fn answer(clock: &SureClock, own_loop: &OwnLoop) {
     while let Some(ask) = own_loop.next_ask() {
-        let before = clock.monotonic();
-        let os = SureClock::wall_time().assume_true();
-        let after = clock.monotonic();
-        let half = Duration::from_micros(100);
-        let ends = os.checked_add(half).zip(os.checked_sub(half)).expect("in range");
-        own_loop.answered(ask.id, Facts::new(before, ends.0, after, ends.1).expect("in order"));
+        own_loop.answered(ask.id, told::facts(|| clock.monotonic(), Duration::from_micros(100)));
     }
 }
 

@@ -1,13 +1,25 @@
 //! Timestamps to commit with, on a manual clock: what each call promises, at its edges.
 
 use super::*;
-use crate::ManualTime;
+use crate::{Builder, CounterChoice, Facts, ManualTime, OwnLoop, Timescale};
 use std::hash::{BuildHasher as _, RandomState};
 
 const NS: Duration = Duration::from_nanos(1);
+const MS: Duration = Duration::from_millis(1);
 
 fn clock() -> (SureClock, ManualTime) {
     SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap())
+}
+
+/// A clock over this machine's counter that is told once what the OS clock says, to a millisecond.
+/// Its timescale is smeared: at the end of a month a UTC clock may refuse what it is told.
+pub(super) fn told_once(builder: Builder) -> (SureClock, OwnLoop) {
+    let builder = builder.ntp("127.0.0.1:1").max_faulty(0).timescale(Timescale::Smear24h);
+    let (clock, own_loop) = builder.counter(CounterChoice::OsMonotonic).own_loop().unwrap();
+    let (ask, before, os) = (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());
+    let (latest, earliest) = (os.checked_add(MS).unwrap(), os.checked_sub(MS).unwrap());
+    own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
+    (clock, own_loop)
 }
 
 fn latest(clock: &SureClock) -> Timestamp {

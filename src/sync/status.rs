@@ -201,10 +201,10 @@ pub enum Problem {
     /// The facts were read outside the exchange or on another counter.
     #[error("the facts were not read during the exchange, on this clock's counter")]
     OutOfPlace,
-    /// The facts fall within two seconds of an announced leap second, or into the first two of a month, when one may just have been, and the
-    /// clock was not running before it: it cannot tell on which
-    /// side they are.
-    #[error("too close to a leap second")]
+    /// The answer's bounds touch the two seconds around an announced leap second, or the first two of
+    /// a month, when one may just have been, and the clock was not running before it: it cannot
+    /// tell on which side they are.
+    #[error("too close to a leap second, or to the end of a month, where one may have been")]
     LeapSecond,
     /// The system has no random numbers.
     #[error("the system has no random numbers")]

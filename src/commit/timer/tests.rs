@@ -2,8 +2,8 @@
 
 use super::super::Sleeper;
 use super::*;
-use crate::own_loop::OwnLoop;
-use crate::{CounterChoice, DisruptionReason, Facts, ManualTime, SureClock};
+use crate::commit::tests::told_once;
+use crate::{DisruptionReason, ManualTime, SureClock};
 use std::future::Future as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Context;
@@ -109,16 +109,6 @@ fn a_disruption_wakes_everyone_seen_or_not() {
     assert_eq!(stage.woken(), 2);
 }
 
-/// A clock over this machine's counter that is told the time once.
-fn told_once() -> (SureClock, OwnLoop) {
-    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).counter(CounterChoice::OsMonotonic);
-    let (clock, own_loop) = builder.own_loop().unwrap();
-    let (ask, before, os) = (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());
-    let (latest, earliest) = (os.checked_add(MS).unwrap(), os.checked_sub(MS).unwrap());
-    own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
-    (clock, own_loop)
-}
-
 /// How long it takes until `woken` says so.
 fn until_woken(woken: &Count) -> Duration {
     let began = Instant::now();
@@ -132,7 +122,7 @@ fn until_woken(woken: &Count) -> Duration {
 #[cfg_attr(miri, ignore = "of real time")]
 #[test]
 fn the_thread_wakes_a_future_at_its_time_and_learns_how_late_its_sleeps_end() {
-    let (clock, _own_loop) = told_once();
+    let (clock, _own_loop) = told_once(SureClock::builder());
     let before = clock.shared().timer_sleeper.lead();
     for _ in 0..3 {
         let woken: Arc<Count> = Arc::default();
@@ -151,7 +141,7 @@ fn the_thread_wakes_a_future_at_its_time_and_learns_how_late_its_sleeps_end() {
 fn a_disruption_reaches_the_thread_in_its_sleep() {
     // The least of three: the thread would wake by itself within a second.
     let took = (0..3).map(|_| {
-        let (clock, own_loop) = told_once();
+        let (clock, own_loop) = told_once(SureClock::builder());
         let woken: Arc<Count> = Arc::default();
         let t = clock.now().unwrap().earliest().checked_add(600_000 * MS).unwrap();
         let mut wait = clock.wait_until_after(t);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::own_loop::OwnLoop;
-use crate::{CounterChoice, DisruptionReason, Facts, ManualTime};
+use crate::{DisruptionReason, ManualTime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -168,12 +168,7 @@ fn a_future_for_the_first_interval_forgets_its_waker_when_dropped() {
 
 /// A clock over this machine's counter that is told the time once, whose waits may spin for so long.
 fn told_once(budget: Duration) -> (SureClock, OwnLoop) {
-    let builder = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).counter(CounterChoice::OsMonotonic);
-    let (clock, own_loop) = builder.spin_budget(budget).own_loop().unwrap();
-    let (ask, before, os) = (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());
-    let (latest, earliest) = (os.checked_add(MS).unwrap(), os.checked_sub(MS).unwrap());
-    own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
-    (clock, own_loop)
+    crate::commit::tests::told_once(SureClock::builder().spin_budget(budget))
 }
 
 /// A wait until so long after now, by `earliest`.
