@@ -36,16 +36,26 @@ fn names(stage: &mut Stage, two_are_dead: bool) -> Checked {
                 servers.push(address);
             }
         }
-        // The resolver's order is anything.
         for at in (1..servers.len()).rev() {
             let with = usize::try_from(stage.dice.below(at as u64 + 1)).unwrap_or(0);
             servers.swap(at, with);
         }
-        let living = usize::try_from(stage.dice.below(servers.len() as u64)).unwrap_or(0);
+        // The resolver's order is anything; most put one family first, which may be dead as a whole.
+        let order = stage.dice.below(4);
+        match order {
+            0 | 1 => servers.sort_by_key(SocketAddr::is_ipv4),
+            2 => servers.sort_by_key(SocketAddr::is_ipv6),
+            _ => {}
+        }
+        let first_family_is_dead = stage.dice.below(2) == 0;
+        let may_live: Vec<usize> = (0..servers.len())
+            .filter(|at| !first_family_is_dead || servers[*at].is_ipv4() != servers[0].is_ipv4())
+            .collect();
+        let living = *stage.dice.one_of(&may_live);
         let mut names = Vec::new();
         for (at, address) in servers.iter().enumerate() {
             // One lives for certain, and some others.
-            let lives = at == living || stage.dice.below(4) == 0;
+            let lives = at == living || may_live.contains(&at) && stage.dice.below(4) == 0;
             let lives = lives && !(two_are_dead && source < 2);
             let server = Server::honest().path(Path::symmetric(stage.dice.length(MS, 20 * MS), MS)).at(*address);
             let name = format!("n{source}-{at}");
