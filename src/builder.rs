@@ -34,7 +34,7 @@ use settings::Settings;
 ///
 /// | setting | default | reason | smaller | larger |
 /// |---|---|---|---|---|
-/// | [`max_faulty`](Builder::max_faulty) | floor((N-1)/2) of N domains | the most that can be wrong without moving the bound; 0 must be written | a liar wins sooner | refused: N < 2f+1 |
+/// | [`max_faulty`](Builder::max_faulty) | floor((N-1)/2) of N domains | the most that can be wrong without moving the bound; 0 must be set explicitly | a liar wins sooner | refused: N < 2f+1 |
 /// | [`drift`](Builder::drift) | learned, 2 ppm of wander within 200 ppm | [`Drift`] says why | wrong on a bad oscillator | grows faster between polls |
 /// | [`poll_interval`](Builder::poll_interval) | 16 s | RFC 5905 MINPOLL, what public servers tolerate | impolite; refused below 1 s off loopback | grows wider between polls |
 /// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
@@ -47,7 +47,7 @@ use settings::Settings;
 /// | [`spin_budget`](Builder::spin_budget) | 200 us | what a system at rest oversleeps by, twice over; a tenth of a wait of 2 ms | waits end late, by what the system oversleeps | more processor time a wait |
 /// | [`max_recovery`](Builder::max_recovery) | 2 s | longer steps back are for a person to judge | asks sooner | status asks later |
 /// | [`max_forward_jump`](Builder::max_forward_jump) | 30 days | no suspend is longer; a receiver whose week number rolls over is off by years | asks after shorter suspends | believes more |
-/// | [`vm_clock`](Builder::vm_clock) | `/dev/vmclock0`, if it can be read | moves and restores of a virtual machine are seen at once | | |
+/// | [`vm_clock`](Builder::vm_clock) | `/dev/vmclock0`, if it can be read | moves and restores of a virtual machine are seen at once | `Off`: they are seen at the next exchanges, and until then an interval may be wrong | |
 /// | [`check_interval`](Builder::check_interval) | 100 ms | how late a suspend may be noticed | more wakes | suspends are noticed later |
 pub struct Builder {
     sources: Vec<Configured>,
@@ -144,7 +144,9 @@ impl Builder {
         self
     }
 
-    /// f: how many failure domains may be wrong at once, within one window. Fixed for the life of the clock.
+    /// f: how many failure domains may be wrong at once, within one window. Fixed for the life of the
+    /// clock. Default: floor((N-1)/2) of N domains; with fewer than three domains
+    /// [`start`](Builder::start) is an error unless you set 0 here.
     #[must_use]
     pub fn max_faulty(mut self, faulty: usize) -> Builder {
         self.settings.faulty = Some(faulty);
@@ -174,8 +176,11 @@ impl Builder {
 
     /// The VM clock device that tells when this virtual machine was moved to another host or restored from a snapshot, or copied. By default
     /// `/dev/vmclock0`, if there is one and this process may read it (often only root may: the
-    /// [`status`](SureClock::status) says whether it is read). With it no reading of after a move or restore is ever answered by what was
-    /// known before (a copy, whose counter ran on, is seen by every wait and look at a lease, and every [`check_interval`](Builder::check_interval)); without it the next answers show it, and until then an interval may be wrong. It costs a reading two loads.
+    /// [`status`](SureClock::status) says whether it is read). With the device, the first reading
+    /// after a move or restore is an error, never an answer from old facts. A copy whose counter
+    /// ran on is noticed by the next wait, by the next lease check, or within
+    /// [`check_interval`](Builder::check_interval). Without it the next answers of the sources show
+    /// a move, and until then an interval may be wrong. It costs a reading two loads.
     ///
     /// **Assumed of the hypervisor**: it has begun to write a new marker before the machine runs again, and repeats none. A pause of which it
     /// writes nothing is none to it, and where the counter stood still meanwhile it is seen as without a device. The rate bound (R) has to hold
@@ -212,6 +217,10 @@ impl Builder {
     /// address. Three questions 4 s apart begin a start and follow a disruption, and
     /// [`adapt_poll_interval`](Builder::adapt_poll_interval) may ask more often. Never more than four times in 16 s, unless this
     /// interval itself is shorter than that.
+    ///
+    /// Keep it well below [`window`](Builder::window) and [`max_age`](Builder::max_age): after three
+    /// poll intervals without an answer the clock is in holdover, and after `max_age` readings are
+    /// errors.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Builder {
         self.settings.poll = interval;
@@ -234,21 +243,24 @@ impl Builder {
         self
     }
 
-    /// How long a fact is used, and the span of assumption (S): 1 s to 1 day.
+    /// How long a fact is used, and the span of assumption (S): 1 s to 1 day. Where the rate is
+    /// learned, assumption (W) has to hold for five windows.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Builder {
         self.settings.window = window;
         self
     }
 
-    /// Readings are an error when the news of f+1 domains is older; waits are not.
+    /// Readings, and so commit and read timestamps, are an error when the last agreement of f+1
+    /// domains is older. `after`, `before`, `elapsed` and waits go on.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Builder {
         self.settings.max_age = age;
         self
     }
 
-    /// Readings are an error when the uncertainty is larger; waits are not.
+    /// Readings, and so commit and read timestamps, are an error when the uncertainty is larger.
+    /// `after`, `before`, `elapsed` and waits go on.
     #[must_use]
     pub fn max_uncertainty(mut self, uncertainty: Duration) -> Builder {
         self.settings.max_uncertainty = uncertainty;
@@ -298,7 +310,8 @@ impl Builder {
 
     /// Keeps the highest timestamp given out in this file, so that after a restart, however the
     /// process ended, nothing at or below an earlier commit or read timestamp is given out as a
-    /// commit timestamp.
+    /// commit timestamp. [`start_new_epoch`](SureClock::start_new_epoch) ends this promise: the new
+    /// epoch's first timestamp overwrites the file, perhaps with a lower value.
     ///
     /// By default nothing is kept: a service that recovers the highest timestamp from its log says
     /// so by [`forbid_commits_up_to`](SureClock::forbid_commits_up_to), which knows nothing of read
@@ -314,8 +327,8 @@ impl Builder {
     ///
     /// # After a restart
     ///
-    /// A clock that is back within the span begins above it: by up to 100 ms, and by what its
-    /// `latest` was ahead earlier and is not now. Where that is more than
+    /// A clock that restarts within the span gives out timestamps ahead of its `latest`: by up to
+    /// 100 ms, plus what its interval has narrowed since. Where that is more than
     /// [`max_floor_lead`](Builder::max_floor_lead), commits are refused until it is not. A mark
     /// that lies so far in the future that nobody can wait for it is
     /// [reset](crate::HighWaterMark::reset) by a person, with `sureclock mark reset`.
@@ -323,12 +336,16 @@ impl Builder {
     /// # The files
     ///
     /// The mark, a lock beside it (`.lock` added), for moments a new mark (`.new`), and after a
-    /// reset the old ones (`.before-1` and so on). They are made for this user alone (mode 0600),
-    /// and taken only as regular files of this user with one name: a symbolic link, a pipe, a
-    /// device, a hard link or another user's file is an error of [`start`](Builder::start). So is a
-    /// mark that is damaged, of another timescale, or in use by another clock. Links among the
-    /// directories are followed once, at the start. Who may write to the directory can delete the
-    /// mark, and so make the clock forget it: keep it where only the service may write.
+    /// reset the old ones (`.before-1` and so on). On Unix they are made for this user alone (mode
+    /// 0600), and taken only as regular files of this user with one name: a symbolic link, a pipe,
+    /// a device, a hard link or another user's file is an error of [`start`](Builder::start).
+    /// Elsewhere only the rights on the directory protect them. It is also an error if the
+    /// mark is damaged, of another timescale, or in use by another clock. Links among the
+    /// directories are followed once, at the start.
+    ///
+    /// **If there is no file, this counts as a first start, and nothing warns you.** Keep the mark on
+    /// a volume that survives restarts, where only the service may write: who may write to the
+    /// directory can delete the mark, and so make the clock forget it.
     ///
     /// If the lock is removed or replaced while the clock runs, commits are
     /// [`MarkNotWritten`](crate::CommitError::MarkNotWritten) from the next write on, since a

@@ -272,13 +272,19 @@ impl SureClock {
         }
     }
 
-    /// Accepts, after a disruption, that time may be seen to go back: the next agreement counts, whatever was published
-    /// before, and commit timestamps begin afresh. `after` answers and timestamps of before belong to the epoch of before.
+    /// Accepts, after a disruption, that time may be seen to go back: the next agreement counts,
+    /// whatever was published before, and commit timestamps begin afresh. Earlier answers of
+    /// `after` and earlier timestamps belong to the earlier epoch.
     ///
-    /// For the case that the status shows `needs_new_epoch`: what was published before lies further
-    /// ahead of the sources than a wait can fix. False, and nothing done, unless the clock is
-    /// disrupted. It does not block: a [`mark_file`](Builder::mark_file) is written by the new
-    /// epoch's first timestamp.
+    /// **Do not call it for every disruption.** It acts in any of them, also in those that end by
+    /// themselves within seconds. Call it only where the status shows
+    /// [`needs_new_epoch`](crate::State::Disrupted::needs_new_epoch) and a person has found that the
+    /// sources are right.
+    ///
+    /// Returns false and does nothing if the clock is not disrupted, if its rate bound was refuted
+    /// ([`RateBeyondBound`](crate::DisruptionReason::RateBeyondBound)), or in the child of a fork.
+    /// It does not block: the new epoch's first timestamp overwrites a
+    /// [`mark_file`](Builder::mark_file), perhaps with a lower value.
     pub fn start_new_epoch(&self) -> bool {
         // Each epoch has words of its own for what it gives out, so there is nothing to reset here.
         match &self.inner.source {

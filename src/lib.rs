@@ -64,7 +64,7 @@
 //! | other Unix | [`Instant`](std::time::Instant), which may be slewed | 10.05 % | nobody tells: the next exchanges do |
 //! | WebAssembly | none, or what WASI has | | |
 //!
-//! Linux is what the tests run on; the others are type-checked.
+//! All tests run on Linux on x86-64. The README says what was checked elsewhere.
 //!
 //! On wasm32-unknown-unknown there are values, arithmetic, [`ntp`] packets, leases, [`fence::admit`], [`causality`], [`register`],
 //! [`request`], [`HybridClock`] and [`SureClock::manual`]. What is not there: a clock over sources ([`BuildError::CounterUnavailable`]), random numbers (what draws

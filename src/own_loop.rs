@@ -22,6 +22,11 @@ use std::time::Duration;
 /// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
 /// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
 ///
+/// **Addresses.** Either resolve each source's name once at the start and pass all its addresses to
+/// [`resolved`](OwnLoop::resolved); then ask [`Ask::address`](crate::Ask::address), and look up
+/// again what [`next_look_up`](OwnLoop::next_look_up) names. Or choose an address yourself and
+/// report it by [`located`](OwnLoop::located).
+///
 /// A program that enters another time namespace finds its clock disrupted at the next call here;
 /// until then readings may be off by the namespace's offset, so call
 /// [`next_ask`](OwnLoop::next_ask) right after it.
@@ -72,10 +77,9 @@ impl OwnLoop {
         self.with_checked(|machine| machine.failed(self.counter.read(), id, problem));
     }
 
-    /// The next source whose name is to be looked up, if any; the resolver's answer goes to
+    /// The next source whose name is to be looked up again, if any; the resolver's answer goes to
     /// [`resolved`](OwnLoop::resolved) or [`unresolved`](OwnLoop::unresolved). Call until `None`.
-    /// Only sources for which `resolved` has been called once: for the others you choose the
-    /// address ([`located`](OwnLoop::located)).
+    /// It names only sources for which `resolved` has been called once.
     #[must_use]
     pub fn next_look_up(&self) -> Option<usize> {
         self.here()?.lock().next_look_up(self.counter.read())

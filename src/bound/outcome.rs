@@ -91,8 +91,10 @@ pub enum DisruptionReason {
     #[error("the oscillator wandered by more than was assumed of it: the learned rate is given up")]
     RateWandered,
     /// Contradictions that came again and again, all explained by one rate beyond the rate bound
-    /// (R). There is no answer until the clock is built anew with a [`Drift`](crate::Drift) that
-    /// covers it, or the machine is moved to another host.
+    /// (R). There is no answer while the oscillator runs at that rate: build a clock with a
+    /// [`Drift`](crate::Drift) that covers it. This clock answers again if later agreements show a
+    /// rate within the bound, or after something that leaves the counter in doubt (a suspend, a
+    /// move to another host).
     #[error(
         "the oscillator is off by {ppm} ppm, beyond what was assumed of it: build the clock with a wider drift bound"
     )]
@@ -104,8 +106,10 @@ pub enum DisruptionReason {
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,
-    /// A leap second, or another kind of it, was announced from two seconds before its midnight until two seconds after it: what readers
-    /// had been told by then did not allow for it. One source is enough, also one that lies.
+    /// A leap second, or another kind of it, was announced from two seconds before its midnight until
+    /// two seconds after it: what readers had been given by then did not allow for it. At the end
+    /// of June and of December one source is enough, also one that lies; on any other day more than
+    /// f domains have to announce it.
     #[error("a leap second was announced too late")]
     LeapSecond,
     /// The virtual machine was moved to another host, restored from a snapshot or copied: its VM clock device said so

@@ -65,7 +65,9 @@ struct Writing {
 #[non_exhaustive]
 pub enum MarkFileError {
     /// It is not such a file, or not as it was written. `sureclock mark reset` writes a new one.
-    #[error("it is no high-water mark, or damaged: restore it, or reset it if no timestamp of before counts any more")]
+    #[error(
+        "it is no high-water mark, or damaged: reset it to the highest timestamp in your log or the latest possible time now, whichever is later"
+    )]
     Damaged,
     /// It is a mark of another timescale.
     #[error("it is a mark of the timescale {found}, and the clock is of {wanted}")]

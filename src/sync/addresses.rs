@@ -4,9 +4,10 @@
 //! Rules:
 //! - *Every address gets its turn.* Families alternate, in the resolver's order (RFC 8305 section
 //!   4), so that a dead family costs one turn and not the whole list. What has been tried stays
-//!   tried across look-ups, until all have been.
-//! - *Nothing unsigned ends an address for good.* Silence moves on to the next one; a kiss-o'-death
-//!   DENY or RSTR lets an address rest, longer each time, and an answer ends that.
+//!   tried across look-ups, until all have been tried or one has answered.
+//! - *Nothing unsigned ends an address for good.* Silence moves on to the next one. A kiss-o'-death
+//!   DENY or RSTR lets an address rest, and so do four RATEs without an answer while another address
+//!   is free. Each rest is longer than the one before, and an answer ends it.
 //! - *An address that no other source has is preferred.* Several names often stand for the same
 //!   pool of hosts.
 
@@ -95,7 +96,7 @@ pub(super) enum After {
 }
 
 impl Rest {
-    /// DENY or RSTR at reading `now`. Each doubles the rest, sixteen times at most.
+    /// DENY or RSTR at reading `now`. Each doubles the rest, eight times at most (`MOST_DOUBLINGS`).
     pub(super) fn begin(&mut self, now: u64, first_rest: u64) {
         self.until = Some(now.saturating_add(first_rest.saturating_mul(1 << self.denials.min(MOST_DOUBLINGS))));
         self.denials = self.denials.saturating_add(1);

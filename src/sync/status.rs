@@ -34,9 +34,12 @@ pub struct Status {
     pub rate_bound_ppb: u64,
     /// What is certified of the rate beyond that, where it is learned ([`Drift`](crate::Drift)) and enough is known.
     pub learned_rate: Option<LearnedRate>,
-    /// The midnight (UTC) for which a leap second is announced, by one source at least, or by the builder; `None` if none is, while the
-    /// clock is starting or disrupted, and from some
-    /// seconds after it on. Around it the interval is wider, by a second for an insertion or a deletion, by two where both are announced.
+    /// The midnight (UTC) of the leap second that the clock expects. The end of June or of December
+    /// needs one source, any other day more than f domains, or
+    /// [`Builder::leap_second`](crate::Builder::leap_second). `None` if none is expected, while the
+    /// clock is starting or disrupted, and from some seconds after the midnight on. Around it the
+    /// interval is wider: by a second for an insertion or a deletion, by two where both are
+    /// announced.
     pub leap_second: Option<Timestamp>,
     /// Whether a VM clock device tells of moves, restores and copies of this virtual machine.
     pub vm_clock: VmClockStatus,
@@ -82,7 +85,8 @@ pub enum State {
     Synchronized,
     /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it at will.
     Degraded,
-    /// Nothing new from enough domains for three poll intervals: the last interval ages on, certain and growing.
+    /// Fewer than f+1 domains have answered within three poll intervals and the timeout. The last
+    /// interval ages: it is still certain, and grows.
     Holdover,
     /// An assumption was seen to be broken; there is no answer until later facts alone agree.
     Disrupted {
@@ -97,11 +101,13 @@ pub enum State {
         /// [`max_forward_jump`](crate::Builder::max_forward_jump): only the caller can decide to
         /// believe it.
         ahead_by: Option<Duration>,
-        /// `behind_by` or `ahead_by` is beyond its limit, and more than 2f domains answer: waiting
-        /// will not help soon.
+        /// Waiting will not help soon: `behind_by` is beyond
+        /// [`max_recovery`](crate::Builder::max_recovery) while more than 2f domains answer, or
+        /// `ahead_by` is set.
         needs_new_epoch: bool,
     },
-    /// The sync thread died.
+    /// There will be no answer any more: the sync thread panicked, the
+    /// [`OwnLoop`](crate::OwnLoop) was dropped, or this is the child of a fork.
     Dead,
 }
 

@@ -26,8 +26,8 @@ pub(crate) enum Command {
         /// How long between two readings, as in 2.5ms, 2s.
         #[arg(long, default_value = "1s", value_parser = parse_length)]
         every: Duration,
-        /// An object a line: earliest_ns, latest_ns, uncertainty_ns, os_before_ns, os_after_ns,
-        /// sources, agreeing, state.
+        /// Prints one JSON object per line: earliest_ns, latest_ns, uncertainty_ns, os_before_ns,
+        /// os_after_ns, sources, agreeing, state. A reading without a bound has the field error.
         #[arg(long)]
         json: bool,
     },
@@ -71,16 +71,17 @@ pub(crate) enum MarkCommand {
     /// given out again.
     ///
     /// For a mark that is damaged, or so far in the future that every commit is refused. Stop the
-    /// service first, and run it as the service's user. TIME must be at or above every timestamp
-    /// that was committed or read at and still counts: the highest one in your log, or the time now
-    /// if none is above that. The old file is kept beside the new one.
+    /// service first, and run it as the service's user. TIME: the highest timestamp in your log or
+    /// the latest possible time now (the upper end of `sureclock now`), whichever is later. The old
+    /// file is kept beside the new one.
     Reset {
         /// The file of the service's `mark_file`.
         path: PathBuf,
         /// No commit gets a timestamp at or below this, as in 2026-11-23T11:03:00Z.
         #[arg(long, value_name = "TIME")]
         to: Timestamp,
-        /// The timescale of the service's clock, where the file is damaged and does not say it.
+        /// The timescale of the service's clock, where the file is damaged and does not say it: utc,
+        /// smear-24h or smear-62500s.
         #[arg(long, value_name = "SCALE")]
         timescale: Option<Timescale>,
     },
@@ -88,8 +89,8 @@ pub(crate) enum MarkCommand {
 
 #[derive(Args)]
 pub(crate) struct ClockArgs {
-    /// An NTP server, HOST or HOST:PORT; may be repeated. Without one, five public servers of
-    /// independent operators are asked: time.cloudflare.com, time.nist.gov, ntp.time.nl,
+    /// An NTP server, HOST or HOST:PORT; may be repeated. If neither this nor `--domain` is
+    /// given, five public servers of independent operators are asked: time.cloudflare.com, time.nist.gov, ntp.time.nl,
     /// ptbtime1.ptb.de, ntp.se.
     #[arg(long = "server", value_name = "HOST[:PORT]")]
     servers: Vec<String>,
@@ -97,7 +98,7 @@ pub(crate) struct ClockArgs {
     /// domain of its own.
     #[arg(long = "domain", value_name = "NAME=HOST[,HOST..]", value_parser = parse_domain)]
     domains: Vec<(String, Vec<String>)>,
-    /// The timescale of all servers: utc, smear-24h.
+    /// The timescale of all servers: utc, smear-24h or smear-62500s.
     #[arg(long, value_name = "SCALE", default_value = "utc")]
     timescale: Timescale,
     /// f: how many failure domains may be wrong. Default floor((N-1)/2) of N.
@@ -120,7 +121,7 @@ pub(crate) struct ClockArgs {
     /// How long one answer may take, as in 500ms, 2s.
     #[arg(long, value_parser = parse_length)]
     exchange_timeout: Option<Duration>,
-    /// Readings are an error when the news of enough servers is older, as in 5m.
+    /// Readings are an error when the last agreement of enough servers is older, as in 5m.
     #[arg(long, value_parser = parse_length)]
     max_age: Option<Duration>,
     /// Readings are an error when the uncertainty is larger, as in 10ms.

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 pub struct HighWaterMark {
     /// The timescale of the clock that wrote it.
     pub timescale: Timescale,
-    /// No timestamp above this one has left that clock. A clock that is started with the file gives
-    /// out later ones only.
+    /// No timestamp above this one has left that clock, except those of
+    /// [`commit_timestamp_at`](crate::SureClock::commit_timestamp_at), and those from before a reset
+    /// or a [`start_new_epoch`](crate::SureClock::start_new_epoch). A clock that is started with the
+    /// file gives out later ones only.
     pub reserved: Timestamp,
 }
 
@@ -49,9 +51,8 @@ impl HighWaterMark {
     /// This is for a mark that is wrong: one that is damaged, or that lies so far in the future
     /// that a clock refuses every commit. **It gives up a promise.** A clock that is started with
     /// the file afterwards may give out timestamps between `to` and what it said before a second
-    /// time. Choose `to` at or above every timestamp that was committed or read at and still
-    /// counts: the highest in your log, or the latest possible time now if your log has none above
-    /// that.
+    /// time. Choose the highest timestamp in your log or the latest possible time now, whichever is
+    /// later: read timestamps may be ahead of the OS clock, and no log has them.
     ///
     /// Blocks while it writes and syncs. The file of before is kept beside it. No clock may be
     /// using the mark. `timescale` is needed where the file is damaged; otherwise it must be that
@@ -60,7 +61,9 @@ impl HighWaterMark {
     /// # Errors
     ///
     /// [`MarkFileError::InUse`] while a clock runs with it; otherwise [`MarkFileError`] for what
-    /// was wrong, and then the file at `path` is what it was.
+    /// was wrong. After [`LockLost`](MarkFileError::LockLost), or an error of the system while it
+    /// syncs, the file may already say `to`: read it again. After any other error it is what it
+    /// was.
     ///
     /// # Examples
     ///

@@ -106,7 +106,7 @@ impl Machine {
         false
     }
 
-    /// Whether the rate bound was shown to be too small: then nothing is published any more.
+    /// Whether the rate bound was shown to be too small: then nothing is published until that is over.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.phase, Phase::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. })
     }
