@@ -17,9 +17,9 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 use sureclock::{OwnLoop, SureClock, Timestamp};
 
-#[path = "../tests/support/told.rs"]
+#[path = "../tests/support/own_clock.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
-mod told;
+mod own_clock;
 
 /// Waits, and gives by how much too long.
 type Wait<'a> = Box<dyn Fn() -> Duration + 'a>;
@@ -83,7 +83,7 @@ fn main() {
 
 /// A clock over this machine's counter that is told the time once: no publication comes between.
 fn clock(spin_budget: Duration) -> (SureClock, OwnLoop) {
-    told::once(told::builder().spin_budget(spin_budget), Duration::from_micros(100)).unwrap()
+    own_clock::start(own_clock::builder().spin_budget(spin_budget), Duration::from_micros(100)).unwrap()
 }
 
 /// By how much a commit wait ends after the moment from which `after` holds.

@@ -9,7 +9,7 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 mod catalogue;
 
-use catalogue::{CATALOGUE, Plan, Play, Report, Scenario, Tally, play_all};
+use catalogue::{CATALOGUE, Plan, Report, Scenario, Steps, Tally, run_all};
 use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ struct Args {
     jobs: Option<usize>,
     /// Readings of each clock in each stretch of a scenario; a scenario has one to a hundred stretches.
     #[arg(long, default_value_t = 40)]
-    looks: u64,
+    readings: u64,
     /// Stop at the first violation.
     #[arg(long)]
     fail_fast: bool,
@@ -69,12 +69,12 @@ fn main() -> ExitCode {
     for scenario in &scenarios {
         let report = with_progress(
             scenario.name,
-            scenario.play,
-            &Plan { seeds: seeds.clone(), jobs, fail_fast: args.fail_fast, looks: args.looks },
+            scenario.steps,
+            &Plan { seeds: seeds.clone(), jobs, fail_fast: args.fail_fast, readings: args.readings },
         );
         let twin = scenario.twin.filter(|_| !args.no_twins).map(|(name, twin)| {
             let seeds = args.seed..args.seed.saturating_add(args.twin_worlds);
-            (name, with_progress(name, twin, &Plan { seeds, jobs, fail_fast: false, looks: 40 }))
+            (name, with_progress(name, twin, &Plan { seeds, jobs, fail_fast: false, readings: 40 }))
         });
         let bites = twin.as_ref().is_none_or(|(_, report)| report.violated > 0);
         failed |= !bites;
@@ -171,7 +171,7 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// Plays, and shows on a terminal how far it is.
-fn with_progress(name: &str, play: Play, plan: &Plan) -> Report {
+fn with_progress(name: &str, steps: Steps, plan: &Plan) -> Report {
     let (done, ended, worlds) = (AtomicU64::new(0), AtomicBool::new(false), plan.seeds.end - plan.seeds.start);
     let shown = std::io::stderr().is_terminal();
     let began = Instant::now();
@@ -188,7 +188,7 @@ fn with_progress(name: &str, play: Play, plan: &Plan) -> Report {
                 eprint!("\r\x1b[K");
             }
         });
-        let report = play_all(play, plan, &done);
+        let report = run_all(steps, plan, &done);
         ended.store(true, Ordering::Relaxed);
         report
     })

@@ -50,7 +50,7 @@ impl Node {
 }
 
 /// How many reads leaders answered by themselves, and how many of them missed a write.
-fn play(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Error>> {
+fn run(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Error>> {
     let (mut world, mut dice) = (World::new(1), Dice::new(2));
     world.server("a", Server::honest());
     let leader = "leader".parse()?;
@@ -111,7 +111,7 @@ fn play(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Erro
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for counts_from_answer in [true, false] {
-        let (reads, stale) = play(counts_from_answer)?;
+        let (reads, stale) = run(counts_from_answer)?;
         let from = if counts_from_answer { "answers" } else { "requests" };
         println!(
             "terms from the {from}: {reads} reads that leaders answered by themselves, {stale} of them missed a write"

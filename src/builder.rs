@@ -2,8 +2,8 @@
 
 use crate::bound::LeapAnnouncement;
 use crate::bound::leap::Leap;
-use crate::bound::rate::Wander;
-use crate::bound::rates::{Rates, Slopes};
+use crate::bound::learned_rate::Wander;
+use crate::bound::slopes::{Rates, Slopes};
 use crate::bound::window::Ageing;
 use crate::clock::{Limits, Shared, SureClock};
 use crate::commit::MarkFile;
@@ -11,7 +11,7 @@ use crate::counter::{Counter, CounterChoice, VmClock, VmClockChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
-use crate::sync::{self, Kind, Machine, MachineConfig, SharedMachine, SourcePlan};
+use crate::sync::{self, Kind, SharedSynchronizer, SourcePlan, Synchronizer, SynchronizerConfig};
 use crate::time::{Drift, Timescale, Timestamp, compose};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ use settings::Settings;
 /// | [`poll_interval`](Builder::poll_interval) | 16 s | RFC 5905 MINPOLL, what public servers tolerate | impolite; refused below 1 s off loopback | grows wider between polls |
 /// | [`timeout`](Builder::timeout) | 2 s | longer than any usable round trip | loses slow servers | a dead server is noticed later |
 /// | [`window`](Builder::window) | 1024 s | the span in which at most f domains may supply a wrong fact | forgets the best exchanges | a server that was wrong once stays out longer |
-/// | [`max_age`](Builder::max_age) | 1024 s | one window without news: only (R), (W) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
+/// | [`max_age`](Builder::max_age) | 1024 s | one window without an agreement: only (R), (W) and (C) carry the bound | errors during short outages | trusts the oscillator longer |
 /// | [`max_uncertainty`](Builder::max_uncertainty) | 600 ms | beyond it no one can wait; an announced leap second alone is 500 ms, one announced of both kinds a second | errors sooner, and around leap seconds | commits may wait a second and more |
 /// | [`leap_second`](Builder::leap_second) | none | sources announce one on its day | | a second of width around it |
 /// | [`max_floor_lead`](Builder::max_floor_lead) | 1.5 s | a floor further ahead is a broken clock elsewhere; an honest one leads by up to twice `max_uncertainty` | refuses honest floors | commits wait that long |
@@ -189,7 +189,7 @@ impl Builder {
     /// Where the hardware counter is read, its cores are compared anew after a move, and its tick; until that has succeeded, on a busy machine with many cores
     /// after seconds, there is no answer. A reading in the middle of an update waits for its end, for 20 ms or so.
     ///
-    /// # Source
+    /// # References
     ///
     /// UAPI.13, VMClock 1.0. Linux has a driver for it since 6.13.
     #[must_use]
@@ -402,14 +402,14 @@ impl Builder {
     pub fn start(self) -> Result<SureClock, BuildError> {
         let counter = self.choose_counter()?;
         let check_interval = self.settings.check_interval;
-        let (shared, machine, plans) = self.assemble(counter)?;
+        let (shared, synchronizer, plans) = self.assemble(counter)?;
         let counter = shared.counter.clone();
-        let driver = sync::start(Arc::clone(&machine), counter, plans, check_interval)
+        let driver = sync::start(Arc::clone(&synchronizer), counter, plans, check_interval)
             .map_err(|error| BuildError::System(error.into()))?;
-        Ok(SureClock::synced(shared, machine, Some(driver)))
+        Ok(SureClock::synced(shared, synchronizer, Some(driver)))
     }
 
-    /// The clock and the machine behind it, for a loop of your own: no thread is left running (the first clock of a process compares the
+    /// The clock and the synchronizer behind it, for a loop of your own: no thread is left running (the first clock of a process compares the
     /// counters of the cores, with short-lived threads) and nothing is sent.
     ///
     /// # Errors
@@ -420,14 +420,17 @@ impl Builder {
             return Err(BuildError::NeedsThread { name: source.name.clone() });
         }
         let counter = self.choose_counter()?;
-        let (clock, machine) = self.machine_over(counter.clone())?;
-        Ok((clock, OwnLoop::new(machine, counter)))
+        let (clock, synchronizer) = self.synchronizer_over(counter.clone())?;
+        Ok((clock, OwnLoop::new(synchronizer, counter)))
     }
 
-    /// The clock and its machine over a given counter.
-    pub(crate) fn machine_over(self, counter: Counter) -> Result<(SureClock, Arc<SharedMachine>), BuildError> {
-        let (shared, machine, _) = self.assemble(counter)?;
-        Ok((SureClock::synced(shared, Arc::clone(&machine), None), machine))
+    /// The clock and its synchronizer over a given counter.
+    pub(crate) fn synchronizer_over(
+        self,
+        counter: Counter,
+    ) -> Result<(SureClock, Arc<SharedSynchronizer>), BuildError> {
+        let (shared, synchronizer, _) = self.assemble(counter)?;
+        Ok((SureClock::synced(shared, Arc::clone(&synchronizer), None), synchronizer))
     }
 
     #[cfg(feature = "sim")]
@@ -435,7 +438,7 @@ impl Builder {
         self.settings.check_interval
     }
 
-    fn assemble(mut self, counter: Counter) -> Result<(Shared, Arc<SharedMachine>, Vec<SourcePlan>), BuildError> {
+    fn assemble(mut self, counter: Counter) -> Result<(Shared, Arc<SharedSynchronizer>, Vec<SourcePlan>), BuildError> {
         if self.sources.is_empty() {
             return Err(BuildError::NoSources);
         }
@@ -468,13 +471,13 @@ impl Builder {
             // A smear that begins or ends is a change of the rate, too.
             ppb: wander_ppb.saturating_add(self.settings.timescale.rate_ppb()),
             base: counter.scale().ticks(self.settings.window.saturating_mul(WINDOWS_OF_A_BASE)),
-            horizon: counter.scale().ticks(self.settings.window),
+            valid_for: counter.scale().ticks(self.settings.window),
         });
 
         let (publisher, cell) = channel(Publication::start(slopes).encode(None));
         let waiters = Arc::new(Waiters::default());
         let now = counter.read();
-        let config = MachineConfig {
+        let config = SynchronizerConfig {
             sources,
             domains,
             faulty,
@@ -503,7 +506,7 @@ impl Builder {
             max_forward_jump: self.settings.max_forward_jump,
             check_interval: self.settings.check_interval,
         };
-        let machine = Machine::new(config, publisher, now);
+        let synchronizer = Synchronizer::new(config, publisher, now);
         let limits = Limits {
             max_age: self.settings.max_age,
             max_uncertainty: self.settings.max_uncertainty,
@@ -512,8 +515,8 @@ impl Builder {
             spin_budget: self.settings.spin_budget,
         };
         let plans = self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
-        let machine = Arc::new(SharedMachine::new(machine, &counter, Arc::clone(&waiters)));
-        let suspends = self.settings.suspend_check.then(|| machine.suspends());
+        let synchronizer = Arc::new(SharedSynchronizer::new(synchronizer, &counter, Arc::clone(&waiters)));
+        let suspends = self.settings.suspend_check.then(|| synchronizer.suspends());
         let mut shared = Shared::new(counter, cell, waiters, limits, self.settings.timescale, suspends);
         if let Some(path) = self.settings.mark_file {
             let (mark, before) = MarkFile::open(&path, self.settings.timescale)
@@ -521,7 +524,7 @@ impl Builder {
             before.into_iter().for_each(|ns| shared.given_out.of(0).mark.raise(ns));
             shared.mark = Some(mark);
         }
-        Ok((shared, machine, plans))
+        Ok((shared, synchronizer, plans))
     }
 
     fn choose_counter(&self) -> Result<Counter, BuildError> {

@@ -7,7 +7,7 @@
 //! It reports and does no more. A peer that may say anything must not be able to disrupt a clock; what to do is for people, or for a
 //! vote of many peers.
 //!
-//! # Source
+//! # References
 //!
 //! Lamport, *Time, Clocks, and the Ordering of Events* (1978): the happened-before relation, here against measured bounds.
 
@@ -182,7 +182,7 @@ pub fn audit<'a>(log: impl IntoIterator<Item = &'a TimeInterval>) -> Result<Vec<
 
 /// A checksum of 128 bits of what is stored or sent: the same on every machine and in every version. It finds accidents, not forgeries.
 ///
-/// # Source
+/// # References
 ///
 /// SipHash-2-4 with 128 bits of output and a key of zeros; Aumasson and Bernstein (2012).
 #[must_use]

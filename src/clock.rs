@@ -4,17 +4,17 @@ use crate::bound::lines::elapsed_ns;
 use crate::bound::{AtError, NowError};
 use crate::builder::Builder;
 use crate::causality::{Envelope, OpenError, Opened};
-use crate::counter::{self, Look};
+use crate::counter::{self, Scope};
 use crate::lease::LeaseClock;
-use crate::manual::{self, Manual, ManualTime};
-use crate::sync::{Driver, SharedMachine, State, Status};
+use crate::sync::{Driver, SharedSynchronizer, State, Status};
+use crate::testing::{self, Manual, ManualTime};
 use crate::time::{CounterId, Elapsed, MonotonicTime, TimeInterval, Timestamp, WallTime};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-mod shared;
+mod reader;
 
-pub(crate) use shared::{Limits, Shared};
+pub(crate) use reader::{Limits, Shared};
 
 /// A clock that knows its error: intervals that contain true time, or an error.
 ///
@@ -46,7 +46,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Source {
-    Synced(Arc<SharedMachine>),
+    Synced(Arc<SharedSynchronizer>),
     Manual(Arc<Manual>),
 }
 
@@ -74,20 +74,20 @@ impl SureClock {
     /// ```
     #[must_use]
     pub fn manual(interval: TimeInterval) -> (SureClock, ManualTime) {
-        let (shared, manual, time) = manual::start(interval);
+        let (shared, manual, time) = testing::start(interval);
         let (shared, source) = (Arc::new(shared), Source::Manual(manual));
         (SureClock { inner: Arc::new(Inner { shared, source, _driver: None }) }, time)
     }
 
-    pub(crate) fn synced(shared: Shared, machine: Arc<SharedMachine>, driver: Option<Driver>) -> SureClock {
-        let source = Source::Synced(machine);
+    pub(crate) fn synced(shared: Shared, synchronizer: Arc<SharedSynchronizer>, driver: Option<Driver>) -> SureClock {
+        let source = Source::Synced(synchronizer);
         SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source, _driver: driver }) }
     }
 
     /// Makes a suspend that can be seen now a disruption, before something that cannot be taken back.
     pub(crate) fn check_continuity(&self) {
-        if let Source::Synced(machine) = &self.inner.source {
-            machine.check_continuity(&self.inner.shared.counter, Look::Clocks);
+        if let Source::Synced(synchronizer) = &self.inner.source {
+            synchronizer.check_continuity(&self.inner.shared.counter, Scope::Clocks);
         }
     }
 
@@ -110,7 +110,7 @@ impl SureClock {
     ///
     /// [`NowError`]: there is no certain interval, or it is older or wider than the limits allow.
     ///
-    /// # Source
+    /// # References
     ///
     /// Spanner's `TT.now()`; the bound is in `bound::params`.
     #[inline]
@@ -187,7 +187,7 @@ impl SureClock {
     /// [`NowError`], but neither [`Stale`](NowError::Stale) nor [`TooUncertain`](NowError::TooUncertain): `after` needs
     /// the lower bound only.
     ///
-    /// # Source
+    /// # References
     ///
     /// Spanner's `TT.after(t)`.
     #[inline]
@@ -201,7 +201,7 @@ impl SureClock {
     ///
     /// As [`after`](SureClock::after).
     ///
-    /// # Source
+    /// # References
     ///
     /// Spanner's `TT.before(t)`.
     #[inline]
@@ -260,15 +260,15 @@ impl SureClock {
     #[must_use]
     pub fn status(&self) -> Status {
         match &self.inner.source {
-            _ if self.inner.shared.forked() => manual::status(self, None),
-            Source::Synced(machine) => {
+            _ if self.inner.shared.forked() => testing::status(self, None),
+            Source::Synced(synchronizer) => {
                 if self.inner.shared.counter.vm_clock().unnoted() {
                     // What is published is of before a move, what the counter shows of after it.
-                    machine.check_continuity(&self.inner.shared.counter, Look::Clocks);
+                    synchronizer.check_continuity(&self.inner.shared.counter, Scope::Clocks);
                 }
-                machine.lock().status(self.monotonic())
+                synchronizer.lock().status(self.monotonic())
             }
-            Source::Manual(manual) => manual::status(self, Some(manual)),
+            Source::Manual(manual) => testing::status(self, Some(manual)),
         }
     }
 
@@ -289,7 +289,7 @@ impl SureClock {
         // Each epoch has words of its own for what it gives out, so there is nothing to reset here.
         match &self.inner.source {
             _ if self.inner.shared.forked() => false,
-            Source::Synced(machine) => machine.lock().start_new_epoch(),
+            Source::Synced(synchronizer) => synchronizer.lock().start_new_epoch(),
             Source::Manual(manual) => manual.start_new_epoch(),
         }
     }

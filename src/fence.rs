@@ -45,7 +45,7 @@
 //! misdirected writes of holders that mean well. Nor a check beforehand. Nothing said about the
 //! future by anyone is true after a pause.
 //!
-//! # Source
+//! # References
 //!
 //! Kleppmann, *How to do distributed locking* (2016); Burrows, *The Chubby lock service* (2006), section 2.4, sequencers.
 

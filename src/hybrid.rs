@@ -22,7 +22,7 @@
 //! the other, without a message between their machines, may have stamps in the contrary order; for that there is
 //! [`commit_wait`](SureClock::commit_wait).
 //!
-//! # Source
+//! # References
 //!
 //! Kulkarni, Demirbas and others, *Logical Physical Clocks* (2014), figure 5, with the bound measured instead of assumed.
 
@@ -259,7 +259,7 @@ const SIGN: u64 = 1 << 63;
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests {
     use super::*;
-    use crate::manual::ManualTime;
+    use crate::testing::ManualTime;
     use proptest::prelude::*;
 
     const MS: Duration = Duration::from_millis(1);

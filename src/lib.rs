@@ -134,7 +134,6 @@ pub mod guide;
 mod hybrid;
 mod leadership;
 mod lease;
-mod manual;
 mod os_error;
 mod own_loop;
 mod publish;
@@ -146,6 +145,7 @@ mod resource;
 pub mod sim;
 mod source;
 mod sync;
+mod testing;
 mod time;
 
 pub use bound::{AtError, DisruptionReason, Facts, FactsError, LeapAnnouncement, NowError};
@@ -162,12 +162,12 @@ pub use lease::{
     Guarded, HolderId, Lease, LeaseClock, LeaseError, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRefused, LeaseRelease,
     LeaseRequest, LeaseState,
 };
-pub use manual::{ManualTime, SetTimeError};
 pub use os_error::OsError;
 pub use own_loop::OwnLoop;
 pub use resource::{InvalidResourceName, ResourceName};
 pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
+pub use testing::{ManualTime, SetTimeError};
 pub use time::{
     ConvertError, CounterId, Drift, Elapsed, HybridTimestamp, InvertedInterval, MonotonicTime, Order, ParseTimeError,
     TimeInterval, Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,

@@ -60,7 +60,7 @@
 //! | writes under one name | 2^48 | another name is drawn; not read |
 //! | the size of a value | yours to limit | |
 //!
-//! # Source
+//! # References
 //!
 //! Thomas, *A majority consensus approach* (1979), for last write wins; Preguiça et al., *Dotted version vectors* (2010), for what has been
 //! seen; Shapiro et al., *Conflict-free replicated data types* (2011), for the laws. Forgetting by true time is ours.

@@ -33,7 +33,7 @@
 //! A table that is lost between the effect and its entry knows nothing of it. Keep the answers where the effects are and in one
 //! transaction, or make the table anew at each start, as in 3. Servers that stand in for each other share one table.
 //!
-//! # Source
+//! # References
 //!
 //! Liskov, *Practical uses of synchronized clocks in distributed systems* (1991), section 3, at-most-once messages; here with intervals instead of
 //! an assumed skew.

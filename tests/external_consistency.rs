@@ -48,7 +48,7 @@ enum Without {
 }
 
 /// What the tasks of one world share. One thread: cells do.
-struct Stage {
+struct Bank {
     now_ns: Cell<i64>,
     dice: RefCell<Dice>,
     clocks: Vec<SureClock>,
@@ -61,7 +61,7 @@ struct Stage {
     half_written: RefCell<HashMap<Id, Key>>,
 }
 
-impl Stage {
+impl Bank {
     /// A message on its way, or a client that thinks.
     async fn pass(&self, most_us: u64) {
         let until = self.now_ns.get() + i64::try_from(1000 * self.dice.borrow_mut().below(most_us + 1)).unwrap();
@@ -141,7 +141,7 @@ fn balance(reply: &Reply) -> i64 {
     reply.saw.iter().map(|version| version.value).sum()
 }
 
-impl Network for Stage {
+impl Network for Bank {
     async fn lock(&self, id: Id, key: Key) -> Result<Version, Error> {
         self.may_fail(self.at_owner(|| self.owner(key).try_lock(id, key))).await
     }
@@ -191,7 +191,7 @@ impl Network for Stage {
 }
 
 /// Plays a world of `transactions` and gives what its clients saw, and how many transactions failed.
-fn play(seed: u64, transactions: usize, without: Without) -> (Vec<Operation>, u64) {
+fn run(seed: u64, transactions: usize, without: Without) -> (Vec<Operation>, u64) {
     let mut world = World::new(seed);
     let mut dice = Dice::new(seed ^ 0x5eed);
     let mut clocks = Vec::new();
@@ -216,7 +216,7 @@ fn play(seed: u64, transactions: usize, without: Without) -> (Vec<Operation>, u6
     }
     world.advance(Duration::from_secs(10));
     let partitions = clocks.iter().map(|clock| Partition::new(clock.clone(), Memory::default()).unwrap()).collect();
-    let stage = Rc::new(Stage {
+    let bank = Rc::new(Bank {
         now_ns: Cell::new(world.true_time().as_unix_nanos()),
         dice: RefCell::new(dice),
         clocks,
@@ -229,19 +229,19 @@ fn play(seed: u64, transactions: usize, without: Without) -> (Vec<Operation>, u6
     });
     let mut tasks: Vec<Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
     for _ in 0..CLIENTS {
-        let stage = Rc::clone(&stage);
-        tasks.push(Box::pin(async move { stage.client(transactions / CLIENTS).await }));
+        let bank = Rc::clone(&bank);
+        tasks.push(Box::pin(async move { bank.client(transactions / CLIENTS).await }));
     }
     let mut context = Context::from_waker(Waker::noop());
     while !tasks.is_empty() {
         tasks.retain_mut(|task| task.as_mut().poll(&mut context).is_pending());
-        let step = Duration::from_micros(5 + stage.dice.borrow_mut().below(40));
+        let step = Duration::from_micros(5 + bank.dice.borrow_mut().below(40));
         world.advance(step);
-        stage.now_ns.set(world.true_time().as_unix_nanos());
+        bank.now_ns.set(world.true_time().as_unix_nanos());
     }
     drop(tasks);
-    let stage = Rc::into_inner(stage).expect("the clients are done");
-    (stage.history.into_inner(), stage.failed.get())
+    let bank = Rc::into_inner(bank).expect("the clients are done");
+    (bank.history.into_inner(), bank.failed.get())
 }
 
 /// Worlds of 520 transactions each; some fail.
@@ -250,7 +250,7 @@ fn a_hundred_thousand_transactions_are_strictly_serializable() {
     let (worlds, each) = (200, 520);
     let (mut finished, mut failed) = (0, 0);
     for seed in 0..worlds {
-        let (history, without_answer) = play(seed, each, Without::Nothing);
+        let (history, without_answer) = run(seed, each, Without::Nothing);
         if let Err(violation) = check(&history) {
             panic!("in the world of seed {seed}:\n{violation}");
         }
@@ -275,7 +275,7 @@ fn with_any_condition_taken_out_the_checker_sees_it() {
         (HonestSources, |seen| matches!(seen, RealTime { .. })),
     ];
     for (without, expected) in cases {
-        let violations = (0..100).filter_map(|seed| Some((seed, check(&play(seed, 520, without).0).err()?)));
+        let violations = (0..100).filter_map(|seed| Some((seed, check(&run(seed, 520, without).0).err()?)));
         let found = violations.take(20).find(|(_, violation)| expected(violation));
         let Some((seed, violation)) = found else { panic!("without {without:?} it was not seen") };
         println!("without {without:?}, seed {seed}: {violation}");

@@ -109,7 +109,7 @@ struct Write {
     checked: Option<FenceState>,
 }
 
-struct Play {
+struct Run {
     dice: Dice,
     without: Without,
     now: u64,
@@ -124,11 +124,11 @@ struct Play {
     refused: u64,
 }
 
-impl Play {
-    fn new(seed: u64, without: Without) -> Play {
+impl Run {
+    fn new(seed: u64, without: Without) -> Run {
         let dice = Dice::new(seed);
         let (shards, backups, led) = Default::default();
-        Play {
+        Run {
             dice,
             now: 0,
             without,
@@ -320,12 +320,12 @@ impl Play {
 }
 
 /// Plays so many steps, or says in which of them what happened.
-fn play(seed: u64, steps: u64, without: Without) -> Result<Play, (u64, Violation)> {
-    let mut play = Play::new(seed, without);
+fn run(seed: u64, steps: u64, without: Without) -> Result<Run, (u64, Violation)> {
+    let mut run = Run::new(seed, without);
     for step in 0..steps {
-        play.step().map_err(|violation| (step, violation))?;
+        run.step().map_err(|violation| (step, violation))?;
     }
-    Ok(play)
+    Ok(run)
 }
 
 #[test]
@@ -336,8 +336,8 @@ fn no_write_goes_past_a_fence() {
     let (began, mut said, worlds) = (Instant::now(), Instant::now(), steps.div_ceil(EACH));
     let (mut written, mut refused) = (0, 0);
     for seed in 0..worlds {
-        let play = play(seed, EACH, Without::Nothing).unwrap_or_else(|violation| panic!("seed {seed}: {violation:?}"));
-        (written, refused) = (written + play.written, refused + play.refused);
+        let run = run(seed, EACH, Without::Nothing).unwrap_or_else(|violation| panic!("seed {seed}: {violation:?}"));
+        (written, refused) = (written + run.written, refused + run.refused);
         if said.elapsed() > Duration::from_secs(10) {
             println!("{seed} of {worlds} worlds");
             said = Instant::now();
@@ -360,7 +360,7 @@ fn with_a_condition_taken_out_what_it_is_for_happens() {
         (Without::StateAfterRestore, Violation::Zombie),
     ];
     for (without, expected) in cases {
-        let mut found = (0..400).filter_map(|seed| Some((seed, play(seed, 10_000, without).err()?)));
+        let mut found = (0..400).filter_map(|seed| Some((seed, run(seed, 10_000, without).err()?)));
         let (seed, (step, _)) = found
             .find(|(_, (_, violation))| *violation == expected)
             .unwrap_or_else(|| panic!("without {without:?} no {expected:?}"));
@@ -374,7 +374,7 @@ fn with_a_condition_taken_out_what_it_is_for_happens() {
 fn without_the_nonce_or_the_number_nothing_is_lost() {
     for without in [Without::Nonce, Without::Number] {
         for seed in 0..200 {
-            assert_eq!(play(seed, 10_000, without).map(|_| ()), Ok(()), "without {without:?}, seed {seed}");
+            assert_eq!(run(seed, 10_000, without).map(|_| ()), Ok(()), "without {without:?}, seed {seed}");
         }
     }
 }

@@ -33,7 +33,7 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
         let holds_nothing = lease.state(&clock) == LeaseState::Indeterminate
             && lease.request(&clock, term) == Err(LeaseError::Forked)
             && lease.granted(&clock, &late) == Err(LeaseError::Forked);
-        let grants_nothing = idle.grant(&clock, &request) == Err(LeaseRefused::NoCounter)
+        let grants_nothing = idle.grant(&clock, &request) == Err(LeaseRefused::Forked)
             && !idle.is_free(&clock)
             && !grantor.is_free(&clock);
         let gives_nothing_up = lease.release().is_none();

@@ -95,7 +95,7 @@ struct Outcome {
 }
 
 /// Plays one row: its bad ones beside `honest`, until its fault was seen and it has acted for a while.
-fn play(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
+fn run_row(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
     let bad: Vec<Running> = (0..row.bad).map(|number| Running::start(row.what, number, upstream)).collect();
     let bad_names: Vec<String> = bad.iter().map(|bad| bad.addr().to_string()).collect();
     let builder = SureClock::builder().max_faulty(row.max_faulty).poll_interval(POLL).timeout(TIMEOUT);
@@ -183,18 +183,18 @@ fn has_been_seen(seen: Seen, source: &SourceStatus, running: &Running) -> bool {
 }
 
 /// Plays the rows in groups, prints the table, and gives back what did not hold.
-fn play_all(rows: &[Row], honest: &[SocketAddr]) -> Vec<String> {
+fn run_all(rows: &[Row], honest: &[SocketAddr]) -> Vec<String> {
     let mut wrong = Vec::new();
     println!(
         "| fault | behaviour | over | bad of N | seen | readings | intervals | outside |\n|---|---|---|---|---|---|---|---|"
     );
     for group in rows.chunks(AT_ONCE) {
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
-            let playing: Vec<_> = group
+            let running: Vec<_> = group
                 .iter()
-                .map(|row| scope.spawn(move || play(row, &honest[..row.honest], honest[honest.len() - 1])))
+                .map(|row| scope.spawn(move || run_row(row, &honest[..row.honest], honest[honest.len() - 1])))
                 .collect();
-            playing.into_iter().map(|row| row.join().expect("a row panicked; see above")).collect()
+            running.into_iter().map(|row| row.join().expect("a row panicked; see above")).collect()
         });
         for (row, outcome) in group.iter().zip(outcomes) {
             let over = if matches!(row.what, Bad::Server(_)) { "server" } else { "relay" };
@@ -238,7 +238,7 @@ fn all_hold(rows: &[Row], honest: &[SocketAddr]) {
     // One test at a time: together they starve each other.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let wrong = play_all(rows, honest);
+    let wrong = run_all(rows, honest);
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n\n"));
 }
 

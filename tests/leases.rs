@@ -47,7 +47,7 @@ struct Side {
     granted: u64,
 }
 
-struct Play {
+struct Run {
     world: World,
     dice: Dice,
     clocks: Vec<SureClock>,
@@ -56,7 +56,7 @@ struct Play {
     without: Without,
 }
 
-impl Play {
+impl Run {
     fn is_awake(&self, machine: usize) -> bool {
         self.world.true_time() >= self.asleep_until[machine]
     }
@@ -184,8 +184,8 @@ impl Play {
 }
 
 /// Plays a world of so many steps: how often the lease was granted and held, or who held it beside whom.
-fn play(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64, u64), String> {
-    let mut play = Play {
+fn run(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64, u64), String> {
+    let mut run = Run {
         world: World::new(seed),
         dice: Dice::new(seed ^ 0x1ea5e),
         clocks: Vec::new(),
@@ -193,11 +193,11 @@ fn play(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64
         without,
     };
     for number in 0..MACHINES {
-        let host = play.host(number, form);
-        let clock = play.world.clock(host).unwrap();
-        play.clocks.push(clock);
+        let host = run.host(number, form);
+        let clock = run.world.clock(host).unwrap();
+        run.clocks.push(clock);
     }
-    play.world.advance(Duration::from_secs(20));
+    run.world.advance(Duration::from_secs(20));
     let mut side = Side {
         form,
         grantor: LeaseGrantor::first_ever("leader".parse().unwrap(), form, TERM),
@@ -208,18 +208,18 @@ fn play(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64
     };
     let mut held = 0;
     for now in 0..steps {
-        play.step(&mut side, now);
-        if play.dice.below(100) == 0 {
-            play.happens_to_a_machine();
+        run.step(&mut side, now);
+        if run.dice.below(100) == 0 {
+            run.happens_to_a_machine();
         }
-        let holds = |holder: &usize| side.leases[*holder].state(&play.clocks[*holder]).is_held();
-        let holders: Vec<usize> = (0..HOLDERS).filter(|holder| play.is_awake(*holder)).filter(holds).collect();
+        let holds = |holder: &usize| side.leases[*holder].state(&run.clocks[*holder]).is_held();
+        let holders: Vec<usize> = (0..HOLDERS).filter(|holder| run.is_awake(*holder)).filter(holds).collect();
         if holders.len() > 1 {
             return Err(format!("{form:?} without {without:?}, seed {seed}, step {now}: held by {holders:?}"));
         }
         held += holders.len() as u64;
-        let pause = play.dice.length(Duration::ZERO, Duration::from_millis(200));
-        play.world.advance(pause);
+        let pause = run.dice.length(Duration::ZERO, Duration::from_millis(200));
+        run.world.advance(pause);
     }
     Ok((side.granted, held))
 }
@@ -236,7 +236,7 @@ fn there_are_never_two_holders() {
         let (mut granted, mut held) = (0, 0);
         let worlds = steps.div_ceil(3 * EACH);
         for seed in 0..worlds {
-            let (grants, holds) = play(seed, EACH, form, Without::Nothing).unwrap_or_else(|two| panic!("{two}"));
+            let (grants, holds) = run(seed, EACH, form, Without::Nothing).unwrap_or_else(|two| panic!("{two}"));
             (granted, held) = (granted + grants, held + holds);
             if said.elapsed() > Duration::from_secs(10) {
                 println!("{form:?}: {seed} of {worlds} worlds");
@@ -261,7 +261,7 @@ fn with_any_condition_taken_out_there_are_two() {
     ];
     for (without, forms) in cases {
         for form in forms {
-            let two = (0..100).find_map(|seed| play(seed, 2_000, *form, without).err());
+            let two = (0..100).find_map(|seed| run(seed, 2_000, *form, without).err());
             println!("{}", two.unwrap_or_else(|| panic!("{form:?} without {without:?}: never two")));
         }
     }

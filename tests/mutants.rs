@@ -1,6 +1,6 @@
 //! Hand-made mutants: each breaks one rule of the bound, and the campaign must find it within 10^4 worlds.
 //!
-//! A mutant is a file `tests/mutants/NAME.mutant`: what it breaks, the file, the scenario that should find it, which is played first, and
+//! A mutant is a file `tests/mutants/NAME.mutant`: what it breaks, the file, the scenario that should find it, which is run_worlds first, and
 //! blocks of old and new text, each old text there exactly once. That all of them apply is an ordinary test; that each is found takes minutes and is run by name:
 //!
 //! `cargo test --release --test mutants -- --ignored --nocapture`
@@ -194,12 +194,12 @@ fn found_in(campaign: &Path, scenario: Option<&str>, worlds: u32) -> Option<Stri
     // The rows so far: fault, scenario, worlds.
     let rows: Vec<Vec<&str>> =
         text.lines().filter(|l| l.contains("law: ")).map(|l| l.split_whitespace().collect()).collect();
-    let played: u64 = rows.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
+    let run_worlds: u64 = rows.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
     let law = text.lines().find(|line| line.contains("is violated")).and_then(|line| line.split_whitespace().next());
     // A mutant that makes the library panic is found, too.
     let what = law.map_or(format!("{}", output.status), str::to_owned);
     let scenario = rows.last().map_or("?", |row| row[1]);
-    Some(format!("found after {played} of {worlds} worlds by {scenario}: {what}"))
+    Some(format!("found after {run_worlds} of {worlds} worlds by {scenario}: {what}"))
 }
 
 /// What the build of the campaign needs, afresh.

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use sureclock::{CounterChoice, SureClock, VmClockChoice};
 
-#[path = "support/told.rs"]
+#[path = "support/own_clock.rs"]
 #[allow(dead_code, reason = "every test uses its part")]
-mod told;
+mod own_clock;
 #[path = "support/vm_clock.rs"]
 #[allow(dead_code, reason = "it is not written here")]
 mod vm_clock;
@@ -26,8 +26,8 @@ fn clocks() -> Result<[SureClock; 2], sureclock::BuildError> {
 }
 
 fn clock(vm_clock: VmClockChoice) -> Result<SureClock, sureclock::BuildError> {
-    let builder = told::builder().counter(CounterChoice::Hardware).vm_clock(vm_clock);
-    let (clock, own_loop) = told::once(builder, Duration::from_millis(1))?;
+    let builder = own_clock::builder().counter(CounterChoice::Hardware).vm_clock(vm_clock);
+    let (clock, own_loop) = own_clock::start(builder, Duration::from_millis(1))?;
     // Kept: a dropped loop is an error of every reading.
     std::mem::forget(own_loop);
     Ok(clock)

@@ -124,7 +124,7 @@ fn asymmetry_loss_and_an_outage_lose_freshness_only() {
     assert!(readings(&clock, 2_000, Duration::from_secs(2)) > 0);
     relays.iter().for_each(|relay| relay.set(Path::cut));
     assert_eq!(readings(&clock, 2_000, Duration::from_secs(2)), 2_000, "the last answer ages on");
-    assert_eq!(clock.commit_wait(s).wait(), Ok(()), "a wait needs no news");
+    assert_eq!(clock.commit_wait(s).wait(), Ok(()), "a wait needs no new agreement");
     relays.iter().for_each(|relay| relay.set(Path::restore));
     assert_eq!(readings(&clock, 2_000, Duration::from_secs(2)), 2_000);
 }

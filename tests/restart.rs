@@ -7,21 +7,21 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use sureclock::{BuildError, MarkFileError, OwnLoop, SureClock, Timestamp};
 
-#[path = "support/told.rs"]
+#[path = "support/own_clock.rs"]
 #[allow(dead_code, reason = "every test uses its part")]
-mod told;
+mod own_clock;
 
 const MARK: &str = "SURECLOCK_TEST_MARK";
 const HALF_MS: &str = "SURECLOCK_TEST_HALF_MS";
 
 /// A clock that is told the time once, to `half`, with a mark in this file if there is one.
 fn start(mark: Option<&Path>, half: Duration) -> Result<(SureClock, OwnLoop), BuildError> {
-    let builder = told::builder();
+    let builder = own_clock::builder();
     let builder = match mark {
         Some(mark) => builder.mark_file(mark),
         None => builder,
     };
-    told::once(builder, half)
+    own_clock::start(builder, half)
 }
 
 #[test]

@@ -6,15 +6,15 @@
 #[allow(dead_code, reason = "the campaign uses the rest")]
 mod catalogue;
 
-use catalogue::{CATALOGUE, Play, Report, play_one};
+use catalogue::{CATALOGUE, Report, Steps, run_one};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text:?}")))
 }
 
-fn play(play: Play, worlds: u64) -> Report {
+fn run(steps: Steps, worlds: u64) -> Report {
     let (from, mut report) = (number("SURECLOCK_SEED", 0), Report::default());
-    (from..from.saturating_add(worlds)).for_each(|seed| play_one(play, seed, 40, &mut report));
+    (from..from.saturating_add(worlds)).for_each(|seed| run_one(steps, seed, 40, &mut report));
     report
 }
 
@@ -22,7 +22,7 @@ fn play(play: Play, worlds: u64) -> Report {
 fn every_scenario_keeps_its_law() {
     let worlds = number("SURECLOCK_WORLDS", 20);
     for scenario in CATALOGUE {
-        let report = play(scenario.play, worlds);
+        let report = run(scenario.steps, worlds);
         if let Some(violation) = report.first {
             panic!("{} {}: {violation}", scenario.fault, scenario.name);
         }
@@ -46,7 +46,7 @@ fn every_twin_is_seen_to_violate() {
     let worlds = number("SURECLOCK_WORLDS", 20);
     for scenario in CATALOGUE {
         let Some((name, twin)) = scenario.twin else { continue };
-        let report = play(twin, worlds);
+        let report = run(twin, worlds);
         println!("{:4} {:30} {name}: {} of {} worlds", scenario.fault, scenario.name, report.violated, report.worlds);
         assert!(report.violated > 0, "{} {}: nobody saw that {name}", scenario.fault, scenario.name);
     }

@@ -22,7 +22,7 @@ const FLOORS: [(&str, u32); 27] = [
     ("sync", 4),
     ("clock", 5),
     ("builder", 5),
-    ("manual", 5),
+    ("testing", 5),
     ("hybrid", 5),
     ("request", 5),
     ("own_loop", 5),
@@ -104,7 +104,7 @@ fn imports_go_down_the_floors_only() {
 #[test]
 fn the_check_of_the_floors_sees_an_import_upward() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bound/agree.rs");
-    assert_eq!(imports_upward(&File { path, text: "use crate::sync::Machine;\n".into() }), ["sync"]);
+    assert_eq!(imports_upward(&File { path, text: "use crate::sync::Synchronizer;\n".into() }), ["sync"]);
 }
 
 #[test]

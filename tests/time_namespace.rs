@@ -8,13 +8,13 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 use sureclock::{CounterChoice, DisruptionReason, NowError, OwnLoop, SureClock};
 
-#[path = "support/told.rs"]
+#[path = "support/own_clock.rs"]
 #[allow(dead_code, reason = "every test uses its part")]
-mod told;
+mod own_clock;
 
 /// A clock over RAW that is told the time once.
-fn told_once() -> (SureClock, OwnLoop) {
-    told::once(told::builder().counter(CounterChoice::Raw), Duration::from_millis(1)).unwrap()
+fn own_clock() -> (SureClock, OwnLoop) {
+    own_clock::start(own_clock::builder().counter(CounterChoice::Raw), Duration::from_millis(1)).unwrap()
 }
 
 /// Moves this process of one thread into a namespace whose clocks are 5 s ahead. False where it may
@@ -36,7 +36,7 @@ const NOTICED: i32 = 7;
 const NO_NAMESPACE: i32 = 9;
 
 fn in_a_child() -> i32 {
-    let (clock, own_loop) = told_once();
+    let (clock, own_loop) = own_clock();
     let _ = own_loop.next_ask();
     // The twin: without a new namespace nothing is disrupted.
     if clock.now().is_err() {

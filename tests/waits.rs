@@ -10,9 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use sureclock::{CommitWait, OwnLoop, SureClock, Timestamp, WaitError};
 
-#[path = "support/told.rs"]
+#[path = "support/own_clock.rs"]
 #[allow(dead_code, reason = "every test uses its part")]
-mod told;
+mod own_clock;
 
 struct Counting;
 
@@ -38,8 +38,8 @@ static ALLOCATOR: Counting = Counting;
 const MS: Duration = Duration::from_millis(1);
 
 /// A clock over this machine's counter that is told the time once, to a millisecond.
-fn told_once() -> (SureClock, OwnLoop) {
-    told::once(told::builder(), MS).unwrap()
+fn own_clock() -> (SureClock, OwnLoop) {
+    own_clock::start(own_clock::builder(), MS).unwrap()
 }
 
 fn earliest_in(clock: &SureClock, lead: Duration) -> Timestamp {
@@ -71,7 +71,7 @@ fn poll(wait: &mut CommitWait, waker: &Waker) -> Poll<Result<(), WaitError>> {
 #[test]
 fn a_million_waits_are_woken_in_order_and_take_little_memory() {
     const COUNT: u64 = 1_000_000;
-    let (clock, _own_loop) = told_once();
+    let (clock, _own_loop) = own_clock();
     let turns = Arc::new(AtomicU32::new(0));
     // All registered long before the first is due, one each microsecond then, in an order that is none: 7 and the count share no
     // factor.
@@ -113,7 +113,7 @@ fn a_million_waits_are_woken_in_order_and_take_little_memory() {
 
 #[test]
 fn a_dropped_wait_wakes_nobody_and_frees_what_it_took() {
-    let (clock, _own_loop) = told_once();
+    let (clock, _own_loop) = own_clock();
     let (timestamp, turns) = (earliest_in(&clock, Duration::from_millis(50)), Arc::new(AtomicU32::new(0)));
     let (turn, early) = (AtomicU32::new(0), AtomicBool::new(false));
     let note = Arc::new(Note { clock: clock.clone(), timestamp, turns: Arc::clone(&turns), turn, early });
@@ -132,8 +132,8 @@ fn a_dropped_wait_wakes_nobody_and_frees_what_it_took() {
 #[test]
 fn no_wait_is_early_whatever_the_budget() {
     for budget in [0, 20, 200, 10_000] {
-        let builder = told::builder().spin_budget(Duration::from_micros(budget));
-        let (clock, _own_loop) = told::once(builder, MS).unwrap();
+        let builder = own_clock::builder().spin_budget(Duration::from_micros(budget));
+        let (clock, _own_loop) = own_clock::start(builder, MS).unwrap();
         for us in [0, 1, 20, 200, 2_000].into_iter().cycle().take(100) {
             let t = earliest_in(&clock, Duration::from_micros(us));
             clock.wait_until_after(t).wait().unwrap();
@@ -147,8 +147,8 @@ fn no_wait_is_early_whatever_the_budget() {
 
 #[test]
 fn a_better_bound_ends_a_wait_sooner_and_a_disruption_ends_it_badly() {
-    let builder = told::builder().max_uncertainty(Duration::from_secs(3_600));
-    let (clock, own_loop) = told::once(builder, Duration::from_secs(1_000)).unwrap();
+    let builder = own_clock::builder().max_uncertainty(Duration::from_secs(3_600));
+    let (clock, own_loop) = own_clock::start(builder, Duration::from_secs(1_000)).unwrap();
     // Certainly past only in a quarter of an hour by what is known now, and at once when more is known.
     let t = earliest_in(&clock, Duration::from_secs(900));
     let mut future = clock.wait_until_after(t);
@@ -157,7 +157,7 @@ fn a_better_bound_ends_a_wait_sooner_and_a_disruption_ends_it_badly() {
         let near = scope.spawn(|| clock.wait_until_after(t).wait_timeout(Duration::from_secs(60)));
         let lost = scope.spawn(|| clock.wait_until_after(far).wait());
         assert!(poll(&mut future, Waker::noop()).is_pending());
-        told::again(&clock, &own_loop, MS);
+        own_clock::answer(&clock, &own_loop, MS);
         assert_eq!(near.join().unwrap(), Ok(()));
         assert_eq!(clock.after(t), Ok(true));
         own_loop.disrupt(sureclock::DisruptionReason::Suspended);

@@ -10,9 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 use sureclock::{ExchangeContext, Facts, OwnLoop, Source, SourceError, State, SureClock, Timescale, Timestamp};
 
-#[path = "support/told.rs"]
+#[path = "support/own_clock.rs"]
 #[allow(dead_code, reason = "every test uses its part")]
-mod told;
+mod own_clock;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -57,8 +57,8 @@ impl Wake for Tell {
 }
 
 /// A clock with a running counter, which is told the time once.
-fn told_once() -> (SureClock, OwnLoop) {
-    told::once(told::builder(), Duration::from_millis(1)).unwrap()
+fn own_clock() -> (SureClock, OwnLoop) {
+    own_clock::start(own_clock::builder(), Duration::from_millis(1)).unwrap()
 }
 
 fn soon(clock: &SureClock, ms: u64) -> Timestamp {
@@ -71,7 +71,7 @@ fn polled(wait: &mut sureclock::CommitWait, waker: &Waker) -> bool {
 
 #[test]
 fn a_wakers_panic_does_not_end_the_thread_that_wakes_futures() {
-    let (clock, _own_loop) = told_once();
+    let (clock, _own_loop) = own_clock();
     let (tell, told) = mpsc::channel();
     let (mut evil, mut good) = (clock.wait_until_after(soon(&clock, 30)), clock.wait_until_after(soon(&clock, 200)));
     assert!(polled(&mut evil, &Arc::new(Evil).into()));
@@ -81,7 +81,7 @@ fn a_wakers_panic_does_not_end_the_thread_that_wakes_futures() {
 
 #[test]
 fn a_waker_may_ask_the_clock_in_the_thread_that_wakes_futures() {
-    let (clock, _own_loop) = told_once();
+    let (clock, _own_loop) = own_clock();
     let (tell, told) = mpsc::channel();
     let mut wait = clock.wait_until_after(soon(&clock, 30));
     assert!(polled(&mut wait, &Arc::new(Curious(clock.clone(), tell)).into()));
@@ -104,7 +104,7 @@ impl Source for OsClock {
         if !self.may.load(Ordering::Relaxed) {
             return Err(SourceError::NotSynchronized);
         }
-        Ok(told::facts(|| context.reading(), Duration::from_millis(1)))
+        Ok(own_clock::facts(|| context.reading(), Duration::from_millis(1)))
     }
 }
 

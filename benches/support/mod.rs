@@ -4,8 +4,8 @@
 #[path = "../../tests/support/vm_clock.rs"]
 mod vm_clock;
 
-#[path = "../../tests/support/told.rs"]
-pub(crate) mod told;
+#[path = "../../tests/support/own_clock.rs"]
+pub(crate) mod own_clock;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildEr
 /// Answers what is due.
 pub(crate) fn answer(clock: &SureClock, own_loop: &OwnLoop) {
     while let Some(ask) = own_loop.next_ask() {
-        own_loop.answered(ask.id, told::facts(|| clock.monotonic(), Duration::from_micros(100)));
+        own_loop.answered(ask.id, own_clock::facts(|| clock.monotonic(), Duration::from_micros(100)));
     }
 }
 

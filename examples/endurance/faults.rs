@@ -71,7 +71,7 @@ impl Servers {
     }
 
     /// Plays turn `number` until it or `end` is over; answers with what it was.
-    pub(crate) fn play(&mut self, number: usize, turn: Turn, end: Instant) -> std::io::Result<String> {
+    pub(crate) fn run(&mut self, number: usize, turn: Turn, end: Instant) -> std::io::Result<String> {
         let of = |step: usize| (number + step) % self.servers.len();
         let (liar, second, stopped, moved) = (of(0), of(1), of(2), of(3));
         let kind = LIES[number / self.servers.len() % LIES.len()];

@@ -94,10 +94,10 @@ fn run(options: &Options, window: Duration) -> Result<(), String> {
     let mut number = 0;
     let mut all: Vec<Sample> = Vec::new();
     let csv = options.out.join("endurance.csv");
-    let mut played = Ok(());
+    let mut done = Ok(());
     println!("{} s, a turn of lies of {:?} and a rest of {:?}", length.as_secs(), turn.lie, turn.rest);
-    while Instant::now() < end && played.is_ok() {
-        played = servers.play(number, turn, end).map(|what| {
+    while Instant::now() < end && done.is_ok() {
+        done = servers.run(number, turn, end).map(|what| {
             all.extend(samples.try_iter());
             report(number, &what, all.last());
         });
@@ -111,7 +111,7 @@ fn run(options: &Options, window: Duration) -> Result<(), String> {
     drop(child.stdin.take());
     let _ = child.kill();
     let _ = child.wait();
-    played.map_err(|error| error.to_string())?;
+    done.map_err(|error| error.to_string())?;
     let svg = options.out.join("endurance.svg");
     plot::write(&all, &svg).map_err(|error| format!("{}: {error}", svg.display()))?;
     println!("{} samples in {}, drawn in {}", all.len(), csv.display(), svg.display());

@@ -240,7 +240,7 @@ pub(crate) fn operating() -> Result<String> {
     for (state, mut points, answers) in parts {
         let (name, color) = match (state, answers) {
             (State::Synchronized, _) => ("synchronized", BLUE),
-            (State::Holdover, true) => ("holdover: no news, it grows", ORANGE),
+            (State::Holdover, true) => ("holdover: no agreement, it grows", ORANGE),
             (State::Holdover, false) => ("older than max_age: now() is an error, after() goes on", GREY),
             _ => ("disrupted: an error (drawn wider)", RED),
         };

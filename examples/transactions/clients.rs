@@ -19,7 +19,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// What the clients saw.
 #[derive(Default)]
-pub(crate) struct Played {
+pub(crate) struct Outcome {
     /// Every transaction.
     pub(crate) history: Vec<Operation>,
     /// Audits in which money was made or lost.
@@ -64,28 +64,28 @@ impl Nodes {
     }
 
     /// `clients` clients make so many transactions in all, one in four an audit; what each of them saw.
-    pub(crate) fn play(&self, clients: u64, transactions: u64) -> Result<Played, Error> {
+    pub(crate) fn run(&self, clients: u64, transactions: u64) -> Result<Outcome, Error> {
         let began = Instant::now();
         std::thread::scope(|scope| {
             let each = transactions / clients;
             let threads: Vec<_> =
                 (0..clients).map(|client| scope.spawn(move || self.client(client, each, began))).collect();
-            let mut all = Played::default();
+            let mut all = Outcome::default();
             for thread in threads {
-                let played = thread.join().map_err(|_| "a client panicked")??;
-                all.history.extend(played.history);
-                all.unbalanced += played.unbalanced;
+                let outcome = thread.join().map_err(|_| "a client panicked")??;
+                all.history.extend(outcome.history);
+                all.unbalanced += outcome.unbalanced;
             }
             Ok(all)
         })
     }
 
-    fn client(&self, client: u64, transactions: u64, began: Instant) -> Result<Played, Error> {
+    fn client(&self, client: u64, transactions: u64, began: Instant) -> Result<Outcome, Error> {
         let mut connections = Vec::new();
         for address in &self.addresses {
             connections.push(Connection::to(*address)?);
         }
-        let mut played = Played::default();
+        let mut outcome = Outcome::default();
         let mut chance = client + 1;
         let mut below = |end: u64| {
             // SplitMix64; nothing hangs on it being good.
@@ -108,10 +108,10 @@ impl Nodes {
             };
             let invoked_ns = ns()?;
             let reply: Reply = connections[node].ask(&request)??;
-            played.history.push(operation(what, invoked_ns, ns()?, &reply));
-            played.unbalanced += u64::from(is_unbalanced(&reply));
+            outcome.history.push(operation(what, invoked_ns, ns()?, &reply));
+            outcome.unbalanced += u64::from(is_unbalanced(&reply));
         }
-        Ok(played)
+        Ok(outcome)
     }
 }
 

@@ -46,16 +46,16 @@ fn main() -> Result<(), Error> {
             command
         }))?;
         let began = Instant::now();
-        let played = nodes.play(CLIENTS, TRANSACTIONS)?;
-        let verdict = history::check(&played.history);
+        let outcome = nodes.run(CLIENTS, TRANSACTIONS)?;
+        let verdict = history::check(&outcome.history);
         let (how, took, uncertainty) = (if wait { "with" } else { "without" }, began.elapsed(), &nodes.uncertainty_us);
         println!("{how} commit wait, uncertainties of {uncertainty:?} us, {took:.1?}:");
         match &verdict {
             Ok(()) => println!("strictly serializable"),
             Err(violation) => println!("not strictly serializable:\n{violation}"),
         }
-        println!("audits in which money was made or lost: {}\n", played.unbalanced);
-        assert_eq!(verdict.is_ok() && played.unbalanced == 0, wait, "commit wait makes the difference");
+        println!("audits in which money was made or lost: {}\n", outcome.unbalanced);
+        assert_eq!(verdict.is_ok() && outcome.unbalanced == 0, wait, "commit wait makes the difference");
     }
     Ok(())
 }

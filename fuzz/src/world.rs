@@ -37,8 +37,8 @@ pub fn world(data: &[u8]) -> bool {
         let clock = clocks[input.number(1) as usize % clocks.len()].clone();
         act(&mut world, &clock, (n, faulty), &mut input);
         for clock in &clocks {
-            let looked = world.check_all(clock);
-            answered |= looked.unwrap_or_else(|violation| panic!("{violation}\n{}", world.story())).is_ok();
+            let checked = world.check_all(clock);
+            answered |= checked.unwrap_or_else(|violation| panic!("{violation}\n{}", world.story())).is_ok();
         }
     }
     answered

@@ -20,7 +20,7 @@ pub(crate) enum Agreement {
 
 /// The hull of the points that lie in at least n'-f of the n' bounds that are not silent.
 ///
-/// # Source
+/// # References
 ///
 /// Marzullo, *Maintaining the time in a distributed system* (1984), with f fixed instead of searched for.
 pub(crate) fn agree(domains: &[Bound], faulty: usize) -> Agreement {

@@ -3,7 +3,7 @@
 //!
 //! An oscillator beyond the bound contradicts its sources again and again: after each disruption
 //! the clock would answer, and be wrong again. Between two agreements, one at reading a and one at
-//! reading b, the mean length of a tick is certified as in [`rate`](super::rate). If that excludes
+//! reading b, the mean length of a tick is certified as in [`learned_rate`](super::learned_rate). If that excludes
 //! (R) over three spans that follow each other, always on the same side, and one rate explains all
 //! three, the bound is to blame.
 //!
@@ -14,8 +14,8 @@
 //! This is a diagnosis, not a bound: agreements right after a disruption are aged for some seconds
 //! by the very bound that is in doubt. It can only take answers away.
 
-use super::rate::{Agreed, mean_between};
-use super::rates::Slopes;
+use super::learned_rate::{Agreed, mean_between};
+use super::slopes::Slopes;
 
 /// Agreements that each followed a contradiction, and what they have shown.
 #[derive(Debug)]

@@ -163,7 +163,7 @@ impl Stamps {
 /// two fields off, by less than a unit each: half a unit of delay, since it is halved, and one of dispersion. `cut_off` false leaves
 /// it out, for a server that rounds both up.
 ///
-/// # Source
+/// # References
 ///
 /// RFC 5905 section 7.3 (fields) and 11.2 (root distance).
 pub(crate) fn root_bound_ns(
@@ -246,9 +246,9 @@ mod tests {
     fn what_a_source_says_of_itself_is_kept() {
         let at = |ticks| MonotonicTime::new(CounterId::new(1), 0, ticks);
         let facts = Facts::new(at(1), Timestamp::UNIX_EPOCH, at(2), Timestamp::UNIX_EPOCH).unwrap();
-        let told = facts.with_leap(LeapAnnouncement::Delete).with_quality(3, Duration::from_nanos(7));
+        let with = facts.with_leap(LeapAnnouncement::Delete).with_quality(3, Duration::from_nanos(7));
         assert_eq!(
-            (told.leap, told.stratum, told.root_bound),
+            (with.leap, with.stratum, with.root_bound),
             (LeapAnnouncement::Delete, Some(3), Duration::from_nanos(7))
         );
         assert_eq!((facts.leap, facts.stratum, facts.root_bound), (LeapAnnouncement::None, None, Duration::ZERO));

@@ -11,7 +11,7 @@
 //! time at `c` is at least `ns - (n + m) p (1+k)`, which is `ns - (anchor - c) * fast` for a lower line; and at most
 //! `ns - (n - m) p (1-k)`, which is `ns - (anchor - c) * slow` for an upper line.
 
-use super::rates::{Rates, Slopes};
+use super::slopes::{Rates, Slopes};
 
 /// A bound at a reading: nanoseconds on the timescale, and the tick (margin folded in) at which they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@
 //! | ageing backward | `E0 - (1+k) dx`, `L0 - (1-k) dx` | [`lines`] | assumption (R) |
 //! | source bound | max of lower facts, min of upper facts | [`window::Window::bound`] | intersection of true statements |
 //! | agreement | hull of the points covered by n'-f of n' | [`agree::agree`] | assumption (S); Marzullo 1984 with fixed f |
-//! | certified mean rate | `(lower_b - upper_a)/(n + m)` to `(upper_b - lower_a)/(n - m)` | [`rate::Learner::note`] | agreed intervals |
+//! | certified mean rate | `(lower_b - upper_a)/(n + m)` to `(upper_b - lower_a)/(n - m)` | [`learned_rate::Learner::note`] | agreed intervals |
 //! | excess over (R) | three such means, one after the other | [`excess::Excess::note`] | agreed intervals |
-//! | learned slopes | certified mean +- wander, intersected with (R), until the horizon | [`rates`], [`rate`] | assumption (W) |
+//! | learned slopes | certified mean +- wander, intersected with (R), until the horizon | [`slopes`], [`learned_rate`] | assumption (W) |
 //! | leap second | `max(u-1, min(u, M-1))`, `u` or `u+1` | [`leap::Leap`] | all conventions there are |
 //! | published bound | later agreement intersected with the aged earlier ones | [`params::Params::refine`] | (R) |
 //!
@@ -21,12 +21,12 @@ pub(crate) mod agree;
 pub(crate) mod excess;
 pub(crate) mod exchange;
 pub(crate) mod leap;
+pub(crate) mod learned_rate;
 pub(crate) mod lines;
 pub(crate) mod outcome;
 pub(crate) mod params;
 pub(crate) mod quick;
-pub(crate) mod rate;
-pub(crate) mod rates;
+pub(crate) mod slopes;
 pub(crate) mod window;
 
 #[cfg(test)]

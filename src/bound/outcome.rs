@@ -10,10 +10,10 @@ pub enum NowError {
     /// sources in the status.
     #[error("not synchronized yet: too few sources have answered")]
     NotSynchronized,
-    /// The newest news that f+1 failure domains confirm is older than `max_age`. The next answer of the sources mends it.
-    #[error("the last news of enough sources is {age:?} old, more than {limit:?}")]
+    /// The last agreement of f+1 failure domains is older than `max_age`. The next answers of the sources end it.
+    #[error("the last agreement of enough sources is {age:?} old, more than {limit:?}")]
     Stale {
-        /// How old the news is, by the local counter, rounded down.
+        /// How old the agreement is, by the local counter, rounded down.
         age: Duration,
         /// The limit `max_age`.
         limit: Duration,
@@ -78,7 +78,7 @@ pub enum DisruptionReason {
     /// The counter went back.
     #[error("the counter went back")]
     CounterWentBack,
-    /// The hardware counter and CLOCK_MONOTONIC_RAW parted: one of them jumped or changed its rate against the other. Where the kernel
+    /// The hardware counter and CLOCK_MONOTONIC_RAW diverged: one of them jumped or changed its rate against the other. Where the kernel
     /// makes RAW out of this counter, both do so together, and it shows only if one core leaves the others.
     #[error("the hardware counter jumped, or changed its rate")]
     CounterJumped,

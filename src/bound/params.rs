@@ -9,7 +9,7 @@
 use super::leap::Leap;
 use super::lines::Line;
 use super::outcome::{DisruptionReason, NowError};
-use super::rates::Rates;
+use super::slopes::Rates;
 use super::window::Ageing;
 use std::ops::RangeInclusive;
 
@@ -31,14 +31,14 @@ pub(crate) struct Params {
     /// The leap second that is announced, until it is over.
     pub(crate) leap: Option<Leap>,
     /// Up to this reading a leap second changes nothing; `u64::MAX` without one.
-    pub(crate) horizon: u64,
+    pub(crate) leap_from: u64,
     /// At most 2f domains had a bound.
     pub(crate) degraded: bool,
 }
 
 /// An agreement at one reading, ready to be published.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct News {
+pub(crate) struct AgreedBound {
     /// The reading at which the agreement was computed.
     pub(crate) at: u64,
     pub(crate) earliest_ns: i64,
@@ -49,21 +49,21 @@ pub(crate) struct News {
 
 impl Params {
     /// The parameters of a first agreement. `None` for a counter within a margin of an end of its range.
-    pub(crate) fn first(news: &News, ageing: Ageing, since: u64) -> Option<Params> {
+    pub(crate) fn first(agreed: &AgreedBound, ageing: Ageing, since: u64) -> Option<Params> {
         let Ageing { rates, margin } = ageing;
         let (earliest, latest) =
-            (Line::lower(news.at, margin, news.earliest_ns)?, Line::upper(news.at, margin, news.latest_ns)?);
+            (Line::lower(agreed.at, margin, agreed.earliest_ns)?, Line::upper(agreed.at, margin, agreed.latest_ns)?);
         Some(Params {
-            published: news.at,
+            published: agreed.at,
             margin,
             earliest,
             latest,
             rates: Rates { slow: rates.slow.since(earliest.anchor), fast: rates.fast.since(latest.anchor) },
             since,
-            heard: news.heard,
+            heard: agreed.heard,
             leap: None,
-            horizon: u64::MAX,
-            degraded: news.degraded,
+            leap_from: u64::MAX,
+            degraded: agreed.degraded,
         })
     }
 
@@ -71,37 +71,39 @@ impl Params {
     ///
     /// Strictly, because two lines of one slope but different phase may differ by a nanosecond either way after
     /// rounding: `old(c) <= old(a) + new(c) - new(a) + 1`, so a line that is better by one at its anchor is nowhere worse. That the
-    /// new line rises nowhere less is the law of [`rates`](super::rates).
+    /// new line rises nowhere less is the law of [`slopes`](super::slopes).
     ///
     /// # Errors
     ///
     /// [`DisruptionReason::ContradictsPublished`] if the two exclude each other; [`DisruptionReason::CounterWentBack`]
     /// if the agreement was read before these parameters.
-    pub(crate) fn refine(&self, news: &News, ageing: Ageing) -> Result<Params, DisruptionReason> {
-        if news.at.saturating_add(self.margin) < self.published {
+    pub(crate) fn refine(&self, agreed: &AgreedBound, ageing: Ageing) -> Result<Params, DisruptionReason> {
+        if agreed.at.saturating_add(self.margin) < self.published {
             return Err(DisruptionReason::CounterWentBack);
         }
-        let new = Params::first(news, ageing, self.since).ok_or(DisruptionReason::CounterWentBack)?;
+        let new = Params::first(agreed, ageing, self.since).ok_or(DisruptionReason::CounterWentBack)?;
         let mut refined = *self;
         // Compared where the new line of `earliest` begins to rise, the first reading at which the two may part.
         let (old, at) = (self.earliest, new.earliest.anchor);
         let old_earliest = old.lower_after(at, &self.rates).ok_or(DisruptionReason::ContradictsPublished)?;
-        if news.earliest_ns > old_earliest {
+        if agreed.earliest_ns > old_earliest {
             (refined.earliest, refined.rates.slow) = (new.earliest, new.rates.slow);
         }
         // Where the line of `latest` overflows, any new one is better.
-        let old_latest = self.latest.upper_at(news.at, &self.rates);
-        let new_latest = new.latest.upper_at(news.at, &new.rates);
+        let old_latest = self.latest.upper_at(agreed.at, &self.rates);
+        let new_latest = new.latest.upper_at(agreed.at, &new.rates);
         if old_latest.is_none_or(|old| new_latest.is_some_and(|new| new < old)) {
             (refined.latest, refined.rates.fast) = (new.latest, new.rates.fast);
         }
-        let now_earliest = self.earliest.lower_after(news.at, &self.rates);
-        if old_latest.is_some_and(|old| news.earliest_ns > old) || now_earliest.is_none_or(|old| old > news.latest_ns) {
+        let now_earliest = self.earliest.lower_after(agreed.at, &self.rates);
+        if old_latest.is_some_and(|old| agreed.earliest_ns > old)
+            || now_earliest.is_none_or(|old| old > agreed.latest_ns)
+        {
             return Err(DisruptionReason::ContradictsPublished);
         }
-        refined.published = news.at.max(self.published);
-        refined.heard = news.heard.max(self.heard);
-        refined.degraded = news.degraded;
+        refined.published = agreed.at.max(self.published);
+        refined.heard = agreed.heard.max(self.heard);
+        refined.degraded = agreed.degraded;
         Ok(refined)
     }
 
@@ -112,7 +114,7 @@ impl Params {
             let earliest = self.earliest.lower_exceeds_at(leap.begins_ns(), &self.rates);
             latest.min(earliest.map_or(u64::MAX, |at| at.saturating_sub(1)))
         };
-        Params { leap, horizon: leap.map_or(u64::MAX, nothing_yet), ..*self }
+        Params { leap, leap_from: leap.map_or(u64::MAX, nothing_yet), ..*self }
     }
 
     /// The same parameters at reading `c`, when the leap second is over: its uncertainty is in the lines from here on, and nothing is said of
@@ -121,7 +123,7 @@ impl Params {
         let (down, up) = self.leap.map_or((0, 0), |leap| leap.after_ns());
         let earliest = Line { ns: self.earliest.ns.checked_sub(down)?, ..self.earliest };
         let latest = Line { ns: self.latest.ns.checked_add(up)?, ..self.latest };
-        Some(Params { earliest, latest, leap: None, horizon: u64::MAX, since: c, ..*self })
+        Some(Params { earliest, latest, leap: None, leap_from: u64::MAX, since: c, ..*self })
     }
 
     /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in nanoseconds.
@@ -180,7 +182,7 @@ impl Params {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rates::Slopes;
+    use super::super::slopes::Slopes;
     use super::*;
     use crate::time::{TickBounds, TickScale, compose};
     use proptest::prelude::*;
@@ -190,53 +192,53 @@ mod tests {
         Ageing { rates: Rates::plain(slopes), margin }
     }
 
-    fn news(at: u64, earliest_ns: i64, latest_ns: i64) -> News {
-        News { at, earliest_ns, latest_ns, heard: at, degraded: false }
+    fn agreed(at: u64, earliest_ns: i64, latest_ns: i64) -> AgreedBound {
+        AgreedBound { at, earliest_ns, latest_ns, heard: at, degraded: false }
     }
 
     #[test]
     fn a_wider_later_agreement_changes_nothing_but_freshness() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(200_000, 1), 0).unwrap();
-        let refined = first.refine(&news(2_000, 1_900, 2_100), ageing(200_000, 1)).unwrap();
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(200_000, 1), 0).unwrap();
+        let refined = first.refine(&agreed(2_000, 1_900, 2_100), ageing(200_000, 1)).unwrap();
         assert_eq!((refined.earliest, refined.latest), (first.earliest, first.latest));
         assert_eq!(refined.heard, 2_000);
     }
 
     #[test]
     fn agreements_that_exclude_each_other_are_a_disruption() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(200_000, 1), 0).unwrap();
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(200_000, 1), 0).unwrap();
         for (earliest, latest) in [(3_000, 3_010), (1_900, 1_980)] {
-            let result = first.refine(&news(2_000, earliest, latest), ageing(200_000, 1));
+            let result = first.refine(&agreed(2_000, earliest, latest), ageing(200_000, 1));
             assert_eq!(result, Err(DisruptionReason::ContradictsPublished));
         }
     }
 
     #[test]
     fn a_reading_behind_the_publication_by_more_than_the_margin_is_an_error() {
-        let params = Params::first(&news(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
+        let params = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
         assert_eq!(params.now(995).unwrap().0, 990, "within the margin: no time has passed");
         assert_eq!(params.now(994), Err(NowError::CounterWentBack { by_ticks: 1 }));
     }
 
     #[test]
     fn a_line_that_is_no_better_takes_nothing_back() {
-        // Both lines of the news say the same as those in force where they are compared, and part later by the phase of their rounding.
+        // Both new lines say the same as those in force where they are compared, and diverge later by the phase of their rounding.
         let ageing = ageing(200_000, 1_000);
-        let first = Params::first(&news(10_000, 0, 20_000), ageing, 0).unwrap();
+        let first = Params::first(&agreed(10_000, 0, 20_000), ageing, 0).unwrap();
         let at = 14_001;
         let (earliest, latest) = (first.earliest_now(at + 1_000).unwrap(), first.now(at).unwrap().1 - 1_001);
-        let refined = first.refine(&news(at, earliest, latest), ageing).unwrap();
+        let refined = first.refine(&agreed(at, earliest, latest), ageing).unwrap();
         for c in at..at + 20_000 {
             let (old, new) = (first.now(c).unwrap(), refined.now(c).unwrap());
             assert!(old.0 <= new.0 && new.1 <= old.1, "{old:?}, then {new:?} at {c}");
         }
-        let better = first.refine(&news(at, earliest + 1, latest - 1), ageing).unwrap();
+        let better = first.refine(&agreed(at, earliest + 1, latest - 1), ageing).unwrap();
         assert_eq!((better.earliest.ns, better.latest.ns), (earliest + 1, latest - 1), "the twin: by a nanosecond");
     }
 
     #[test]
     fn agreements_that_touch_in_one_point_do_not_exclude_each_other() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
         let (earliest, latest) = first.now(2_000).unwrap();
         for (low, high, holds) in [
             (latest, latest + 50, true),
@@ -244,15 +246,15 @@ mod tests {
             (earliest - 50, earliest, true),
             (earliest - 50, earliest - 1, false),
         ] {
-            assert_eq!(first.refine(&news(2_000, low, high), ageing(0, 1)).is_ok(), holds, "{low} {high}");
+            assert_eq!(first.refine(&agreed(2_000, low, high), ageing(0, 1)).is_ok(), holds, "{low} {high}");
         }
     }
 
     #[test]
     fn news_of_a_reading_within_the_margin_of_the_publication_counts() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
-        assert_eq!(first.refine(&news(995, 985, 1_005), ageing(0, 5)).map(|refined| refined.published), Ok(1_000));
-        let back = first.refine(&news(994, 984, 1_004), ageing(0, 5));
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
+        assert_eq!(first.refine(&agreed(995, 985, 1_005), ageing(0, 5)).map(|refined| refined.published), Ok(1_000));
+        let back = first.refine(&agreed(994, 984, 1_004), ageing(0, 5));
         assert_eq!(back, Err(DisruptionReason::CounterWentBack));
     }
 
@@ -260,11 +262,11 @@ mod tests {
 
     #[test]
     fn an_announced_insertion_stalls_earliest_and_a_deletion_lifts_latest() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
         let leap = |inserted, deleted| Some(Leap { midnight_ns: 10 * S, inserted, deleted });
         let at = |params: Params, tenths: u64| params.now(tenths * 100_000_000).unwrap();
         let inserted = first.with_leap(leap(true, false));
-        assert_eq!(inserted.horizon, 9_000_000_000 - 12, "latest is 11 ahead of its reading");
+        assert_eq!(inserted.leap_from, 9_000_000_000 - 12, "latest is 11 ahead of its reading");
         // Between 9 s and 10 s it stands still, then it is a second behind; `latest` goes on.
         assert_eq!([89, 95, 100, 105].map(|t| at(inserted, t).0), [8_899_999_989, 9 * S, 9 * S, 9_499_999_989]);
         assert_eq!(at(inserted, 105).1, 10_500_000_011);
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_first_reading_at_which_something_is_past_knows_of_the_leap_second() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
         let params = first.with_leap(Some(Leap { midnight_ns: 10 * S, inserted: true, deleted: false }));
         for ns in [8 * S, 9 * S - 1, 9 * S, 9 * S + 5, 12 * S] {
             let from = params.past_from(ns).unwrap();
@@ -286,12 +288,12 @@ mod tests {
 
     #[test]
     fn when_the_leap_second_is_over_nothing_moves_and_nothing_is_said_of_before() {
-        let first = Params::first(&news(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
+        let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
         for (inserted, deleted) in [(true, false), (false, true), (true, true)] {
             let leap = first.with_leap(Some(Leap { midnight_ns: 10 * S, inserted, deleted }));
             let over = leap.with_leap_over(12_000_000_011).unwrap();
             assert_eq!(over.now(12_000_000_011), leap.now(12_000_000_011));
-            assert_eq!((over.leap, over.horizon, over.since), (None, u64::MAX, 12_000_000_011));
+            assert_eq!((over.leap, over.leap_from, over.since), (None, u64::MAX, 12_000_000_011));
         }
     }
 
@@ -310,7 +312,7 @@ mod tests {
             let mut last = i64::MIN;
             for (step, below, above, between) in steps {
                 c += step;
-                let n = news(c, down(c) - below, up(c) + above);
+                let n = agreed(c, down(c) - below, up(c) + above);
                 params = Some(match params { None => Params::first(&n, ageing, 0).unwrap(), Some(p) => p.refine(&n, ageing).unwrap() });
                 for c in [c, c + between] {
                     let (earliest, latest) = params.unwrap().now(c).unwrap();

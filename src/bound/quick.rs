@@ -8,14 +8,14 @@
 
 use super::lines::{FRACTION_BITS, Line};
 use super::params::Params;
-use super::rates::Slopes;
+use super::slopes::Slopes;
 
 /// Parameters without room for errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quick {
     /// No reading below this is answered: the counter may have gone back.
     pub(crate) floor: u64,
-    /// No reading above this is answered: it may be stale, beyond the horizon or out of range.
+    /// No reading above this is answered: it may be stale, touched by a leap second or out of range.
     pub(crate) ceiling: u64,
     pub(crate) earliest: Line,
     pub(crate) latest: Line,
@@ -32,7 +32,7 @@ impl Quick {
         slopes: Slopes { slow: 0, fast: 0 },
     };
 
-    /// The readings at which these parameters can be answered from without a further look, `max_age` ticks after the news at most.
+    /// The readings at which these parameters can be answered from without a further look, `max_age` ticks after the agreement at most.
     pub(crate) fn of(params: &Params, max_age: u64) -> Quick {
         let Params { earliest, latest, rates, .. } = *params;
         let answers = params.earliest_answers();
@@ -43,7 +43,7 @@ impl Quick {
         let ((slow, slow_until), (fast, fast_until)) =
             (rates.slow.segment(earliest.anchor), rates.fast.segment(latest.anchor));
         let fresh = params.heard.saturating_add(max_age);
-        let ceiling = fits.min(fresh).min(slow_until).min(fast_until).min(params.horizon).min(*answers.end());
+        let ceiling = fits.min(fresh).min(slow_until).min(fast_until).min(params.leap_from).min(*answers.end());
         Quick { floor, ceiling, earliest, latest, slopes: Slopes { slow, fast } }
     }
 
@@ -77,7 +77,7 @@ fn whole(product: u128) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::leap::Leap;
-    use super::super::rates::{Rates, Rise, Step};
+    use super::super::slopes::{Rates, Rise, Step};
     use super::*;
     use proptest::prelude::*;
 
@@ -116,7 +116,7 @@ mod tests {
                     since: 0,
                     heard,
                     leap: None,
-                    horizon: u64::MAX,
+                    leap_from: u64::MAX,
                     degraded: false,
                 };
                 params.with_leap(leap.map(|(ns, inserted, deleted)| Leap {
@@ -133,7 +133,7 @@ mod tests {
             params in params(), max_age: u64, near in any::<prop::sample::Index>(), by in -2i64..3, anywhere: u64,
         ) {
             let quick = Quick::of(&params, max_age);
-            let edges = [quick.floor, quick.ceiling, params.published, params.earliest.anchor, params.latest.anchor, params.horizon];
+            let edges = [quick.floor, quick.ceiling, params.published, params.earliest.anchor, params.latest.anchor, params.leap_from];
             for c in [near.get(&edges).saturating_add_signed(by), anywhere, quick.floor / 2 + quick.ceiling / 2] {
                 prop_assert_eq!(quick.now(c).is_some(), (quick.floor..=quick.ceiling).contains(&c));
                 if let Some(answer) = quick.now(c) {
@@ -150,7 +150,7 @@ mod tests {
         fn quick_answers_what_is_usual(published in 1u64 << 30..1 << 60, c in 0u64..1 << 40, ns in -(1i64 << 62)..1 << 61) {
             let params = Params {
                 published, margin: 500, earliest: Line { anchor: published + 500, ns }, latest: Line { anchor: published - 500, ns: ns + 7 },
-                rates: Rates::plain(Slopes { slow: 1 << 38, fast: 1 << 39 }), since: 0, heard: published, leap: None, horizon: u64::MAX, degraded: false,
+                rates: Rates::plain(Slopes { slow: 1 << 38, fast: 1 << 39 }), since: 0, heard: published, leap: None, leap_from: u64::MAX, degraded: false,
             };
             prop_assert!(Quick::of(&params, 1 << 40).now(published - 500 + c).is_some());
             prop_assert!(Quick::of(&params, 1 << 40).now(published - 501).is_none());

@@ -5,7 +5,7 @@
 use super::exchange::{Facts, root_bound_ns};
 use super::leap::Leap;
 use super::lines::{Line, elapsed_ns};
-use super::rates::{Rates, Rise, Slopes, Step};
+use super::slopes::{Rates, Rise, Slopes, Step};
 use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timestamp, compose};
 use std::time::Duration;
 

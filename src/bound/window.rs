@@ -5,7 +5,7 @@
 
 use super::Facts;
 use super::lines::Line;
-use super::rates::Rates;
+use super::slopes::Rates;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 

@@ -4,7 +4,7 @@
 //! `t(commit 1) < t(start 2)` is given, `t(start 2) <= t(server 2) <= s2` since s2 is a `latest` read after arrival; so
 //! `s1 < s2` for any two transactions of which one began after the other was seen, on any two machines.
 //!
-//! # Source
+//! # References
 //!
 //! Corbett et al., *Spanner: Google's Globally-Distributed Database* (2012), section 4.1.2.
 

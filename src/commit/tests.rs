@@ -13,7 +13,7 @@ fn clock() -> (SureClock, ManualTime) {
 
 /// A clock over this machine's counter that is told once what the OS clock says, to a millisecond.
 /// Its timescale is smeared: at the end of a month a UTC clock may refuse what it is told.
-pub(super) fn told_once(builder: Builder) -> (SureClock, OwnLoop) {
+pub(super) fn set_once(builder: Builder) -> (SureClock, OwnLoop) {
     let builder = builder.ntp("127.0.0.1:1").max_faulty(0).timescale(Timescale::Smear24h);
     let (clock, own_loop) = builder.counter(CounterChoice::OsMonotonic).own_loop().unwrap();
     let (ask, before, os) = (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());

@@ -44,8 +44,8 @@ fn run(shared: &Weak<Shared>, pending: &Arc<Pending>) {
         drop(held);
         if let Some(due) = due {
             pending.sleep(due);
-            // News has no due moment, and says nothing of how late a sleep ends.
-            if Instant::now() >= due && !pending.has_news() {
+            // A change has no due moment, and says nothing about how late a sleep ends.
+            if Instant::now() >= due && !pending.has_changed() {
                 if let Some(held) = shared.upgrade() {
                     held.timer_sleeper.woke(due);
                 }
@@ -64,14 +64,14 @@ impl Known {
     /// Wakes who is due. Gives until when to sleep; `None`: another turn at once.
     fn turn(&mut self, shared: &Shared, pending: &Pending, publication: &Waker) -> Option<Instant> {
         // The turn begins before the registration, and that comes before the look: a publication uses the registration up, and what it
-        // then says must be news for this turn's sleep, or the next publication would wake nobody.
+        // then says must count as a change for this turn's sleep, or the next publication would wake nobody.
         pending.begin_turn();
         self.registered = Some(shared.waiters.register(self.registered.take(), publication.clone()));
-        let looked = shared.load_stamped().and_then(|(published, ticks, stamp)| {
+        let read = shared.load_stamped().and_then(|(published, ticks, stamp)| {
             let params = published.running()?;
             Ok((params.earliest_now(ticks)?, published.incarnation, params, ticks, stamp))
         });
-        let Ok((earliest, incarnation, params, ticks, stamp)) = looked else {
+        let Ok((earliest, incarnation, params, ticks, stamp)) = read else {
             // No answer: they shall say why.
             pending.take_all().into_iter().for_each(wake);
             return Some(Instant::now() + LONGEST_SLEEP);
@@ -92,7 +92,7 @@ impl Known {
         if length > lead {
             return Some(now + (length - lead).min(LONGEST_SLEEP));
         }
-        shared.spin_until(at, stamp, || pending.has_news());
+        shared.spin_until(at, stamp, || pending.has_changed());
         // Without a budget for spinning it comes a little late instead.
         (lead == Duration::ZERO && length > Duration::ZERO).then(|| now + length)
     }

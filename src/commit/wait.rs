@@ -132,12 +132,12 @@ impl CommitWait {
     ///
     /// Before it says so it looks for a suspend: a timestamp taken after one that nobody had noticed may be too low.
     fn remaining(&self) -> Result<Option<Remaining>, WaitError> {
-        let remaining = self.look()?;
+        let remaining = self.remaining_by_the_bound()?;
         if remaining.is_some() {
             return Ok(remaining);
         }
         self.clock.check_continuity();
-        self.look()
+        self.remaining_by_the_bound()
     }
 
     /// The same, after spinning for what is too short for another wake; not for longer, whatever the counter does.
@@ -157,7 +157,7 @@ impl CommitWait {
         }
     }
 
-    fn look(&self) -> Result<Option<Remaining>, WaitError> {
+    fn remaining_by_the_bound(&self) -> Result<Option<Remaining>, WaitError> {
         let began = self.began?;
         let shared = self.clock.shared();
         let (publication, ticks, stamp) = shared.load_stamped()?;
@@ -183,13 +183,13 @@ impl CommitWait {
         let shared = self.clock.shared();
         let waiters = &shared.waiters;
         // Since the last sleep.
-        let mut looked_for_suspends = false;
+        let mut checked_for_suspends = false;
         loop {
             if shared.forked() {
                 return Err(WaitError::Now(NowError::Forked));
             }
             let seen = waiters.changes();
-            let Some(remaining) = self.look()? else { break };
+            let Some(remaining) = self.remaining_by_the_bound()? else { break };
             if give_up.is_some_and(|at| Instant::now() >= at) {
                 return Err(WaitError::Timeout { waited: timeout.unwrap_or_default() });
             }
@@ -199,7 +199,7 @@ impl CommitWait {
             };
             let lead = shared.sleeper.lead();
             if length > lead || lead.is_zero() {
-                looked_for_suspends = false;
+                checked_for_suspends = false;
                 let due = Instant::now() + (length - lead);
                 let _least = LeastSlack::new();
                 waiters.wait(seen, Some(give_up.map_or(due, |give_up| give_up.min(due))));
@@ -209,15 +209,15 @@ impl CommitWait {
                 }
                 continue;
             }
-            if !looked_for_suspends {
+            if !checked_for_suspends {
                 // Before the last microseconds, not after them.
                 self.clock.check_continuity();
-                looked_for_suspends = true;
+                checked_for_suspends = true;
                 continue;
             }
             shared.spin_until(tick, stamp, || false);
         }
-        if looked_for_suspends {
+        if checked_for_suspends {
             return Ok(());
         }
         match self.remaining()? {

@@ -30,7 +30,7 @@ pub(super) enum Clocks {
 
 impl Clocks {
     /// Bounds of the time spent suspended, as one look shows them.
-    fn look(&self) -> (i64, i64) {
+    fn read(&self) -> (i64, i64) {
         match self {
             Clocks::Manual(counter) => {
                 let ns = i64::try_from(counter.suspended_ns()).unwrap_or(i64::MAX);
@@ -56,14 +56,14 @@ impl Tightness {
     /// What these clocks can do at their best, and room for a slower moment.
     fn of(clocks: &Clocks) -> Tightness {
         let width = |(least, most): (i64, i64)| most.saturating_sub(least);
-        let least = (0..FIRST_LOOKS).map(|_| width(clocks.look())).min().unwrap_or(0);
+        let least = (0..FIRST_READS).map(|_| width(clocks.read())).min().unwrap_or(0);
         Tightness { widest_ns: least.saturating_add(least / 4).saturating_add(ROOM_NS) }
     }
 
     /// A look that counts, if there was one.
-    fn look(self, clocks: &Clocks) -> Option<(i64, i64)> {
+    fn read(self, clocks: &Clocks) -> Option<(i64, i64)> {
         let fits = |(least, most): &(i64, i64)| most.saturating_sub(*least) <= self.widest_ns;
-        (0..TRIES).map(|_| clocks.look()).find(fits)
+        (0..TRIES).map(|_| clocks.read()).find(fits)
     }
 }
 
@@ -80,7 +80,7 @@ impl Asleep {
         let tightness = Tightness::of(clocks);
         // Where it is not known, no more than what was certain: the first good look begins with a
         // disruption then.
-        let ns = tightness.look(clocks).unwrap_or_else(|| (clocks.look().0, clocks.look().0));
+        let ns = tightness.read(clocks).unwrap_or_else(|| (clocks.read().0, clocks.read().0));
         let readers = Suspends { clocks: clocks.clone(), tightness, noted_ns: Arc::new(AtomicI64::new(ns.1)) };
         Asleep { ns, readers }
     }
@@ -91,8 +91,8 @@ impl Asleep {
     }
 
     /// Whether there was a suspend since the last look, or that is not known.
-    pub(super) fn look(&mut self, clocks: &Clocks) -> bool {
-        let Some(new) = self.readers.tightness.look(clocks) else { return true };
+    pub(super) fn check(&mut self, clocks: &Clocks) -> bool {
+        let Some(new) = self.readers.tightness.read(clocks) else { return true };
         let grew = new.0 > self.ns.1;
         // Both looks bound one number unless it grew: keep what is known best.
         self.ns = if grew { new } else { (new.0.max(self.ns.0), new.1.min(self.ns.1)) };
@@ -121,7 +121,7 @@ impl Suspends {
     /// Whether there was a suspend that the clock has not taken note of, or that is not known. To
     /// be called within the read section of the cell.
     pub(crate) fn unnoted(&self) -> bool {
-        let Some((suspended, _)) = self.tightness.look(&self.clocks) else { return true };
+        let Some((suspended, _)) = self.tightness.read(&self.clocks) else { return true };
         // Acquire, with `note`: who sees that a suspend was noted sees the disruption published, at
         // its second look at the stamp.
         suspended > self.noted_ns.load(Ordering::Acquire)
@@ -142,7 +142,7 @@ impl Suspends {
 const ROOM_NS: i64 = 100_000;
 /// The best of so many shows what the clocks can do. Fewer: a busy moment at the start widens the
 /// limit.
-const FIRST_LOOKS: u32 = 16;
+const FIRST_READS: u32 = 16;
 /// So many in a row are held up only on a machine that hardly runs. Fewer: disruptions there.
 const TRIES: u32 = 64;
 
@@ -169,31 +169,31 @@ mod tests {
         come(&[HELD_UP, HELD_UP, (MS, MS + 60)]);
         assert!(asleep.readers().clone().unnoted(), "not from a reader");
         come(&[HELD_UP, HELD_UP, (MS, MS + 60)]);
-        assert!(asleep.look(&clocks), "not from the clock");
-        assert!(HELD_UP.0 < asleep.ns.0, "what the first look alone says shows nothing");
+        assert!(asleep.check(&clocks), "not from the clock");
+        assert!(HELD_UP.0 < asleep.ns.0, "what the first read alone says shows nothing");
         asleep.note();
-        assert!(!asleep.look(&clocks) && !asleep.readers().unnoted(), "seen once");
+        assert!(!asleep.check(&clocks) && !asleep.readers().unnoted(), "seen once");
     }
 
     #[test]
-    fn where_every_look_is_held_up_nothing_is_known_and_that_is_no_good_news() {
+    fn where_every_read_is_held_up_nothing_is_known_and_that_is_no_all_clear() {
         let (clocks, come) = scripted(0);
         let mut asleep = Asleep::of(&clocks);
         come(&[(-5 * MS, 5 * MS)]);
-        assert!(asleep.look(&clocks) && asleep.readers().unnoted());
+        assert!(asleep.check(&clocks) && asleep.readers().unnoted());
         // The twin: nothing happened meanwhile.
         come(&[(0, 40)]);
-        assert!(!asleep.look(&clocks) && !asleep.readers().unnoted());
+        assert!(!asleep.check(&clocks) && !asleep.readers().unnoted());
     }
 
     #[test]
-    fn a_held_up_first_look_hides_no_later_suspend() {
+    fn a_held_up_first_read_hides_no_later_suspend() {
         let (clocks, come) = scripted(0);
         // Of the looks by which the limit is found all but one are held up.
         come(&[&[(-9 * MS, 9 * MS); 15][..], &[(0, 50), (-9 * MS, 9 * MS), (0, 50)]].concat());
         let mut asleep = Asleep::of(&clocks);
         come(&[(MS, MS + 50)]);
-        assert!(asleep.look(&clocks));
+        assert!(asleep.check(&clocks));
     }
 
     #[test]
@@ -202,8 +202,8 @@ mod tests {
         let looks = Arc::new(parking_lot::Mutex::new(vec![(-step, step)]));
         let clocks = Clocks::Scripted(Arc::clone(&looks));
         let mut asleep = Asleep::of(&clocks);
-        assert!(!asleep.look(&clocks));
+        assert!(!asleep.check(&clocks));
         *looks.lock() = vec![(1_000 * MS - step, 1_000 * MS + step)];
-        assert!(asleep.look(&clocks));
+        assert!(asleep.check(&clocks));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Calibration {
     at_first: TickBounds,
     /// The length that is frozen in the clock.
     frozen: u64,
-    /// After the two have parted: the pairs that are still to fit before anything is believed again.
+    /// After the two have diverged: the pairs that are still to fit before anything is believed again.
     to_fit: u32,
 }
 
@@ -77,7 +77,7 @@ impl Calibration {
         }
     }
 
-    /// What is certified of the length of a tick, in nanoseconds of RAW. It only narrows, but for a time when the two have parted.
+    /// What is certified of the length of a tick, in nanoseconds of RAW. It only narrows, but for a time when the two have diverged.
     pub(crate) fn tick(&self) -> TickBounds {
         self.tick
     }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn found_a_jump_that_a_marker_told_of_is_no_part_of_the_rate() {
+    fn found_a_jump_that_a_marker_reported_is_no_part_of_the_rate() {
         // Known to 2 % at first, a pair a second later, and a jump of 40 us in between: it looks like 40 ppm.
         let true_2_40 = 4 * (1u64 << 40) / 10;
         let tick = TickBounds { least_2_40: true_2_40 / 100 * 98, most_2_40: true_2_40 / 100 * 102 };
@@ -311,10 +311,10 @@ mod tests {
     #[test]
     fn a_counter_that_goes_on_jumping_is_never_believed() {
         let mut known = begun();
-        for look in 1..100u64 {
-            let p = pair(2 * S + look * S / 10, 400, (30, 30));
-            let by = look * look % 7 * 1_000_000;
-            assert!(known.add(Pair { before: p.before + by, after: p.after + by, ..p }).is_err(), "{look}");
+        for i in 1..100u64 {
+            let p = pair(2 * S + i * S / 10, 400, (30, 30));
+            let by = i * i % 7 * 1_000_000;
+            assert!(known.add(Pair { before: p.before + by, after: p.after + by, ..p }).is_err(), "{i}");
         }
     }
 

@@ -66,12 +66,12 @@ pub(crate) struct Continuity {
     next_count: Option<Instant>,
 }
 
-/// How closely to look.
+/// How much to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// At clocks alone: no system call where the vDSO serves them.
+pub(crate) enum Scope {
+    /// Only clocks: no system call where the vDSO serves them.
     Clocks,
-    /// Also at the kernel's clock source, which is a file.
+    /// Also what the kernel says in files: its clock source and the time namespace.
     All,
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum Look {
 pub(crate) enum Break {
     /// It stood still while the machine was suspended.
     Suspended,
-    /// It and CLOCK_MONOTONIC_RAW parted.
+    /// It and CLOCK_MONOTONIC_RAW diverged.
     Jumped,
     /// The kernel does not keep time by it any more.
     ClockSource,
@@ -144,7 +144,7 @@ impl Continuity {
     }
 
     /// What has changed since the last look. Readers learn of it with [`noted`](Continuity::noted).
-    pub(crate) fn look(&mut self, look: Look) -> Seen {
+    pub(crate) fn check(&mut self, scope: Scope) -> Seen {
         let mut seen = Seen::default();
         // First: what is read below is from after what it tells of.
         let marked = self.newly_marked();
@@ -168,18 +168,18 @@ impl Continuity {
             let tick = Some(calibration.tick()).filter(|tick| *tick != known);
             seen.tick = tick.map(|tick| (tick, incarnation));
         }
-        if self.watches_clock_source && look == Look::All {
-            // Not to be told is no news.
+        if self.watches_clock_source && scope == Scope::All {
+            // Where the kernel does not say, nothing has changed.
             self.clock_source = self.clocks.hardware_is_clock_source().unwrap_or(self.clock_source);
         }
-        if look == Look::All && self.raw_source.is_some() {
+        if scope == Scope::All && self.raw_source.is_some() {
             let source = os::clock_source().or_else(|| self.raw_source.clone());
             if source != self.raw_source {
                 // Made of another counter, RAW runs at another rate.
                 (self.raw_source, seen.broken) = (source, Some(Break::ClockSource));
             }
         }
-        if look == Look::All && self.time_namespace.is_some() {
+        if scope == Scope::All && self.time_namespace.is_some() {
             let namespace = os::time_namespace().or(self.time_namespace);
             if namespace != self.time_namespace {
                 (self.time_namespace, seen.broken) = (namespace, Some(Break::Jumped));
@@ -191,7 +191,7 @@ impl Continuity {
             let reason = if self.even && self.cores { Break::ClockSource } else { Break::Jumped };
             seen.broken = (!usable).then_some(reason);
         }
-        if self.asleep.look(&self.clocks) {
+        if self.asleep.check(&self.clocks) {
             // Some counters are set back meanwhile, too.
             seen.broken = Some(Break::Suspended);
         }
@@ -329,8 +329,8 @@ mod tests {
     #[cfg_attr(miri, ignore = "of the system's clocks")]
     fn a_machine_that_ran_on_is_never_called_otherwise() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
-        for look in 0..3_000 {
-            let seen = continuity.look(if look % 100 == 0 { Look::All } else { Look::Clocks });
+        for i in 0..3_000 {
+            let seen = continuity.check(if i % 100 == 0 { Scope::All } else { Scope::Clocks });
             assert_eq!((seen.broken, seen.usable), (None, None));
             continuity.noted(Seen::default());
             assert!(!continuity.suspends().unnoted());
@@ -345,12 +345,12 @@ mod tests {
         let Some(namespace) = continuity.time_namespace else {
             return println!("SKIPPED another_time_namespace_is_a_jump: the kernel has none");
         };
-        assert_eq!(continuity.look(Look::All).broken, None, "the twin");
+        assert_eq!(continuity.check(Scope::All).broken, None, "the twin");
         // As if it had been built in another one.
         continuity.time_namespace = Some(namespace ^ 1);
-        assert_eq!(continuity.look(Look::Clocks).broken, None, "a file, so only where all is looked at");
-        assert_eq!(continuity.look(Look::All).broken, Some(Break::Jumped));
-        assert_eq!(continuity.look(Look::All).broken, None);
+        assert_eq!(continuity.check(Scope::Clocks).broken, None, "a file, so only where all is checked");
+        assert_eq!(continuity.check(Scope::All).broken, Some(Break::Jumped));
+        assert_eq!(continuity.check(Scope::All).broken, None);
     }
 
     #[test]
@@ -358,14 +358,14 @@ mod tests {
         let manual = ManualCounter::new(0);
         let mut continuity = Continuity::of(&Counter::manual(Arc::clone(&manual)));
         assert_eq!(continuity.time_namespace, None, "nothing of this machine is read for it");
-        assert_eq!(continuity.look(Look::All), Seen::default());
+        assert_eq!(continuity.check(Scope::All), Seen::default());
         manual.suspend(1);
-        assert!(continuity.suspends().unnoted(), "by readers before anyone has looked");
-        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
+        assert!(continuity.suspends().unnoted(), "by readers before anyone has checked");
+        assert_eq!(continuity.check(Scope::Clocks).broken, Some(Break::Suspended));
         assert!(continuity.suspends().unnoted(), "by readers until it is published");
         continuity.noted(Seen::default());
         assert!(!continuity.suspends().unnoted());
-        assert_eq!(continuity.look(Look::Clocks), Seen::default());
+        assert_eq!(continuity.check(Scope::Clocks), Seen::default());
     }
 
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
@@ -378,21 +378,21 @@ mod tests {
         continuity.asleep.ns.1 -= 1_000_000_000;
         continuity.noted(Seen::default());
         assert!(continuity.suspends().unnoted());
-        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Suspended));
+        assert_eq!(continuity.check(Scope::Clocks).broken, Some(Break::Suspended));
         continuity.noted(Seen::default());
         assert!(!continuity.suspends().unnoted());
-        assert_eq!(continuity.look(Look::Clocks).broken, None);
+        assert_eq!(continuity.check(Scope::Clocks).broken, None);
     }
 
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
     #[test]
     #[cfg_attr(miri, ignore = "of the system's clocks")]
-    fn found_a_slow_first_look_does_not_hide_suspends_from_readers() {
+    fn found_a_slow_first_check_does_not_hide_suspends_from_readers() {
         let mut continuity = Continuity::of(&Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap());
         // As if the thread had been held up for 2 s between the two readings of MONOTONIC.
         continuity.asleep.ns.1 += 2_000_000_000;
         continuity.noted(Seen::default());
-        assert_eq!(continuity.look(Look::All).broken, None);
+        assert_eq!(continuity.check(Scope::All).broken, None);
         let noted = continuity.asleep.readers().noted_ns();
         // A suspend of a second: as if what was noted had been a second less.
         continuity.asleep.readers().note(noted - 1_000_000_000);
@@ -422,15 +422,15 @@ mod tests {
             manual.set(manual.shown() + ticks);
         };
         pass(100, 250_000_000);
-        let seen = continuity.look(Look::Clocks);
+        let seen = continuity.check(Scope::Clocks);
         assert!(seen.broken.is_none() && seen.tick.unwrap().0.width_ppb() < 1_000, "{seen:?}");
         pass(100, 250_000_100);
-        let seen = continuity.look(Look::Clocks);
+        let seen = continuity.check(Scope::Clocks);
         assert_eq!((seen.broken, seen.usable), (Some(Break::Jumped), Some(false)), "40 ns in 100 ms");
         pass(100, 250_000_000);
-        assert_eq!(continuity.look(Look::Clocks).usable, None);
+        assert_eq!(continuity.check(Scope::Clocks).usable, None);
         pass(100, 250_000_000);
-        assert_eq!(continuity.look(Look::Clocks).usable, Some(true));
+        assert_eq!(continuity.check(Scope::Clocks).usable, Some(true));
     }
 
     /// Lets `ms` pass on a counter of 2.5 GHz.
@@ -448,10 +448,10 @@ mod tests {
         let tick = TickBounds { least_2_40: (2 << 40) / 5 - 1_000, most_2_40: (2 << 40) / 5 + 1_000 };
         let mut continuity = Continuity::of(&counter.with_second_clock(tick));
         pass(&manual, 100);
-        assert_eq!(continuity.look(Look::All).broken, None);
+        assert_eq!(continuity.check(Scope::All).broken, None);
         assert!(continuity.comparison_due().is_none());
         manual.mark(true, false);
-        let seen = continuity.look(Look::Clocks);
+        let seen = continuity.check(Scope::Clocks);
         assert_eq!((seen.broken, seen.usable), (Some(Break::Restored), Some(false)));
         assert!(continuity.vm_clock.unnoted(), "by readers until it is published");
         continuity.noted(seen);
@@ -461,13 +461,13 @@ mod tests {
         assert!(continuity.comparison_due().is_none(), "not at once");
         for _ in 0..4 {
             pass(&manual, 100);
-            assert_eq!(continuity.look(Look::All).usable, None, "the tick alone is not enough");
+            assert_eq!(continuity.check(Scope::All).usable, None, "the tick alone is not enough");
         }
         // Moved again while the cores were compared: that was of another host.
         continuity.next_comparison = None;
         let second = continuity.comparison_due().unwrap();
         manual.mark(true, false);
-        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Restored));
+        assert_eq!(continuity.check(Scope::Clocks).broken, Some(Break::Restored));
         continuity.compared(second, true);
         continuity.next_comparison = None;
         let mut third = continuity.comparison_due().unwrap();
@@ -477,7 +477,7 @@ mod tests {
         let usable: Vec<_> = (0..4)
             .map(|_| {
                 pass(&manual, 100);
-                continuity.look(Look::Clocks).usable
+                continuity.check(Scope::Clocks).usable
             })
             .collect();
         assert_eq!(usable, [None, Some(true), None, None], "the cores alone are not enough");
@@ -500,7 +500,7 @@ mod tests {
             let comparison = continuity.comparison_due().expect("due");
             continuity.compared(comparison, are_within);
             pass(&manual, 100);
-            let seen = continuity.look(Look::All);
+            let seen = continuity.check(Scope::All);
             continuity.noted(seen);
             (seen.broken, seen.usable)
         };
@@ -523,7 +523,7 @@ mod tests {
             let comparison = continuity.comparison_due().unwrap();
             continuity.compared(comparison, are_within);
             pass(&manual, 100);
-            let seen = continuity.look(Look::All);
+            let seen = continuity.check(Scope::All);
             assert_eq!((seen.broken, seen.usable), (None, None));
         }
         assert!(continuity.comparison_due().is_none(), "not at once");
@@ -552,16 +552,16 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_a_disruption_that_readers_need_not_look_for() {
+    fn a_copy_is_a_disruption_that_readers_need_not_check_for() {
         let manual = ManualCounter::new(0);
         let mut continuity = Continuity::of(&Counter::manual(Arc::clone(&manual)).with_vm_clock());
         manual.mark(false, true);
         assert!(!continuity.vm_clock.unnoted());
-        assert_eq!(continuity.look(Look::Clocks).broken, Some(Break::Copied));
-        assert_eq!(continuity.look(Look::Clocks).broken, None);
+        assert_eq!(continuity.check(Scope::Clocks).broken, Some(Break::Copied));
+        assert_eq!(continuity.check(Scope::Clocks).broken, None);
         let mut without = Continuity::of(&Counter::manual(Arc::clone(&manual)));
         manual.mark(true, true);
-        assert_eq!(without.look(Look::All).broken, None, "the twin: no device");
+        assert_eq!(without.check(Scope::All).broken, None, "the twin: no device");
     }
 
     #[cfg(feature = "sim")]
@@ -569,11 +569,11 @@ mod tests {
     fn a_changed_clock_source_is_seen_when_it_changes_and_when_it_comes_back() {
         let (manual, mut continuity) = watched();
         manual.set_clock_source(false);
-        assert_eq!(continuity.look(Look::Clocks), Seen::default(), "not looked at");
-        let seen = continuity.look(Look::All);
+        assert_eq!(continuity.check(Scope::Clocks), Seen::default(), "not checked");
+        let seen = continuity.check(Scope::All);
         assert_eq!((seen.broken, seen.usable), (Some(Break::ClockSource), Some(false)));
-        assert_eq!(continuity.look(Look::All), Seen::default());
+        assert_eq!(continuity.check(Scope::All), Seen::default());
         manual.set_clock_source(true);
-        assert_eq!(continuity.look(Look::All).usable, Some(true));
+        assert_eq!(continuity.check(Scope::All).usable, Some(true));
     }
 }

@@ -29,7 +29,7 @@ mod os;
 mod vm_clock;
 
 pub(crate) use asleep::Suspends;
-pub(crate) use continuity::{Break, Continuity, Look, Seen};
+pub(crate) use continuity::{Break, Continuity, Scope, Seen};
 pub(crate) use fork::ProcessMark;
 pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;

@@ -149,12 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_shows_where_it_is_longer_than_the_look_and_bounds_never_overflow() {
+    fn a_sleep_shows_where_it_is_longer_than_the_read_and_bounds_never_overflow() {
         let awake = lead_ns(1_000, 1_050, 1_100, 1);
         assert_eq!(awake, (-51, 51));
         let slept = lead_ns(2_000, 2_050 + 1_000_000, 2_100, 1);
         assert!(slept.0 > awake.1, "seen");
-        assert!(lead_ns(2_000, 2_050 + 60, 2_100, 1).0 <= awake.1, "the twin: shorter than the look, it may be none");
+        assert!(lead_ns(2_000, 2_050 + 60, 2_100, 1).0 <= awake.1, "the twin: shorter than the read, it may be none");
         assert_eq!(lead_ns(0, u64::MAX, 0, 100).1, i64::MAX);
         assert!(lead_ns(u64::MAX, 0, u64::MAX, 100).0 < -i64::MAX / 2);
     }

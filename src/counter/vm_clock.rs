@@ -17,7 +17,7 @@
 //!    the load acquires), so the cell's second look at the stamp sees it, and the reader begins again.
 //! 3. Else c is from before, or there was none.
 //!
-//! # Source
+//! # References
 //!
 //! UAPI.13 (VMClock 1.0) and Linux, `include/uapi/linux/vmclock-abi.h`. The two differ in the number of the flag for the generation: either
 //! one counts, for a field that is not there does not change.
@@ -300,7 +300,7 @@ impl Marker {
         try_for_a_while().or_else(|| {
             let began = Instant::now();
             while began.elapsed() < LONGEST_UPDATE {
-                std::thread::sleep(BETWEEN_LOOKS);
+                std::thread::sleep(BETWEEN_READS);
                 if let Some(marked) = try_for_a_while() {
                     return Some(marked);
                 }
@@ -367,7 +367,7 @@ impl Page {
 const USUAL: &str = "/dev/vmclock0";
 /// So often a reader looks at a device that is being written before it sleeps: some microseconds in all.
 const TRIES: u32 = 100;
-const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
+const BETWEEN_READS: Duration = Duration::from_micros(100);
 /// No update takes as long, but of a hypervisor that does not run. Less: errors for nothing. More: readers that wait for longer.
 const LONGEST_UPDATE: Duration = Duration::from_millis(20);
 

@@ -34,7 +34,7 @@ fn a_zombie_is_refused_once_its_successor_has_set_its_barrier() {
 }
 
 #[test]
-fn two_holders_of_one_sequence_are_told_apart_by_the_nonce() {
+fn two_holders_of_one_sequence_are_distinguished_by_the_nonce() {
     let (one, mut clone) = (writer(3), writer(3));
     let state = after(&FenceState::new(name()), &one.barrier());
     assert_eq!(admit(&state, &clone.barrier()), Err(Rejected::OtherHolder { sequence: 3 }));

@@ -74,12 +74,19 @@ pub enum LeaseRefused {
     /// A lease by deadline, and the clock has no interval.
     #[error("a lease by deadline, and there is no certain time: {0}")]
     Now(#[from] NowError),
+    /// The clock was disrupted since it received the request. Nothing is granted; the holder may ask
+    /// again.
+    #[error("the clock was disrupted since it received the request")]
+    DisruptedMeanwhile,
     /// The deadline is beyond the representable times.
     #[error("the deadline is beyond the representable times")]
     OutOfRange,
-    /// The clock cannot say how much time passes: its counter is not trusted now, or this is the child of a fork, which is no grantor.
+    /// The clock cannot say how much time passes: its counter is not trusted now.
     #[error("the clock cannot measure time now")]
     NoCounter,
+    /// This is the child of a fork, and the grantor is its parent's.
+    #[error("this process was forked from the one that made the grantor")]
+    Forked,
 }
 
 impl LeaseGrantor {
@@ -180,7 +187,7 @@ impl LeaseGrantor {
     /// [`LeaseRefused`]; what was granted before is as it was.
     pub fn grant(&mut self, clock: &impl LeaseClock, request: &LeaseRequest) -> Result<LeaseGrant, LeaseRefused> {
         if !self.process.holds() {
-            return Err(LeaseRefused::NoCounter);
+            return Err(LeaseRefused::Forked);
         }
         let LeaseRequest { resource, holder, secret, nonce, term } = *request;
         if resource != self.resource {
@@ -206,7 +213,13 @@ impl LeaseGrantor {
         let reach = renewed.map_or(term, |promise| promise.term.max(term));
         let deadline = match self.form.by_deadline() {
             false => None,
-            true => Some(interval_of(clock, received)?.latest().checked_add(reach).ok_or(LeaseRefused::OutOfRange)?),
+            true => Some(
+                interval_of(clock, received)?
+                    .ok_or(LeaseRefused::DisruptedMeanwhile)?
+                    .latest()
+                    .checked_add(reach)
+                    .ok_or(LeaseRefused::OutOfRange)?,
+            ),
         };
         self.promise = Some(Promise { holder: asks, received, term: reach, deadline });
         Ok(LeaseGrant { resource, holder, nonce, form: self.form, term })
@@ -254,7 +267,7 @@ impl LeaseGrantor {
 impl Promise {
     /// No grant was later than `now`. Without an interval it is to be found later; beyond the representable times it is never past.
     fn find_deadline(&mut self, clock: &impl LeaseClock, now: MonotonicTime) {
-        let interval = interval_of(clock, now).ok();
+        let interval = interval_of(clock, now).ok().flatten();
         self.deadline = interval.map(|now| now.latest().checked_add(self.term).unwrap_or(Timestamp::MAX));
     }
 
@@ -263,6 +276,6 @@ impl Promise {
             self.find_deadline(clock, now);
             return false;
         };
-        interval_of(clock, now).is_ok_and(|now| now.earliest() > deadline)
+        interval_of(clock, now).is_ok_and(|now| now.is_some_and(|now| now.earliest() > deadline))
     }
 }

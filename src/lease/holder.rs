@@ -107,7 +107,7 @@ pub enum LeaseError {
     #[error("the system has no random numbers")]
     NoRandom,
     /// This is the child of a fork: the lease is its parent's. Make one of its own, on a clock of its own.
-    #[error("the lease belongs to the parent of this process")]
+    #[error("this process was forked from the one that made the lease")]
     Forked,
 }
 
@@ -147,7 +147,7 @@ impl Lease {
         }
         let nonce = random()?;
         let reading = clock.lease_reading();
-        let interval = interval_of(clock, reading).ok();
+        let interval = interval_of(clock, reading).ok().flatten();
         if self.sent.len() == MOST_OPEN {
             self.sent.pop_front();
         }
@@ -278,7 +278,7 @@ impl ByDeadline {
         if !of_one_incarnation(self.sent, reading) {
             return LeaseState::Indeterminate;
         }
-        let Ok(now) = interval_of(clock, reading) else { return LeaseState::Indeterminate };
+        let Ok(Some(now)) = interval_of(clock, reading) else { return LeaseState::Indeterminate };
         if now.earliest() > self.deadline {
             return LeaseState::Expired;
         }

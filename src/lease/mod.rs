@@ -19,7 +19,7 @@
 //! T is in true time: each side allows for its own clock's drift, so nobody's drift bound travels. Elapsed times are rounded outward,
 //! with the counter's margin at both ends ([`Elapsed`]).
 //!
-//! # Source
+//! # References
 //!
 //! Gray and Cheriton, *Leases* (1989), section 5 for clocks that drift; the request's time instead of the response's as in
 //! Spanner's leader leases (2012), section 4.2.1.
@@ -122,11 +122,11 @@ fn of_one_incarnation(a: MonotonicTime, b: MonotonicTime) -> bool {
     a.counter() == b.counter() && a.incarnation() == b.incarnation()
 }
 
-/// The interval now, if it is of the incarnation of `reading`: what a publication of before a disruption says is not believed after it.
-fn interval_of(clock: &impl LeaseClock, reading: MonotonicTime) -> Result<TimeInterval, NowError> {
+/// The interval now. `None` where the clock was disrupted between `reading` and this call: an
+/// interval from before a disruption is not believed after it.
+fn interval_of(clock: &impl LeaseClock, reading: MonotonicTime) -> Result<Option<TimeInterval>, NowError> {
     let (interval, incarnation) = clock.lease_interval()?;
-    let is_of_it = incarnation == reading.incarnation();
-    is_of_it.then_some(interval).ok_or(NowError::NotSynchronized)
+    Ok((incarnation == reading.incarnation()).then_some(interval))
 }
 
 #[cfg(all(test, not(sureclock_loom)))]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::clock::SureClock;
-use crate::manual::ManualTime;
 use crate::resource::ResourceName;
+use crate::testing::ManualTime;
 use crate::time::{CounterId, Timescale};
 use std::cell::Cell;
 
@@ -288,7 +288,7 @@ fn found_an_interval_of_before_a_disruption_is_not_believed_after_it() {
         let mut other = Lease::new(leader()).unwrap();
         let request = other.request(&clock, S).unwrap();
         let mut free = LeaseGrantor::first_ever(leader(), form, 10 * S);
-        assert_eq!(free.grant(&clock, &request), Err(LeaseRefused::Now(NowError::NotSynchronized)));
+        assert_eq!(free.grant(&clock, &request), Err(LeaseRefused::DisruptedMeanwhile));
         clock.interval_of.set(None);
         let grant = free.grant(&clock, &request).unwrap();
         assert_eq!(other.granted(&clock, &grant), Err(LeaseError::NoInterval));
@@ -465,7 +465,7 @@ fn found_a_restored_grantor_does_not_trust_its_memory() {
     for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
         // Nothing had been promised; a short term had; the lease had been another one's, who asks again.
         for snapshot in 0..3 {
-            for told in [true, false] {
+            for reported in [true, false] {
                 let clock = Fake::new(Duration::ZERO);
                 let mut grantor = LeaseGrantor::first_ever(leader(), form, 100 * S);
                 assert!(grantor.is_free(&clock));
@@ -481,15 +481,15 @@ fn found_a_restored_grantor_does_not_trust_its_memory() {
                 holder.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
 
                 clock.incarnation.set(1);
-                clock.restores.set(u32::from(told));
+                clock.restores.set(u32::from(reported));
                 let asks = if snapshot == 2 { &mut other } else { &mut Lease::new(leader()).unwrap() };
                 let again = asks.request(&clock, 10 * S).unwrap();
                 let first = snapshot_of_it.grant(&clock, &again);
                 clock.pass(2 * S);
                 let second = snapshot_of_it.grant(&clock, &again);
                 let granted = first.is_ok() || second.is_ok();
-                assert_eq!(granted, !told, "the lease is held for {:?} more: {form:?} {snapshot}", 98 * S);
-                if told {
+                assert_eq!(granted, !reported, "the lease is held for {:?} more: {form:?} {snapshot}", 98 * S);
+                if reported {
                     clock.pass(100 * S);
                     assert!(snapshot_of_it.is_free(&clock), "after the longest term it goes on");
                     // A clock that was built after the restore knows of none.

@@ -6,7 +6,7 @@ use crate::bound::leap::Leap;
 use crate::bound::lines::Line;
 use crate::bound::params::Params;
 use crate::bound::quick::Quick;
-use crate::bound::rates::{Rates, Rise, Slopes, Step};
+use crate::bound::slopes::{Rates, Rise, Slopes, Step};
 use crate::bound::{DisruptionReason, NowError};
 
 /// Words of one publication: 184 bytes, three cache lines with nothing else on them.
@@ -44,7 +44,7 @@ impl Publication {
         Publication { incarnation: 0, epoch: 0, slopes, trusted: true, content: Content::NotSynchronized }
     }
 
-    /// The words. Quick readings are answered for `quick_max_age` ticks after the news, or not at all.
+    /// The words. Quick readings are answered for `quick_max_age` ticks after the agreement, or not at all.
     pub(crate) fn encode(&self, quick_max_age: Option<u64>) -> [u64; WORDS] {
         let mut words = [0; WORDS];
         // What `Quick` has no use for is stored all the same: the rest is read from its words, too.
@@ -60,7 +60,7 @@ impl Publication {
                     Some(max_age) => Quick::of(&p, max_age),
                     None => Quick { earliest, latest, ..quick },
                 };
-                rest = [p.published, p.since, p.heard, p.horizon];
+                rest = [p.published, p.since, p.heard, p.leap_from];
                 rates = p.rates;
                 quick.slopes = Slopes { slow: rates.slow.steps[0].slope, fast: rates.fast.steps[0].slope };
                 // A margin beyond 32 bits (4 s of nanoseconds) cannot be: the look at a counter ends after 100 ms.
@@ -108,7 +108,7 @@ impl Publication {
                 since: words[11],
                 heard: words[12],
                 leap: (inserted || deleted).then_some(leap),
-                horizon: words[13],
+                leap_from: words[13],
                 degraded: meta >> 16 & 1 == 1,
             }),
             NOT_SYNCHRONIZED => Content::NotSynchronized,
@@ -255,7 +255,7 @@ fn signed(word: u64) -> i64 {
 #[cfg(all(test, not(sureclock_loom)))]
 mod tests {
     use super::*;
-    use crate::bound::rates::tests::rising;
+    use crate::bound::slopes::tests::rising;
     use proptest::prelude::*;
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
             let params = Params {
                 published: a[0], margin: u64::from(margin),
                 earliest: Line { anchor: a[1], ns: ns[0] }, latest: Line { anchor: a[2], ns: ns[1] },
-                rates, since: a[5], heard: a[6], leap, horizon: a[7], degraded,
+                rates, since: a[5], heard: a[6], leap, leap_from: a[7], degraded,
             };
             let content = Content::Running(params);
             let publication = Publication { incarnation, epoch, slopes: rates.wide(), trusted: true, content };

@@ -1,8 +1,9 @@
-//! Who waits for which point in time: wakers in the order of their timestamps, for one timing thread.
+//! Pending waits: wakers in the order of their timestamps, for one timing thread.
 //!
-//! The thread looks at the clock, takes out who is due, and sleeps until the next one is. Whatever makes its sleep wrong, an earlier
-//! timestamp or a publication, sets `news` and wakes it; while it spins it looks at `news`, which is why that is an atomic. It pairs with
-//! nothing: what it tells of is under the lock, and one seen late costs a turn of the loop.
+//! The thread reads the clock, takes out the wakers that are due, and sleeps until the next one is.
+//! An earlier timestamp or a publication makes that sleep wrong: it sets `changed` and wakes the
+//! thread. While the thread spins it reads `changed`, so that is an atomic. It pairs with nothing:
+//! what has changed is under the lock, and a store that is seen late costs one turn of the loop.
 
 use super::atomics::{AtomicBool, Ordering};
 use parking_lot::{Condvar, Mutex};
@@ -14,8 +15,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Pending {
     state: Mutex<State>,
-    changed: Condvar,
-    news: AtomicBool,
+    wake: Condvar,
+    changed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ pub(crate) struct PendingKey((i64, u64));
 
 impl Pending {
     pub(crate) fn new() -> Pending {
-        Pending { state: Mutex::default(), changed: Condvar::new(), news: AtomicBool::new(false) }
+        Pending { state: Mutex::default(), wake: Condvar::new(), changed: AtomicBool::new(false) }
     }
 
     /// Wakes `waker` when `timestamp` is in the past, or the clock has no answer. Starts the thread by `start`, if none runs.
@@ -54,7 +55,7 @@ impl Pending {
         let key = (timestamp, state.next);
         state.wakers.insert(key, waker);
         if state.wakers.first_key_value().is_some_and(|(first, _)| *first == key) {
-            self.tell(&state);
+            self.note_change(&state);
         }
         Ok(PendingKey(key))
     }
@@ -68,23 +69,23 @@ impl Pending {
 
     /// The clock has published something.
     pub(crate) fn poke(&self) {
-        self.tell(&self.state.lock());
+        self.note_change(&self.state.lock());
     }
 
-    fn tell(&self, _locked: &State) {
-        self.news.store(true, Ordering::Relaxed);
-        self.changed.notify_all();
+    fn note_change(&self, _locked: &State) {
+        self.changed.store(true, Ordering::Relaxed);
+        self.wake.notify_all();
     }
 
     /// Whether anything has changed since the thread began its turn.
-    pub(crate) fn has_news(&self) -> bool {
-        self.news.load(Ordering::Relaxed)
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
     }
 
     /// The thread begins a turn: what it finds from now on is what it knows.
     pub(crate) fn begin_turn(&self) {
         let _state = self.state.lock();
-        self.news.store(false, Ordering::Relaxed);
+        self.changed.store(false, Ordering::Relaxed);
     }
 
     /// Takes out who waits for a timestamp below `earliest`, in the order of the timestamps.
@@ -107,11 +108,11 @@ impl Pending {
         self.state.lock().wakers.first_key_value().map(|((timestamp, _), _)| *timestamp)
     }
 
-    /// Sleeps until `until`, or until there is news. May wake early.
+    /// Sleeps until `until`, or until something has changed. May wake early.
     pub(crate) fn sleep(&self, until: Instant) {
         let mut state = self.state.lock();
-        if !self.news.load(Ordering::Relaxed) {
-            self.changed.wait_until(&mut state, until);
+        if !self.changed.load(Ordering::Relaxed) {
+            self.wake.wait_until(&mut state, until);
         }
     }
 }
@@ -161,23 +162,23 @@ mod tests {
         register(50);
         pending.begin_turn();
         register(60);
-        assert!(!pending.has_news());
+        assert!(!pending.has_changed());
         register(40);
-        assert!(pending.has_news());
+        assert!(pending.has_changed());
         pending.begin_turn();
         pending.poke();
-        assert!(pending.has_news());
+        assert!(pending.has_changed());
         let began = Instant::now();
         pending.sleep(began + Duration::from_secs(60));
-        assert!(began.elapsed() < Duration::from_secs(30), "news is no reason to sleep");
+        assert!(began.elapsed() < Duration::from_secs(30), "a change is no reason to sleep");
         pending.begin_turn();
         let (began, length) = (Instant::now(), Duration::from_millis(20));
         pending.sleep(began + length);
-        assert!(began.elapsed() >= length, "no news is no reason to wake");
+        assert!(began.elapsed() >= length, "without a change there is no reason to wake");
     }
 
     #[test]
-    fn the_thread_is_started_once_and_a_failure_is_told() {
+    fn the_thread_is_started_once_and_a_failure_is_reported() {
         let (pending, starts) = (Pending::new(), AtomicUsize::new(0));
         let refused = || Err(std::io::ErrorKind::OutOfMemory.into());
         assert!(pending.register(1, Waker::noop().clone(), refused).is_err());

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publication_between_the_look_and_the_wait_is_not_lost() {
+    fn a_publication_between_the_check_and_the_wait_is_not_lost() {
         let (waiters, began) = (Waiters::default(), Instant::now());
         for _ in 0..3 {
             let seen = waiters.changes();

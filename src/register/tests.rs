@@ -152,9 +152,9 @@ proptest! {
         let (ours, theirs) = (registers[0].state().clone(), registers[1].state().clone());
         let dropped = registers[0].merge(&theirs, &later()).unwrap();
         let there = values(registers[0].read());
-        let told: BTreeSet<usize> = dropped.iter().map(|gone| *gone.version.value()).collect();
+        let reported: BTreeSet<usize> = dropped.iter().map(|gone| *gone.version.value()).collect();
         let before: BTreeSet<usize> = values(ours.read()).into_iter().chain(values(theirs.read())).collect();
-        prop_assert_eq!(told, before.into_iter().filter(|write| !there.contains(write)).collect::<BTreeSet<_>>());
+        prop_assert_eq!(reported, before.into_iter().filter(|write| !there.contains(write)).collect::<BTreeSet<_>>());
     }
 }
 
@@ -266,7 +266,7 @@ fn a_replica_that_was_copied_goes_on_under_another_name() {
     clone.write(2, &interval(1, 9), &Seen::nothing()).unwrap();
     let seen = clone.read().seen().clone();
     register.merge(clone.state(), &later()).unwrap();
-    // What both write from here on is told apart, also by who has seen the clone's.
+    // What both write from here on is reported apart, also by who has seen the clone's.
     register.write(3, &interval(2, 9), &Seen::nothing()).unwrap();
     clone.write(4, &interval(2, 10), &seen).unwrap();
     register.merge(clone.state(), &later()).unwrap();

@@ -146,7 +146,7 @@ fn play(acts: &[(Act, i64, i64)], keep: u64) -> Result<(), TestCaseError> {
                     Begun::Known(Reply::NotDone(_)) => {
                         prop_assert!(
                             !times_done.contains_key(&at),
-                            "it was done, and the client is told that it was not"
+                            "it was done, and the client is answered that it was not"
                         );
                         never.insert(at);
                     }

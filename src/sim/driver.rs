@@ -1,7 +1,7 @@
 //! The sync thread of a simulated machine: the steps of `sync/thread.rs` in the same order, over simulated datagrams, with
 //! room for a stall between any two of them.
 //!
-//! One run of the loop: look for a suspend; ask the machine what is due, and send it; sleep until a datagram or the end of the
+//! One run of the loop: look for a suspend; ask the synchronizer what is due, and send it; sleep until a datagram or the end of the
 //! sleep; read the datagrams; look for a suspend; report. Every reading of the counter is a step of its own, so that the
 //! world can go on between a reading and its use.
 
@@ -12,7 +12,7 @@ use super::trace::Event;
 use super::world::Inner;
 use crate::Problem;
 use crate::bound::Facts;
-use crate::counter::Look;
+use crate::counter::Scope;
 use crate::ntp::{Exchange, Rejected};
 use crate::sync::{Ask, AskId};
 use crate::time::{MonotonicTime, Timestamp};
@@ -124,7 +124,7 @@ pub(super) fn run(inner: &mut Inner, host: usize) {
     }
 }
 
-/// Ends a call of the machine that is under way: its reading is taken and the machine's lock is held, so nobody comes between.
+/// Ends a call of the synchronizer that is under way: its reading is taken and the synchronizer's lock is held, so nobody comes between.
 pub(super) fn end_call(inner: &mut Inner, host: usize) {
     if matches!(inner.hosts[host].driver.step, Step::Ask(_) | Step::Report(_)) {
         if let Next::Go(next) = step(inner, host) {
@@ -138,13 +138,13 @@ fn step(inner: &mut Inner, host: usize) -> Next {
     let read = |state: &HostState| state.counter.reading_of(state.manual.shown());
     match std::mem::take(&mut state.driver.step) {
         Step::LookForSuspend => {
-            state.machine.check_continuity(&state.counter, Look::All);
+            state.synchronizer.check_continuity(&state.counter, Scope::All);
             Next::Go(Step::ReadToAsk)
         }
         Step::ReadToAsk => Next::Go(Step::Ask(read(state))),
         Step::Ask(now) => {
-            look_up_names(inner, host, now);
-            match inner.hosts[host].machine.lock().next_ask(now) {
+            start_lookups(inner, host, now);
+            match inner.hosts[host].synchronizer.lock().next_ask(now) {
                 Some(ask) => Next::Go(Step::Begin(ask)),
                 None => Next::Go(Step::Rest),
             }
@@ -173,10 +173,10 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             Next::Go(Step::ReadToAsk)
         }
         Step::Rest => {
-            let machine = state.machine.lock();
-            state.driver.open.retain(|open| machine.awaits(open.ask));
-            let longest = machine.wake_after(read(state)).min(state.driver.check_interval);
-            drop(machine);
+            let synchronizer = state.synchronizer.lock();
+            state.driver.open.retain(|open| synchronizer.awaits(open.ask));
+            let longest = synchronizer.wake_after(read(state)).min(state.driver.check_interval);
+            drop(synchronizer);
             if state.driver.inbox.is_empty() { Next::SleepFor(longest) } else { Next::Go(Step::ReadDatagram) }
         }
         Step::Sleep => Next::Go(Step::ReadDatagram),
@@ -189,7 +189,7 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             Next::Go(Step::ReadDatagram)
         }
         Step::LookAgain => {
-            state.machine.check_continuity(&state.counter, Look::All);
+            state.synchronizer.check_continuity(&state.counter, Scope::All);
             Next::Go(Step::ReadToReport)
         }
         Step::ReadToReport if state.driver.outcomes.is_empty() => Next::Go(Step::LookForSuspend),
@@ -202,15 +202,15 @@ fn step(inner: &mut Inner, host: usize) -> Next {
 }
 
 /// Answers for the resolver, at once: what the names stand for now.
-fn look_up_names(inner: &mut Inner, host: usize, now: MonotonicTime) {
+fn start_lookups(inner: &mut Inner, host: usize, now: MonotonicTime) {
     let state = &mut inner.hosts[host];
-    let mut machine = state.machine.lock();
-    while machine.next_look_up(now).is_some() {}
+    let mut synchronizer = state.synchronizer.lock();
+    while synchronizer.next_lookup(now).is_some() {}
     for (source, servers) in state.servers.iter().enumerate() {
         let addresses: Vec<SocketAddr> = servers.iter().map(|server| inner.servers[*server].address()).collect();
         // A server that has moved is found at once, too, so that a scenario may move it.
-        if state.resolved[source] != addresses || machine.is_looking_up(source) {
-            machine.resolved(now, source, &addresses);
+        if state.resolved[source] != addresses || synchronizer.is_looking_up(source) {
+            synchronizer.resolved(now, source, &addresses);
             state.resolved[source] = addresses;
         }
     }
@@ -240,7 +240,7 @@ fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: 
     };
     let result = match judged {
         Err(rejected) if !rejected.is_final() => {
-            return state.machine.lock().unusable(open.ask, Problem::Rejected(rejected));
+            return state.synchronizer.lock().unusable(open.ask, Problem::Rejected(rejected));
         }
         Err(rejected) => Err(Problem::Rejected(rejected)),
         Ok(facts) => Ok(facts),
@@ -253,11 +253,11 @@ fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: 
 fn report(inner: &mut Inner, host: usize, now: MonotonicTime) {
     let state = &mut inner.hosts[host];
     let Some(Ended { source, server, ask, result }) = state.driver.outcomes.pop_front() else { return };
-    let counted = state.machine.lock().awaits(ask);
+    let counted = state.synchronizer.lock().awaits(ask);
     let scale = state.counter.scale();
     match result {
         Ok(facts) => {
-            state.machine.lock().answered(now, ask, facts);
+            state.synchronizer.lock().answered(now, ask, facts);
             let delay = scale.duration(facts.after().ticks().saturating_sub(facts.before().ticks()));
             let truth = inner.calendar.truth(crate::Timescale::Utc, inner.now).0.floor_ns();
             let event = Event::Answered {
@@ -273,7 +273,7 @@ fn report(inner: &mut Inner, host: usize, now: MonotonicTime) {
             }
         }
         Err(problem) => {
-            state.machine.lock().failed(now, ask, problem);
+            state.synchronizer.lock().failed(now, ask, problem);
             inner.note(Event::Failed { host, server, problem });
         }
     }

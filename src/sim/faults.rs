@@ -5,7 +5,7 @@ use super::oscillator::Oscillator;
 use super::world::World;
 use crate::bound::DisruptionReason;
 use crate::clock::SureClock;
-use crate::counter::Look;
+use crate::counter::Scope;
 use crate::time::{Timescale, WallTime};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -88,14 +88,14 @@ impl World {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         inner.did(Some(host), || "a marker tells of a restore".into());
-        // The thread that tells waits for the machine's lock, so a call that is under way under it ends first.
+        // The thread that tells waits for the synchronizer's lock, so a call that is under way under it ends first.
         super::driver::end_call(&mut inner, host);
         inner.show_counter(host);
         let state = &inner.hosts[host];
         let now = state.counter.reading_of(state.manual.shown());
-        let machine = Arc::clone(&state.machine);
-        machine.check_continuity(&state.counter, Look::Clocks);
-        machine.lock().disrupt_in_doubt(now, DisruptionReason::Restored, None);
+        let synchronizer = Arc::clone(&state.synchronizer);
+        synchronizer.check_continuity(&state.counter, Scope::Clocks);
+        synchronizer.lock().disrupt_in_doubt(now, DisruptionReason::Restored, None);
         inner.notice_disruption(host);
     }
 
@@ -177,13 +177,14 @@ impl World {
         let host = self.host_of(clock);
         let world = Arc::downgrade(&self.inner);
         let inner = self.inner.lock();
-        let (manual, machine) = (Arc::clone(&inner.hosts[host].manual), Arc::clone(&inner.hosts[host].machine));
+        let (manual, synchronizer) =
+            (Arc::clone(&inner.hosts[host].manual), Arc::clone(&inner.hosts[host].synchronizer));
         let pending: Mutex<Option<(ReadPoint, Act)>> = Mutex::new(Some((point, Box::new(act))));
         let watched = Arc::clone(&manual);
         manual.watch(Some(Arc::new(move || {
             let inner = world.upgrade()?;
-            // The thread's own readings, and those made under the machine's lock, are no program's.
-            if inner.is_locked() || machine.is_locked() {
+            // The thread's own readings, and those made under the synchronizer's lock, are no program's.
+            if inner.is_locked() || synchronizer.is_locked() {
                 return None;
             }
             let mut world = World { inner: Arc::clone(&inner) };

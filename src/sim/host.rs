@@ -9,7 +9,7 @@ use crate::builder::Builder;
 use crate::commit::Deadline;
 use crate::counter::{Counter, ManualCounter};
 use crate::publish::Waiters;
-use crate::sync::SharedMachine;
+use crate::sync::SharedSynchronizer;
 use crate::time::{MonotonicTime, TickBounds, TickScale};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -205,7 +205,7 @@ impl Host {
     pub(super) fn describe(&self) -> String {
         let tick_ps = (u128::from(self.scale.ns_per_tick_2_40) * 1000) >> 40;
         format!(
-            "is a machine with a tick of {tick_ps} ps, wrong by {} ppb of {} declared, cores {} ticks apart, steps of {} ticks of {} \
+            "is a synchronizer with a tick of {tick_ps} ps, wrong by {} ppb of {} declared, cores {} ticks apart, steps of {} ticks of {} \
              declared, calibrated {:?}, a VM clock: {}; it runs by {:?}",
             self.nominal_error_ppb,
             self.declared_error_ppb,
@@ -283,7 +283,7 @@ pub(super) struct HostState {
     pub(super) manual: Arc<ManualCounter>,
     pub(super) counter: Counter,
     pub(super) blur: Blur,
-    pub(super) machine: Arc<SharedMachine>,
+    pub(super) synchronizer: Arc<SharedSynchronizer>,
     pub(super) waiters: Arc<Waiters>,
     /// The servers that the name of each source stands for.
     pub(super) servers: Vec<Vec<usize>>,
@@ -294,13 +294,13 @@ pub(super) struct HostState {
     /// Nothing on this machine runs before.
     pub(super) stopped_until: Moment,
     pub(super) wall: WallClock,
-    pub(super) told: Told,
+    pub(super) given: Given,
 }
 
 impl HostState {
     /// Why the clock is disrupted, if it is.
     pub(super) fn clock_says(&self) -> Option<DisruptionReason> {
-        self.machine.lock().disrupted()
+        self.synchronizer.lock().disrupted()
     }
 }
 
@@ -313,7 +313,7 @@ pub(super) struct Blur {
 
 /// What the laws remember of a clock.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Given {
     pub(super) epoch: u32,
     pub(super) earliest_ns: Option<i64>,
     /// The same, as it was when the clock was last excused.

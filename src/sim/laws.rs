@@ -62,7 +62,7 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
-/// An exchange whose facts a machine counted, for an oracle that is to know the same. From [`World::exchanges`].
+/// An exchange whose facts a synchronizer counted, for an oracle that is to know the same. From [`World::exchanges`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Exchanged {
@@ -72,7 +72,7 @@ pub struct Exchanged {
     pub source: usize,
     /// The facts.
     pub facts: Facts,
-    /// The reading at which the machine took them in.
+    /// The reading at which the synchronizer took them in.
     pub at: MonotonicTime,
 }
 
@@ -89,16 +89,16 @@ impl World {
         let mut inner = self.inner.lock();
         let read_at = inner.end_watch(host);
         inner.notice_state(host, &result);
-        if inner.hosts[host].told.epoch != epoch {
-            let told = &mut inner.hosts[host].told;
-            (told.epoch, told.earliest_ns, told.past_ns) = (epoch, None, None);
-            told.earliest_before_excuse_ns = None;
+        if inner.hosts[host].given.epoch != epoch {
+            let given = &mut inner.hosts[host].given;
+            (given.epoch, given.earliest_ns, given.past_ns) = (epoch, None, None);
+            given.earliest_before_excuse_ns = None;
         }
         // A new epoch may have begun in the middle of the reading: it is of either.
         let of_either = began_in != epoch;
         inner.notice_disruption(host);
         let Ok(interval) = result else { return Ok(result) };
-        let excused = inner.hosts[host].told.excused_since.is_some();
+        let excused = inner.hosts[host].given.excused_since.is_some();
         let truth = inner.calendar.truth(interval.timescale(), read_at);
         if !excused && !contains(&interval, truth) {
             return Err(inner.violation(Law::Containment, || format!("{interval:#}, and it is {}", span(truth))));
@@ -108,13 +108,13 @@ impl World {
         let state = &inner.hosts[host];
         let skew = state.local.scale().duration(u64::from(state.blur.skew)).as_nanos();
         let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(state.blur.skew > 0));
-        let told = state.told.earliest_ns.unwrap_or(i64::MIN);
-        if !excused && !of_either && earliest < told.saturating_sub(allowed) {
-            let what = || format!("{interval:#}, and {} had been told", Timestamp::from_unix_nanos(told));
+        let given = state.given.earliest_ns.unwrap_or(i64::MIN);
+        if !excused && !of_either && earliest < given.saturating_sub(allowed) {
+            let what = || format!("{interval:#}, and {} had been given", Timestamp::from_unix_nanos(given));
             return Err(inner.violation(Law::EarliestNeverGoesBack, what));
         }
         if !of_either {
-            inner.hosts[host].told.earliest_ns = Some(earliest.max(told));
+            inner.hosts[host].given.earliest_ns = Some(earliest.max(given));
         }
         Ok(result)
     }
@@ -133,7 +133,7 @@ impl World {
         let timescale = result.map_or(crate::Timescale::Utc, |interval| interval.timescale());
         let truth = inner.calendar.truth(timescale, now);
         let skewed = inner.hosts[host].blur.skew > 0;
-        if inner.hosts[host].told.excused_since.is_some() {
+        if inner.hosts[host].given.excused_since.is_some() {
             return Ok(result);
         }
         if let Ok(interval) = result {
@@ -145,7 +145,7 @@ impl World {
                     if Moment::from_ns(ns) >= truth.0 {
                         return Err(inner.violation(Law::AfterIsPast, || format!("{t}, and it is {}", span(truth))));
                     }
-                    let past = &mut inner.hosts[host].told.past_ns;
+                    let past = &mut inner.hosts[host].given.past_ns;
                     *past = (*past).max(Some(ns));
                 }
                 if clock.before(t) == Ok(true) && Moment::from_ns(ns) <= truth.1 {
@@ -153,7 +153,7 @@ impl World {
                 }
             }
         }
-        if let Some(mut deadline) = inner.hosts[host].told.deadline.take() {
+        if let Some(mut deadline) = inner.hosts[host].given.deadline.take() {
             // It was worked out long ago; `after` is worked out now, at the same reading where the cores agree.
             let (t, is_past) = (deadline.timestamp(), deadline.is_past());
             let wrong = is_past == Ok(true) && Moment::from_ns(t.as_unix_nanos()) >= truth.0;
@@ -162,20 +162,20 @@ impl World {
                 return Err(inner.violation(Law::AfterIsPast, what));
             }
             if !inner.dice.chance_ppm(100_000) {
-                inner.hosts[host].told.deadline = Some(deadline);
+                inner.hosts[host].given.deadline = Some(deadline);
             }
         } else if let Ok(interval) = result {
             let ahead = inner.dice.length(Duration::ZERO, Duration::from_secs(20));
             let t = interval.earliest().checked_add(ahead);
-            inner.hosts[host].told.deadline = t.map(|t| clock.deadline(t));
+            inner.hosts[host].given.deadline = t.map(|t| clock.deadline(t));
         }
-        if let (Some(past), false) = (inner.hosts[host].told.past_ns, skewed) {
+        if let (Some(past), false) = (inner.hosts[host].given.past_ns, skewed) {
             let t = Timestamp::from_unix_nanos(past);
             if clock.after(t) == Ok(false) {
                 return Err(inner.violation(Law::AfterIsPast, || format!("{t} was past, and is no more")));
             }
         }
-        if let Some((then, moment)) = inner.hosts[host].told.reading {
+        if let Some((then, moment)) = inner.hosts[host].given.reading {
             match clock.at(then) {
                 Ok(interval) => {
                     let truth = inner.calendar.truth(interval.timescale(), moment);
@@ -185,10 +185,10 @@ impl World {
                     }
                 }
                 // From before a disruption: from now on a newer one.
-                Err(AtError::BeforeEpoch) => inner.hosts[host].told.reading = None,
+                Err(AtError::BeforeEpoch) => inner.hosts[host].given.reading = None,
                 Err(_) => {}
             }
-            let pair = inner.hosts[host].told.pair;
+            let pair = inner.hosts[host].given.pair;
             // Once more what was asked before: what is known of the two readings may have changed since.
             for [(then, began), (later, ended)] in [Some([(then, moment), (reading, now)]), pair].into_iter().flatten()
             {
@@ -202,11 +202,11 @@ impl World {
             }
             // By chance, but not by the dice: who looks must not change the world.
             if pair.is_none() || now.0 % 10 == 0 {
-                inner.hosts[host].told.pair = Some([(then, moment), (reading, now)]);
+                inner.hosts[host].given.pair = Some([(then, moment), (reading, now)]);
             }
         }
-        if inner.hosts[host].told.reading.is_none() || inner.dice.chance_ppm(100_000) {
-            inner.hosts[host].told.reading = Some((reading, now));
+        if inner.hosts[host].given.reading.is_none() || inner.dice.chance_ppm(100_000) {
+            inner.hosts[host].given.reading = Some((reading, now));
         }
         Ok(result)
     }
@@ -216,28 +216,28 @@ impl World {
     /// that `earliest` does not go back. Afterwards it must be above all that was told meanwhile,
     /// too; except where the counter was seen to have moved: then above all that was told before
     /// the excuse.
-    pub fn excuse(&mut self, clock: &SureClock) {
+    pub fn excuse_readings(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         let (now, incarnation) = (inner.now, inner.hosts[host].counter.incarnation().get());
-        let told = &mut inner.hosts[host].told;
-        told.incarnation = incarnation;
-        told.earliest_before_excuse_ns = told.earliest_ns;
-        (told.excused_since, told.noticed, told.reading, told.pair) = (Some(now), None, None, None);
+        let given = &mut inner.hosts[host].given;
+        given.incarnation = incarnation;
+        given.earliest_before_excuse_ns = given.earliest_ns;
+        (given.excused_since, given.noticed, given.reading, given.pair) = (Some(now), None, None, None);
     }
 
-    /// How long after [`excuse`](World::excuse) the clock was next disrupted, and why; `None` if it has not been.
+    /// How long after [`excuse_readings`](World::excuse_readings) the clock was next disrupted, and why; `None` if it has not been.
     #[must_use]
     pub fn noticed(&self, clock: &SureClock) -> Option<(Duration, DisruptionReason)> {
         let host = self.host_of(clock);
-        self.inner.lock().hosts[host].told.noticed
+        self.inner.lock().hosts[host].given.noticed
     }
 
     /// Whether the clock is excused now.
     #[must_use]
-    pub fn is_excused(&self, clock: &SureClock) -> bool {
+    pub fn readings_are_excused(&self, clock: &SureClock) -> bool {
         let host = self.host_of(clock);
-        self.inner.lock().hosts[host].told.excused_since.is_some()
+        self.inner.lock().hosts[host].given.excused_since.is_some()
     }
 
     /// A violation of a law that the caller has checked, with the world's story.
@@ -293,9 +293,9 @@ impl Inner {
     }
 
     fn notice_state(&mut self, host: usize, result: &Result<TimeInterval, NowError>) {
-        let told = &mut self.hosts[host].told.synchronized;
-        if *told != Some(result.is_ok()) {
-            *told = Some(result.is_ok());
+        let given = &mut self.hosts[host].given.synchronized;
+        if *given != Some(result.is_ok()) {
+            *given = Some(result.is_ok());
             self.note(super::trace::Event::State { host, now: result.map(|_| ()) });
         }
     }
@@ -304,18 +304,18 @@ impl Inner {
     pub(super) fn notice_disruption(&mut self, host: usize) {
         let (now, state) = (self.now, &mut self.hosts[host]);
         let incarnation = state.counter.incarnation().get();
-        if state.told.incarnation == incarnation {
+        if state.given.incarnation == incarnation {
             return;
         }
-        state.told.incarnation = incarnation;
+        state.given.incarnation = incarnation;
         let reason = state.clock_says();
-        if let (Some(since), Some(reason)) = (state.told.excused_since.take(), reason) {
-            state.told.noticed = Some(((now - since).length(), reason));
-            (state.told.reading, state.told.pair) = (None, None);
+        if let (Some(since), Some(reason)) = (state.given.excused_since.take(), reason) {
+            state.given.noticed = Some(((now - since).length(), reason));
+            (state.given.reading, state.given.pair) = (None, None);
             if matches!(reason, DisruptionReason::CounterWentBack | DisruptionReason::CounterJumped) {
                 // What was read by a counter that had moved counts for nothing; what was read
                 // before it does.
-                (state.told.earliest_ns, state.told.past_ns) = (state.told.earliest_before_excuse_ns, None);
+                (state.given.earliest_ns, state.given.past_ns) = (state.given.earliest_before_excuse_ns, None);
             }
         }
         self.did(Some(host), || format!("disrupted: {}", reason.map_or("?".into(), |reason| reason.to_string())));

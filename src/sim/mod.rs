@@ -1,6 +1,6 @@
 //! A simulated world, for tests: true time is known, so what a clock says can be checked against it.
 //!
-//! The clocks in it are the production code: the packets and their judgement, the machine, the arithmetic, publication and what users
+//! The clocks in it are the production code: the packets and their judgement, the synchronizer, the arithmetic, publication and what users
 //! call. Simulated are the counter, the network, the servers, and the loop of the sync thread, which is written again step by step
 //! (names, other sources' threads and socket errors are not in it). One seed is one world on every platform.
 //!

@@ -157,7 +157,7 @@ fn bad_manners_give_no_facts_and_kisses_are_obeyed() {
 
 #[test]
 #[should_panic(expected = "asks \"nobody\", which is not in the world")]
-fn a_host_that_asks_a_stranger_is_told_so() {
+fn a_host_that_asks_a_stranger_is_an_error() {
     let _ = World::new(1).clock(Host::named("east").asks("nobody"));
 }
 
@@ -191,17 +191,17 @@ fn found_the_elapsed_time_is_not_given_over_a_disruption_in_the_middle_of_a_read
 }
 
 #[test]
-fn found_earliest_stays_above_what_was_told_by_a_counter_that_jumped_and_went_back() {
+fn found_earliest_stays_above_what_was_given_by_a_counter_that_jumped_and_went_back() {
     let (mut world, clock) = settled(12);
     world.advance(S);
     world.jump_counter(&clock, 1_500_000_000);
     world.advance(Duration::from_millis(150));
-    let told = clock.now().unwrap().earliest();
+    let given = clock.now().unwrap().earliest();
     world.jump_counter(&clock, -1_500_000_000);
     for _ in 0..200 {
         world.advance(Duration::from_millis(100));
         if let Ok(interval) = clock.now() {
-            assert!(interval.earliest() >= told && interval.contains(world.true_time()));
+            assert!(interval.earliest() >= given && interval.contains(world.true_time()));
             return;
         }
     }

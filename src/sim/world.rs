@@ -3,7 +3,7 @@
 use super::calendar::{Calendar, Leap};
 use super::dice::Dice;
 use super::driver::{self, Driver};
-use super::host::{Host, HostState, Told, WallClock};
+use super::host::{Given, Host, HostState, WallClock};
 use super::moment::Moment;
 use super::server::{Message, Server};
 use super::trace::{Event, Trace};
@@ -202,8 +202,8 @@ impl World {
         let (manual, counter) = host.counter();
         let local = host.local_clock(inner.now, &mut inner.dice);
         let check_interval = builder.check_interval_in_force();
-        let (clock, machine) = builder.machine_over(counter.clone())?;
-        (0..servers.len()).for_each(|source| machine.lock().has_a_name(source));
+        let (clock, synchronizer) = builder.synchronizer_over(counter.clone())?;
+        (0..servers.len()).for_each(|source| synchronizer.lock().has_a_name(source));
         let number = inner.hosts.len();
         inner.hosts.push(HostState {
             name: host.name.clone(),
@@ -211,7 +211,7 @@ impl World {
             manual,
             counter,
             blur: host.blur(),
-            machine,
+            synchronizer,
             waiters: Arc::clone(&clock.shared().waiters),
             resolved: vec![Vec::new(); servers.len()],
             servers,
@@ -219,7 +219,7 @@ impl World {
             driver: Driver::new(check_interval),
             stopped_until: inner.now,
             wall: WallClock::default(),
-            told: Told::default(),
+            given: Given::default(),
         });
         inner.did(Some(number), || host.describe());
         inner.show_counter(number);

@@ -21,11 +21,11 @@ pub(super) struct Addresses {
     known: Vec<Known>,
     /// The index of the one in use.
     current: Option<usize>,
-    look_up: LookUp,
-    last_look_up: Option<u64>,
+    lookup: Lookup,
+    last_lookup: Option<u64>,
     /// When to leave an address that another source has, too, and how often that has been tried.
-    part_at: u64,
-    partings: u32,
+    separate_at: u64,
+    separations: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ pub(super) struct LookUpPace {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LookUp {
+enum Lookup {
     Due,
     UnderWay,
     Done,
@@ -70,7 +70,7 @@ enum LookUp {
 pub(super) enum Choice {
     Ask(SocketAddr),
     /// None is known: the name is being looked up, or is to be.
-    LookUp,
+    Lookup,
     /// All of them rest, the first until this reading.
     RestUntil(u64),
 }
@@ -124,28 +124,28 @@ impl Addresses {
             pace,
             known: Vec::new(),
             current: None,
-            look_up: LookUp::Due,
-            last_look_up: None,
-            part_at: 0,
-            partings: 0,
+            lookup: Lookup::Due,
+            last_lookup: None,
+            separate_at: 0,
+            separations: 0,
         }
     }
 
     /// Whether the name is to be looked up now. The next call says no until
     /// [`found`](Addresses::found) or [`not_found`](Addresses::not_found).
-    pub(super) fn take_look_up(&mut self, now: u64) -> bool {
-        let pause = self.last_look_up.is_some_and(|at| now < at.saturating_add(self.pace.between));
-        if self.look_up != LookUp::Due || pause && !self.known.is_empty() {
+    pub(super) fn take_lookup(&mut self, now: u64) -> bool {
+        let pause = self.last_lookup.is_some_and(|at| now < at.saturating_add(self.pace.between));
+        if self.lookup != Lookup::Due || pause && !self.known.is_empty() {
             return false;
         }
-        (self.look_up, self.last_look_up) = (LookUp::UnderWay, Some(now));
+        (self.lookup, self.last_lookup) = (Lookup::UnderWay, Some(now));
         true
     }
 
     /// What the name stands for now, in the resolver's order. An address that still stands keeps
     /// what is known of it.
     pub(super) fn found(&mut self, addresses: &[SocketAddr]) {
-        self.look_up = if addresses.is_empty() { LookUp::Due } else { LookUp::Done };
+        self.lookup = if addresses.is_empty() { Lookup::Due } else { Lookup::Done };
         let current = self.current();
         let before = std::mem::take(&mut self.known);
         for address in alternate(addresses) {
@@ -162,7 +162,7 @@ impl Addresses {
 
     /// The name has no address now, or nobody says.
     pub(super) fn not_found(&mut self) {
-        self.look_up = if self.known.is_empty() { LookUp::Due } else { LookUp::Done };
+        self.lookup = if self.known.is_empty() { Lookup::Due } else { Lookup::Done };
     }
 
     /// The address to ask at reading `now`: one that no other source has, if there is one. `taken` says
@@ -170,12 +170,12 @@ impl Addresses {
     pub(super) fn choose(&mut self, now: u64, taken: impl Fn(SocketAddr) -> Taken) -> Choice {
         let is_taken = |address| taken(address) != Taken::Free;
         if self.known.is_empty() {
-            return Choice::LookUp;
+            return Choice::Lookup;
         }
         if self.known.iter().all(|known| known.tried || known.rest.ends_after(now).is_some()) {
             // All have had their turn: another round, and the name may stand for others by now.
             self.known.iter_mut().for_each(|known| known.tried = false);
-            self.look_up = if self.look_up == LookUp::Done { LookUp::Due } else { self.look_up };
+            self.lookup = if self.lookup == Lookup::Done { Lookup::Due } else { self.lookup };
         }
         self.part(now, &taken);
         let may_be_asked = |known: &Known| !known.tried && known.rest.ends_after(now).is_none();
@@ -197,13 +197,14 @@ impl Addresses {
     fn part(&mut self, now: u64, taken: &impl Fn(SocketAddr) -> Taken) {
         let Some(at) = self.current else { return };
         if taken(self.known[at].address) != Taken::Earlier {
-            (self.part_at, self.partings) = (now, 0);
+            (self.separate_at, self.separations) = (now, 0);
             return;
         }
         let is_free = |known: &Known| known.rest.ends_after(now).is_none() && taken(known.address) == Taken::Free;
-        let Some(free) = self.known.iter().position(is_free).filter(|_| now >= self.part_at) else { return };
-        self.part_at = now.saturating_add(self.pace.first_rest.saturating_mul(1 << self.partings.min(MOST_DOUBLINGS)));
-        self.partings = self.partings.saturating_add(1);
+        let Some(free) = self.known.iter().position(is_free).filter(|_| now >= self.separate_at) else { return };
+        self.separate_at =
+            now.saturating_add(self.pace.first_rest.saturating_mul(1 << self.separations.min(MOST_DOUBLINGS)));
+        self.separations = self.separations.saturating_add(1);
         (self.known[free].tried, self.current) = (false, Some(free));
     }
 
@@ -260,7 +261,7 @@ impl Addresses {
 
     /// The counter shows `now`, and what it showed before is of no use.
     pub(super) fn rebase(&mut self, now: u64) {
-        self.last_look_up = self.last_look_up.map(|at| at.min(now));
+        self.last_lookup = self.last_lookup.map(|at| at.min(now));
         let first_rest = self.pace.first_rest;
         self.known.iter_mut().for_each(|known| known.rest.rebase(now, first_rest));
     }
@@ -278,7 +279,7 @@ impl Addresses {
 
     /// Whether the resolver has been asked and has not answered.
     pub(super) fn is_being_looked_up(&self) -> bool {
-        self.look_up == LookUp::UnderWay
+        self.lookup == Lookup::UnderWay
     }
 
     /// How many are known.
@@ -346,7 +347,7 @@ mod tests {
 
     fn of(addresses: &[SocketAddr]) -> Addresses {
         let mut known = Addresses::new(pace());
-        assert!(known.take_look_up(0));
+        assert!(known.take_lookup(0));
         known.found(addresses);
         known
     }
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn found_addresses_beyond_the_third_are_asked_across_look_ups() {
+    fn found_addresses_beyond_the_third_are_asked_across_lookups() {
         let all = [v6(1), v6(2), v6(3), v4(1)];
         let mut known = of(&all[..3]);
         let mut asked = Vec::new();
@@ -437,18 +438,18 @@ mod tests {
         let mut known = of(&[v4(1)]);
         known.choose(0, free);
         known.failed(0);
-        assert!(!known.take_look_up(8), "the round is over when the next one begins");
+        assert!(!known.take_lookup(8), "the round is over when the next one begins");
         known.choose(8, free);
-        assert!(!known.take_look_up(8), "too soon");
-        assert!(known.take_look_up(16));
-        assert!(!known.take_look_up(40), "it is under way");
+        assert!(!known.take_lookup(8), "too soon");
+        assert!(known.take_lookup(16));
+        assert!(!known.take_lookup(40), "it is under way");
         known.not_found();
         assert_eq!(known.choose(41, free), Choice::Ask(v4(1)), "what was known stays known");
         let mut nothing = Addresses::new(pace());
-        assert!(nothing.take_look_up(0));
-        assert_eq!(nothing.choose(0, free), Choice::LookUp);
+        assert!(nothing.take_lookup(0));
+        assert_eq!(nothing.choose(0, free), Choice::Lookup);
         nothing.not_found();
-        assert!(nothing.take_look_up(1), "the schedule of the source paces this one");
+        assert!(nothing.take_lookup(1), "the schedule of the source paces this one");
     }
 
     proptest! {

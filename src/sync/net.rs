@@ -1,6 +1,6 @@
 //! The sockets of the sync thread: a fresh connected one for each exchange, so that only its server's datagrams arrive.
 
-use super::machine::AskId;
+use super::synchronizer::AskId;
 use crate::bound::Facts;
 use crate::counter::Counter;
 use crate::source::ntp::{Exchange, ExchangeSettings, LONGEST_REPLY};

@@ -1,12 +1,12 @@
 //! In place of `thread` where a platform has neither threads nor sockets (WebAssembly).
 
-use super::shared::SharedMachine;
+use super::locked::SharedSynchronizer;
 use crate::counter::Counter;
 use crate::source::Source;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How each source is asked, in the machine's order.
+/// How each source is asked, in the synchronizer's order.
 pub(crate) struct SourcePlan {
     pub(crate) kind: Kind,
 }
@@ -24,7 +24,7 @@ pub(crate) enum Driver {}
 ///
 /// Always.
 pub(crate) fn start(
-    _machine: Arc<SharedMachine>,
+    _synchronizer: Arc<SharedSynchronizer>,
     _counter: Counter,
     plans: Vec<SourcePlan>,
     _check_interval: Duration,

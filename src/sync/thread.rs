@@ -1,20 +1,20 @@
-//! The sync thread: drives the machine with sockets, names and workers. It ends when the last clock handle is dropped.
+//! The sync thread: drives the synchronizer with sockets, names and workers. It ends when the last clock handle is dropped.
 //!
 //! A panic in it is an error of every later reading, never silent ageing: the guard publishes it while unwinding.
 
-use super::machine::Ask;
+use super::locked::SharedSynchronizer;
 use super::net::{Net, Outcome};
 use super::resolver::{Resolved, resolve};
-use super::shared::SharedMachine;
 use super::status::Problem;
+use super::synchronizer::Ask;
 use super::worker::{self, Questions, Report};
-use crate::counter::{Counter, Look, ProcessMark};
+use crate::counter::{Counter, ProcessMark, Scope};
 use crate::source::{Source, SourceError};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How each source is asked, in the machine's order.
+/// How each source is asked, in the synchronizer's order.
 pub(crate) struct SourcePlan {
     pub(crate) kind: Kind,
 }
@@ -51,7 +51,7 @@ impl Drop for Driver {
 }
 
 struct SyncThread {
-    machine: Arc<SharedMachine>,
+    synchronizer: Arc<SharedSynchronizer>,
     counter: Counter,
     check_interval: Duration,
     net: Net,
@@ -73,7 +73,7 @@ enum Asked {
 ///
 /// Where the system has no poll, no thread or no file descriptor left.
 pub(crate) fn start(
-    machine: Arc<SharedMachine>,
+    synchronizer: Arc<SharedSynchronizer>,
     counter: Counter,
     plans: Vec<SourcePlan>,
     check_interval: Duration,
@@ -85,7 +85,7 @@ pub(crate) fn start(
     for plan in plans {
         asked.push(match plan.kind {
             Kind::Ntp { server } => {
-                machine.lock().has_a_name(asked.len());
+                synchronizer.lock().has_a_name(asked.len());
                 Asked::Ntp(server)
             }
             Kind::Custom(source) => {
@@ -96,13 +96,13 @@ pub(crate) fn start(
         });
     }
     let (keep_alive, alive) = channel();
-    let thread = SyncThread { machine, counter, check_interval, net, asked, resolved: channel(), reports, alive };
+    let thread = SyncThread { synchronizer, counter, check_interval, net, asked, resolved: channel(), reports, alive };
     std::thread::Builder::new().name("sureclock-sync".into()).spawn(move || thread.run())?;
     Ok(Driver { waker, alive: Some(keep_alive), process: ProcessMark::take() })
 }
 
 /// Publishes the death of the thread while a panic unwinds.
-struct DeathNotice(Arc<SharedMachine>);
+struct DeathNotice(Arc<SharedSynchronizer>);
 
 impl Drop for DeathNotice {
     fn drop(&mut self) {
@@ -114,30 +114,30 @@ impl Drop for DeathNotice {
 
 impl SyncThread {
     fn run(mut self) {
-        let _notice = DeathNotice(Arc::clone(&self.machine));
+        let _notice = DeathNotice(Arc::clone(&self.synchronizer));
         while !matches!(self.alive.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
-            self.machine.check_continuity(&self.counter, Look::All);
+            self.synchronizer.check_continuity(&self.counter, Scope::All);
             self.take_addresses();
             self.take_reports();
-            self.look_up_names();
+            self.start_lookups();
             loop {
-                let ask = self.machine.lock().next_ask(self.counter.read());
+                let ask = self.synchronizer.lock().next_ask(self.counter.read());
                 let Some(ask) = ask else { break };
                 self.put(ask);
             }
             // Sockets are closed under no lock.
-            self.net.retain(|ask| self.machine.lock().awaits(ask));
-            let sleep = self.machine.lock().wake_after(self.counter.read()).min(self.check_interval);
-            let (machine, counter, mut outcomes) = (&self.machine, &self.counter, Vec::new());
+            self.net.retain(|ask| self.synchronizer.lock().awaits(ask));
+            let sleep = self.synchronizer.lock().wake_after(self.counter.read()).min(self.check_interval);
+            let (synchronizer, counter, mut outcomes) = (&self.synchronizer, &self.counter, Vec::new());
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
-            machine.check_continuity(counter, Look::All);
+            synchronizer.check_continuity(counter, Scope::All);
             for outcome in outcomes {
-                let mut machine = self.machine.lock();
+                let mut synchronizer = self.synchronizer.lock();
                 match outcome {
-                    Outcome::Ended(ask, Ok(facts)) => machine.answered(self.counter.read(), ask, facts),
-                    Outcome::Ended(ask, Err(problem)) => machine.failed(self.counter.read(), ask, problem),
-                    Outcome::Unusable(ask, problem) => machine.unusable(ask, problem),
+                    Outcome::Ended(ask, Ok(facts)) => synchronizer.answered(self.counter.read(), ask, facts),
+                    Outcome::Ended(ask, Err(problem)) => synchronizer.failed(self.counter.read(), ask, problem),
+                    Outcome::Unusable(ask, problem) => synchronizer.unusable(ask, problem),
                 }
             }
         }
@@ -156,21 +156,21 @@ impl SyncThread {
             },
         };
         if let Some(problem) = failed {
-            self.machine.lock().failed(self.counter.read(), ask.id, problem);
+            self.synchronizer.lock().failed(self.counter.read(), ask.id, problem);
         }
     }
 
     /// Has the names looked up that are due.
-    fn look_up_names(&mut self) {
+    fn start_lookups(&mut self) {
         loop {
-            let source = self.machine.lock().next_look_up(self.counter.read());
+            let source = self.synchronizer.lock().next_lookup(self.counter.read());
             let Some(source) = source else { break };
             let Asked::Ntp(server) = &self.asked[source] else { continue };
             let waker = self.net.waker();
             let started = resolve(source, server.clone(), self.resolved.0.clone(), move || drop(waker.wake()));
             if let Err(error) = started {
                 let problem = Problem::Unresolved(error.into());
-                self.machine.lock().unresolved(self.counter.read(), source, problem);
+                self.synchronizer.lock().unresolved(self.counter.read(), source, problem);
             }
         }
         // An address needs no resolver: its answer is there already.
@@ -180,20 +180,20 @@ impl SyncThread {
     /// Takes what the resolver found.
     fn take_addresses(&mut self) {
         while let Ok((source, found)) = self.resolved.1.try_recv() {
-            let mut machine = self.machine.lock();
+            let mut synchronizer = self.synchronizer.lock();
             match found {
-                Ok(addresses) => machine.resolved(self.counter.read(), source, &addresses),
-                Err(kind) => machine.unresolved(self.counter.read(), source, Problem::Unresolved(kind)),
+                Ok(addresses) => synchronizer.resolved(self.counter.read(), source, &addresses),
+                Err(kind) => synchronizer.unresolved(self.counter.read(), source, Problem::Unresolved(kind)),
             }
         }
     }
 
     fn take_reports(&mut self) {
         while let Ok((ask, result)) = self.reports.try_recv() {
-            let mut machine = self.machine.lock();
+            let mut synchronizer = self.synchronizer.lock();
             match result {
-                Ok(facts) => machine.answered(self.counter.read(), ask, facts),
-                Err(error) => machine.failed(self.counter.read(), ask, Problem::Source(error)),
+                Ok(facts) => synchronizer.answered(self.counter.read(), ask, facts),
+                Err(error) => synchronizer.failed(self.counter.read(), ask, Problem::Source(error)),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A thread for each source that is not NTP: it may block, and is abandoned, never joined, when the clock is dropped.
 
-use super::machine::AskId;
+use super::synchronizer::AskId;
 use crate::bound::Facts;
 use crate::contain::contain;
 use crate::counter::Counter;

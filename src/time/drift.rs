@@ -9,7 +9,7 @@
 /// **The wander**, assumption (W), is for a rate that is learned: the mean over parts of the past, one to four windows long, is certified
 /// by the agreed intervals; and at every moment of that past and for one window after it (by default an hour and 25 minutes in all), the
 /// rate is assumed to be off each such mean by `wander` at most. (A rate that stays within a band as wide as the wander does that.) The
-/// interval then grows by what was certified and the wander, within the bound; after that window without news by the bound again.
+/// interval then grows by what was certified and the wander, within the bound; after that window without an agreement by the bound again.
 ///
 /// | what | earns |
 /// |---|---|

@@ -99,7 +99,7 @@ impl TimeInterval {
     ///
     /// [`TimescaleMismatch`] if they are counted on two timescales, which have no order.
     ///
-    /// # Source
+    /// # References
     ///
     /// Spanner, section 3: `TT.after` and `TT.before` between two intervals.
     pub fn order(&self, other: &TimeInterval) -> Result<Order, TimescaleMismatch> {

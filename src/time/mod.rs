@@ -73,7 +73,7 @@
 
 mod convert;
 mod drift;
-mod hybrid;
+mod hybrid_timestamp;
 mod interval;
 mod monotonic;
 mod scale;
@@ -86,7 +86,7 @@ pub(crate) mod wire;
 
 pub use convert::ConvertError;
 pub use drift::Drift;
-pub use hybrid::HybridTimestamp;
+pub use hybrid_timestamp::HybridTimestamp;
 pub use interval::{InvertedInterval, Order, TimeInterval, TimescaleMismatch};
 pub use monotonic::{CounterId, Elapsed, MonotonicTime};
 pub use text::ParseTimeError;

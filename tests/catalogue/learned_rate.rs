@@ -1,7 +1,7 @@
 //! F2 with a learned rate, assumption (W).
 
-use super::cast::*;
-use super::stage::{Checked, Stage};
+use super::generators::*;
+use super::run::{Checked, Run};
 use std::time::Duration;
 use sureclock::sim::{Dice, Host, Law, Oscillator, Path, Server};
 use sureclock::{DisruptionReason, Drift};
@@ -70,148 +70,148 @@ fn any_window(dice: &mut Dice) -> Duration {
 }
 
 /// A rate that wanders exactly as far as it may, from one end of its band to the other.
-pub(crate) fn rate_wanders_at_the_limit(stage: &mut Stage) -> Checked {
-    if stage.dice.below(2) == 0 {
-        any_servers(stage);
+pub(crate) fn rate_wanders_at_the_limit(run: &mut Run) -> Checked {
+    if run.dice.below(2) == 0 {
+        any_servers(run);
     } else {
         for name in ["a", "b", "c"] {
-            let server = sharp(&mut stage.dice);
-            stage.server(name, server);
+            let server = sharp(&mut run.dice);
+            run.server(name, server);
         }
     }
-    let (band, window) = (Band::any(&mut stage.dice), any_window(&mut stage.dice));
-    let host = host(&mut stage.dice, band.drift(), window).oscillator(band.oscillator(&mut stage.dice, window));
-    stage.clock(host);
-    stage.settle()?;
+    let (band, window) = (Band::any(&mut run.dice), any_window(&mut run.dice));
+    let host = host(&mut run.dice, band.drift(), window).oscillator(band.oscillator(&mut run.dice, window));
+    run.clock(host);
+    run.settle()?;
     for _ in 0..6 {
-        let oscillator = band.oscillator(&mut stage.dice, window);
-        stage.act(|world, clocks| world.replace_oscillator(&clocks[0], oscillator))?;
-        stage.run(window * 3 / 2)?;
+        let oscillator = band.oscillator(&mut run.dice, window);
+        run.act(|world, clocks| world.replace_oscillator(&clocks[0], oscillator))?;
+        run.run(window * 3 / 2)?;
     }
     Ok(())
 }
 
 /// The twin: it wanders by 20 to 100 times as much as is assumed, after it has been learned.
-pub(crate) fn rate_wanders_beyond_the_limit(stage: &mut Stage) -> Checked {
+pub(crate) fn rate_wanders_beyond_the_limit(run: &mut Run) -> Checked {
     for name in ["a", "b", "c"] {
-        let server = sharp(&mut stage.dice);
-        stage.server(name, server);
+        let server = sharp(&mut run.dice);
+        run.server(name, server);
     }
     let host =
         Host::named("east").settings(|b| b.drift(Drift::learned_ppb(1_000)).window(256 * S).poll_interval(16 * S));
-    stage.clock(host);
-    stage.run(1_500 * S)?;
-    let ppb = *stage.dice.one_of(&[20_000, -20_000, 100_000, -100_000]);
-    stage.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
-    stage.run(200 * S)
+    run.clock(host);
+    run.run(1_500 * S)?;
+    let ppb = *run.dice.one_of(&[20_000, -20_000, 100_000, -100_000]);
+    run.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
+    run.run(200 * S)
 }
 
 /// All servers fall silent; the rate stays where it was learned for as long as is assumed, and then goes to the drift bound.
-pub(crate) fn rate_leaves_after_its_horizon(stage: &mut Stage) -> Checked {
-    cut_off(stage, 257 * S)
+pub(crate) fn rate_leaves_after_its_horizon(run: &mut Run) -> Checked {
+    cut_off(run, 257 * S)
 }
 
 /// The twin: it goes there before.
-pub(crate) fn rate_leaves_before_its_horizon(stage: &mut Stage) -> Checked {
-    cut_off(stage, 20 * S)
+pub(crate) fn rate_leaves_before_its_horizon(run: &mut Run) -> Checked {
+    cut_off(run, 20 * S)
 }
 
-fn cut_off(stage: &mut Stage, leaves_after: Duration) -> Checked {
+fn cut_off(run: &mut Run, leaves_after: Duration) -> Checked {
     for name in ["a", "b", "c"] {
-        stage.server(name, Server::direct().path(Path::default()).processing(Duration::ZERO));
+        run.server(name, Server::direct().path(Path::default()).processing(Duration::ZERO));
     }
     let host = Host::named("east").settings(|builder| {
         builder.drift(Drift::learned_ppb(1_000)).window(256 * S).poll_interval(8 * S).max_uncertainty(S)
     });
-    stage.clock(host);
-    stage.run(1_500 * S)?;
+    run.clock(host);
+    run.run(1_500 * S)?;
     for name in ["a", "b", "c"] {
-        stage.act(|world, _| world.server(name, Server::direct().path(Path::default().partitioned())))?;
+        run.act(|world, _| world.server(name, Server::direct().path(Path::default().partitioned())))?;
     }
-    stage.run(leaves_after)?;
-    let ppb = *stage.dice.one_of(&[200_000, -200_000]);
-    stage.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
-    stage.run(500 * S)
+    run.run(leaves_after)?;
+    let ppb = *run.dice.one_of(&[200_000, -200_000]);
+    run.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
+    run.run(500 * S)
 }
 
 /// Servers up to a millisecond away, a rate that is learned, and a step of it by `ppb`, which nobody can know of at once.
-fn step(stage: &mut Stage, ppb: i32) -> Checked {
+fn step(run: &mut Run, ppb: i32) -> Checked {
     for name in ["a", "b", "c"] {
-        let path = any_short_path(&mut stage.dice);
-        stage.server(name, Server::honest().path(path));
+        let path = any_short_path(&mut run.dice);
+        run.server(name, Server::honest().path(path));
     }
     let host =
         Host::named("east").settings(|b| b.drift(Drift::learned_ppb(2_000)).window(256 * S).poll_interval(4 * S));
-    let clock = stage.clock(host);
-    stage.run(1_500 * S)?;
+    let clock = run.clock(host);
+    run.run(1_500 * S)?;
     if clock.status().learned_rate.is_none() {
-        return Err(stage.world.violation(Law::Usefulness, || "no rate was learned".to_owned()));
+        return Err(run.world.violation(Law::Usefulness, || "no rate was learned".to_owned()));
     }
-    stage.excuse(0);
-    stage.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
-    stage.must_notice(0, Duration::ZERO, 120 * S, &[DisruptionReason::RateWandered])
+    run.excuse_readings(0);
+    run.act(|world, clocks| world.replace_oscillator(&clocks[0], Oscillator::steady(ppb)))?;
+    run.must_notice(0, Duration::ZERO, 120 * S, &[DisruptionReason::RateWandered])
 }
 
 /// A rate that steps by more than is assumed, but not out of the drift bound: seen in time, given up, and certain from then on, also
 /// with the rate that is learned afresh.
-pub(crate) fn rate_wandering_beyond_is_seen(stage: &mut Stage) -> Checked {
-    let ppb = *stage.dice.one_of(&[60_000, -60_000, 150_000, -150_000]);
-    step(stage, ppb)?;
-    let clock = stage.clocks[0].clone();
+pub(crate) fn rate_wandering_beyond_is_seen(run: &mut Run) -> Checked {
+    let ppb = *run.dice.one_of(&[60_000, -60_000, 150_000, -150_000]);
+    step(run, ppb)?;
+    let clock = run.clocks[0].clone();
     let status = clock.status();
     if (status.counts.rates_given_up, status.learned_rate) != (1, None) {
-        return Err(stage.world.violation(Law::Usefulness, || format!("not given up once: {status:?}")));
+        return Err(run.world.violation(Law::Usefulness, || format!("not given up once: {status:?}")));
     }
-    stage.run(10 * S)?;
-    if stage.now(0).is_err() {
-        return Err(stage.world.violation(Law::Usefulness, || "no answer after ten seconds".to_owned()));
+    run.run(10 * S)?;
+    if run.now(0).is_err() {
+        return Err(run.world.violation(Law::Usefulness, || "no answer after ten seconds".to_owned()));
     }
-    stage.run(1_500 * S)?;
+    run.run(1_500 * S)?;
     match clock.status().learned_rate {
         Some(learned) if (learned.least_ppb..=learned.most_ppb).contains(&i64::from(ppb)) => Ok(()),
-        other => Err(stage.world.violation(Law::Usefulness, || format!("{ppb} was not learned: {other:?}"))),
+        other => Err(run.world.violation(Law::Usefulness, || format!("{ppb} was not learned: {other:?}"))),
     }
 }
 
 /// The twin: a step as large as is assumed is nothing to be seen.
-pub(crate) fn rate_wandering_within_is_not_seen(stage: &mut Stage) -> Checked {
-    let ppb = *stage.dice.one_of(&[1_990, -1_990]);
-    step(stage, ppb)
+pub(crate) fn rate_wandering_within_is_not_seen(run: &mut Run) -> Checked {
+    let ppb = *run.dice.one_of(&[1_990, -1_990]);
+    step(run, ppb)
 }
 
 /// With a learned rate the interval is narrower than with the drift bound alone: to a fifth where polls are far apart and paths short.
-pub(crate) fn learning_pays(stage: &mut Stage) -> Checked {
-    pays(stage, Drift::learned_ppb(2_000))
+pub(crate) fn learning_pays(run: &mut Run) -> Checked {
+    pays(run, Drift::learned_ppb(2_000))
 }
 
 /// The twin: with the bound alone it is not.
-pub(crate) fn a_fixed_bound_does_not_pay(stage: &mut Stage) -> Checked {
-    pays(stage, Drift::fixed_ppm(200))
+pub(crate) fn a_fixed_bound_does_not_pay(run: &mut Run) -> Checked {
+    pays(run, Drift::fixed_ppm(200))
 }
 
-fn pays(stage: &mut Stage, drift: Drift) -> Checked {
+fn pays(run: &mut Run, drift: Drift) -> Checked {
     for name in ["a", "b", "c"] {
-        let path = any_short_path(&mut stage.dice);
-        stage.server(name, Server::direct().path(path).processing(Duration::ZERO));
+        let path = any_short_path(&mut run.dice);
+        run.server(name, Server::direct().path(path).processing(Duration::ZERO));
     }
-    let ppb = i32::try_from(stage.dice.within(-150_000, 150_000)).unwrap_or(0);
+    let ppb = i32::try_from(run.dice.within(-150_000, 150_000)).unwrap_or(0);
     let host = Host::named("east").oscillator(Oscillator::steady(ppb));
-    stage.clock(host.settings(move |b| b.drift(drift).poll_interval(64 * S).adapt_poll_interval(false)));
-    stage.settle()?;
-    stage.tally.acts += 1;
-    stage.run(3_600 * S)?;
+    run.clock(host.settings(move |b| b.drift(drift).poll_interval(64 * S).adapt_poll_interval(false)));
+    run.settle()?;
+    run.tally.acts += 1;
+    run.run(3_600 * S)?;
     let mut widths = Vec::new();
     for _ in 0..40 {
-        let step = stage.dice.length(Duration::ZERO, 64 * S);
-        stage.world.advance(step);
-        stage.look()?;
-        widths.extend(stage.now(0).map(|interval| interval.width()));
+        let step = run.dice.length(Duration::ZERO, 64 * S);
+        run.world.advance(step);
+        run.check()?;
+        widths.extend(run.now(0).map(|interval| interval.width()));
     }
     widths.sort_unstable();
     let median = widths.get(widths.len() / 2).copied().unwrap_or(Duration::MAX);
     // Both edges leave each other by 400 ppm of half a poll interval at the median, else.
     if median > 32 * S * 400 / 1_000_000 / 2 {
-        return Err(stage.world.violation(Law::Usefulness, || format!("the median width is {median:?}")));
+        return Err(run.world.violation(Law::Usefulness, || format!("the median width is {median:?}")));
     }
     Ok(())
 }

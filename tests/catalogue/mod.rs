@@ -2,26 +2,26 @@
 //!
 //! Shared by `tests/simulation.rs` (a short campaign) and `examples/campaign.rs` (a long one, by command).
 
-mod cast;
+mod generators;
 mod learned_rate;
 mod machine_faults;
 mod oracle;
 mod reachability;
 mod recovery;
+mod run;
 mod source_faults;
-mod stage;
 
-pub(crate) use stage::{Stage, Tally};
+pub(crate) use run::{Run, Tally};
 
 use machine_faults as machine;
+use run::Checked;
 use source_faults as sources;
-use stage::Checked;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sureclock::sim::Violation;
 
-pub(crate) type Play = fn(&mut Stage) -> Checked;
+pub(crate) type Steps = fn(&mut Run) -> Checked;
 
 /// A fault, what is done with it, and what must hold.
 pub(crate) struct Scenario {
@@ -30,19 +30,19 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// In words.
     pub(crate) law: &'static str,
-    pub(crate) play: Play,
+    pub(crate) steps: Steps,
     /// The same with the assumption broken: here the law must be seen to be violated.
-    pub(crate) twin: Option<(&'static str, Play)>,
+    pub(crate) twin: Option<(&'static str, Steps)>,
 }
 
 const CERTAIN: &str = "contained or an error; earliest never back; s1 < s2";
 
-const fn scenario(fault: &'static str, name: &'static str, law: &'static str, play: Play) -> Scenario {
-    Scenario { fault, name, law, play, twin: None }
+const fn scenario(fault: &'static str, name: &'static str, law: &'static str, steps: Steps) -> Scenario {
+    Scenario { fault, name, law, steps, twin: None }
 }
 
-const fn with_twin(scenario: Scenario, name: &'static str, play: Play) -> Scenario {
-    Scenario { twin: Some((name, play)), ..scenario }
+const fn with_twin(scenario: Scenario, name: &'static str, steps: Steps) -> Scenario {
+    Scenario { twin: Some((name, steps)), ..scenario }
 }
 
 /// Every scenario, in the order of the faults.
@@ -356,7 +356,7 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
     ),
 ];
 
-/// What came of many worlds of one play.
+/// The result of many worlds of one scenario.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) worlds: u64,
@@ -378,23 +378,23 @@ impl Report {
     }
 }
 
-/// How a play is played.
+/// How the worlds of a scenario are run.
 pub(crate) struct Plan {
     pub(crate) seeds: Range<u64>,
     /// Threads.
     pub(crate) jobs: usize,
     /// End at the first violation.
     pub(crate) fail_fast: bool,
-    /// Readings of each clock in each run of a stage.
-    pub(crate) looks: u64,
+    /// Readings of each clock in each run of a run.
+    pub(crate) readings: u64,
 }
 
 /// Plays one world.
-pub(crate) fn play_one(play: Play, seed: u64, looks: u64, report: &mut Report) {
-    let mut stage = Stage::new(seed, looks);
-    let checked = play(&mut stage);
+pub(crate) fn run_one(steps: Steps, seed: u64, readings: u64, report: &mut Report) {
+    let mut run = Run::new(seed, readings);
+    let checked = steps(&mut run);
     report.worlds += 1;
-    report.tally.add(&stage.tally);
+    report.tally.add(&run.tally);
     if let Err(violation) = checked {
         report.violated += 1;
         if report.first.as_ref().is_none_or(|first| seed < first.seed) {
@@ -404,7 +404,7 @@ pub(crate) fn play_one(play: Play, seed: u64, looks: u64, report: &mut Report) {
 }
 
 /// Plays the worlds of a plan; `done` counts them.
-pub(crate) fn play_all(play: Play, plan: &Plan, done: &AtomicU64) -> Report {
+pub(crate) fn run_all(steps: Steps, plan: &Plan, done: &AtomicU64) -> Report {
     let (next, stop) = (AtomicU64::new(plan.seeds.start), AtomicBool::new(false));
     let total = Mutex::new(Report::default());
     std::thread::scope(|scope| {
@@ -416,15 +416,15 @@ pub(crate) fn play_all(play: Play, plan: &Plan, done: &AtomicU64) -> Report {
                     if seed >= plan.seeds.end || stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    play_one(play, seed, plan.looks, &mut report);
+                    run_one(steps, seed, plan.readings, &mut report);
                     done.fetch_add(1, Ordering::Relaxed);
                     if plan.fail_fast && report.violated > 0 {
                         stop.store(true, Ordering::Relaxed);
                     }
                 }
-                total.lock().expect("no play panics").add(report);
+                total.lock().expect("no scenario panics").add(report);
             });
         }
     });
-    total.into_inner().expect("no play panics")
+    total.into_inner().expect("no scenario panics")
 }

@@ -1,7 +1,7 @@
 //! How narrow the interval could be: an oracle that knows the same facts, written from the definitions, in floating point.
 
-use super::cast::*;
-use super::stage::{Checked, Stage};
+use super::generators::*;
+use super::run::{Checked, Run};
 use std::time::Duration;
 use sureclock::sim::{Exchanged, Host, Law, Path, Server};
 use sureclock::{Drift, SureClock};
@@ -65,33 +65,33 @@ impl Oracle {
 
 /// With the assumptions kept and all sources answering: at least 99 % of the readings are intervals, and their median width is
 /// at most 1.05 times the oracle's.
-pub(crate) fn as_narrow_as_the_facts_allow(stage: &mut Stage) -> Checked {
-    usefulness(stage, 1.0)
+pub(crate) fn as_narrow_as_the_facts_allow(run: &mut Run) -> Checked {
+    usefulness(run, 1.0)
 }
 
 /// The twin: an oracle that knows half of the drift bound is narrower by more than that.
-pub(crate) fn narrower_than_the_facts_allow(stage: &mut Stage) -> Checked {
-    usefulness(stage, 0.5)
+pub(crate) fn narrower_than_the_facts_allow(run: &mut Run) -> Checked {
+    usefulness(run, 0.5)
 }
 
-fn usefulness(stage: &mut Stage, oracle_knows: f64) -> Checked {
-    let n = usize::try_from(3 + stage.dice.below(5)).unwrap_or(3);
+fn usefulness(run: &mut Run, oracle_knows: f64) -> Checked {
+    let n = usize::try_from(3 + run.dice.below(5)).unwrap_or(3);
     for number in 0..n {
-        let path = Path::symmetric(stage.dice.length(Duration::ZERO, 2 * MS), stage.dice.length(Duration::ZERO, MS));
-        let server = if stage.dice.below(3) == 0 { Server::direct() } else { Server::honest() };
-        stage.server(&format!("s{number}"), server.path(path));
+        let path = Path::symmetric(run.dice.length(Duration::ZERO, 2 * MS), run.dice.length(Duration::ZERO, MS));
+        let server = if run.dice.below(3) == 0 { Server::direct() } else { Server::honest() };
+        run.server(&format!("s{number}"), server.path(path));
     }
-    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let (k, oscillator) = any_oscillator(&mut run.dice);
     let k = k.min(200_000);
-    let poll = *stage.dice.one_of(&[S, 4 * S, 16 * S]);
+    let poll = *run.dice.one_of(&[S, 4 * S, 16 * S]);
     let oscillator = if k == 200_000 { sureclock::sim::Oscillator::steady(-150_000) } else { oscillator };
     let host = Host::named("east").oscillator(oscillator);
     let host = host.settings(move |b| b.drift(Drift::fixed_ppb(k)).poll_interval(poll).window(300 * S));
-    stage.world.record_exchanges();
-    let clock = stage.clock(host);
-    let begin = (clock.monotonic().ticks(), stage.world.true_time().as_unix_nanos());
-    stage.settle()?;
-    stage.tally.acts += 1;
+    run.world.record_exchanges();
+    let clock = run.clock(host);
+    let begin = (clock.monotonic().ticks(), run.world.true_time().as_unix_nanos());
+    run.settle()?;
+    run.tally.acts += 1;
     let mut oracle = Oracle {
         k: f64::from(k) * 1e-9 * oracle_knows,
         window: 300e9,
@@ -103,10 +103,10 @@ fn usefulness(stage: &mut Stage, oracle_knows: f64) -> Checked {
     };
     let (mut learnt, mut ratios, mut errors) = (0, Vec::new(), 0);
     for _ in 0..100 {
-        let step = stage.dice.length(Duration::ZERO, poll);
-        stage.world.advance(step);
-        stage.look()?;
-        let known = stage.world.exchanges();
+        let step = run.dice.length(Duration::ZERO, poll);
+        run.world.advance(step);
+        run.check()?;
+        let known = run.world.exchanges();
         known[learnt..].iter().for_each(|exchanged| oracle.learn(*exchanged));
         learnt = known.len();
         match ratio(&clock, &oracle) {
@@ -118,7 +118,7 @@ fn usefulness(stage: &mut Stage, oracle_knows: f64) -> Checked {
     let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::INFINITY);
     if errors > 1 || median > 1.05 {
         let what = || format!("{errors} of 100 readings are errors; the median width is {median:.3} of the oracle's");
-        return Err(stage.world.violation(Law::Usefulness, what));
+        return Err(run.world.violation(Law::Usefulness, what));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Recovery after a disruption: when the clock answers again, and that `earliest` never goes back.
 
-use super::cast::*;
-use super::stage::{Checked, Stage};
+use super::generators::*;
+use super::run::{Checked, Run};
 use std::time::Duration;
 use sureclock::DisruptionReason;
 use sureclock::sim::{ClockError, Delay, Law, Oscillator, Path, Server};
@@ -24,140 +24,140 @@ const MOVES: [Move; 5] = [Move::VmClock, Move::Suspend, Move::CounterBack, Move:
 
 /// With one liar of three, at any distance and at any place in the order of answers: an answer
 /// within two polls.
-pub(crate) fn recovers_within_two_polls(stage: &mut Stage) -> Checked {
-    recovers(stage, 1)
+pub(crate) fn recovers_within_two_polls(run: &mut Run) -> Checked {
+    recovers(run, 1)
 }
 
 /// Its twin: two of three lie, each for itself, so nothing that they say agrees.
-pub(crate) fn recovers_among_more_than_f(stage: &mut Stage) -> Checked {
-    recovers(stage, 2)
+pub(crate) fn recovers_among_more_than_f(run: &mut Run) -> Checked {
+    recovers(run, 2)
 }
 
-fn recovers(stage: &mut Stage, odd: usize) -> Checked {
+fn recovers(run: &mut Run, odd: usize) -> Checked {
     for number in 0..3 {
-        let one_way = |stage: &mut Stage| {
-            let least = stage.dice.length(Duration::ZERO, 40 * MS);
-            Delay::new(least, stage.dice.length(Duration::ZERO, 5 * MS))
+        let one_way = |run: &mut Run| {
+            let least = run.dice.length(Duration::ZERO, 40 * MS);
+            Delay::new(least, run.dice.length(Duration::ZERO, 5 * MS))
         };
-        let path = Path::new(one_way(stage), one_way(stage));
+        let path = Path::new(one_way(run), one_way(run));
         let server = Server::honest().path(path).error(ClockError::AnywhereWithinClaims);
-        let server = if number < odd { odd_one(stage, server, odd > 1) } else { server };
-        stage.server(&format!("s{number}"), server);
+        let server = if number < odd { odd_one(run, server, odd > 1) } else { server };
+        run.server(&format!("s{number}"), server);
     }
-    let how = *stage.dice.one_of(&MOVES);
-    let (k, oscillator) = any_oscillator(&mut stage.dice);
+    let how = *run.dice.one_of(&MOVES);
+    let (k, oscillator) = any_oscillator(&mut run.dice);
     let host = plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(POLL));
-    let host = if matches!(how, Move::CounterJump) { calibrated(host, &mut stage.dice) } else { host };
-    stage.clock(if matches!(how, Move::VmClock) { host.vm_clock() } else { host });
-    stage.settle()?;
-    if stage.now(0).is_err() {
+    let host = if matches!(how, Move::CounterJump) { calibrated(host, &mut run.dice) } else { host };
+    run.clock(if matches!(how, Move::VmClock) { host.vm_clock() } else { host });
+    run.settle()?;
+    if run.now(0).is_err() {
         // With more liars than f there is nothing to recover.
-        return Err(stage.world.violation(Law::Usefulness, || "no answer at the start".into()));
+        return Err(run.world.violation(Law::Usefulness, || "no answer at the start".into()));
     }
     for _ in 0..2 {
-        let length = stage.dice.length(S, 100 * S);
-        stage.run(length)?;
-        disturb(stage, how)?;
-        answers_within(stage, 2 * POLL)?;
+        let length = run.dice.length(S, 100 * S);
+        run.run(length)?;
+        disturb(run, how)?;
+        answers_within(run, 2 * POLL)?;
     }
     Ok(())
 }
 
 /// A liar at any distance, or an honest server that claims little.
-fn odd_one(stage: &mut Stage, server: Server, lies: bool) -> Server {
+fn odd_one(run: &mut Run, server: Server, lies: bool) -> Server {
     const DAY_NS: i64 = 86_400_000_000_000;
-    let ns = match stage.dice.below(4) {
-        0 => stage.dice.within(1_000_000, 100_000_000),
-        1 => stage.dice.within(100_000_000, 10_000_000_000),
+    let ns = match run.dice.below(4) {
+        0 => run.dice.within(1_000_000, 100_000_000),
+        1 => run.dice.within(100_000_000, 10_000_000_000),
         2 => DAY_NS,
-        _ => *stage.dice.one_of(&[400, 7_168, 20_000]) * DAY_NS,
+        _ => *run.dice.one_of(&[400, 7_168, 20_000]) * DAY_NS,
     };
-    let ns = if stage.dice.below(2) == 0 { ns } else { -ns };
-    if lies || stage.dice.below(3) > 0 {
+    let ns = if run.dice.below(2) == 0 { ns } else { -ns };
+    if lies || run.dice.below(3) > 0 {
         server.error(ClockError::Fixed { ns })
     } else {
-        server.root_dispersion(stage.dice.length(MS, 4 * S))
+        server.root_dispersion(run.dice.length(MS, 4 * S))
     }
 }
 
-fn disturb(stage: &mut Stage, how: Move) -> Checked {
-    let clock = stage.clocks[0].clone();
-    stage.look()?;
-    stage.tally.acts += 1;
+fn disturb(run: &mut Run, how: Move) -> Checked {
+    let clock = run.clocks[0].clone();
+    run.check()?;
+    run.tally.acts += 1;
     match how {
         Move::VmClock => {
-            let length = *stage.dice.one_of(&[Duration::ZERO, MS, S, 3600 * S, 20 * 86_400 * S]);
-            let ticks = *stage.dice.one_of(&[0, 1_000, -70_000_000, 1_000_000_000, -30_000_000_000, 3_600_000_000_000]);
-            stage.world.move_machine(&clock, length, ticks);
-            stage.world.advance(length);
+            let length = *run.dice.one_of(&[Duration::ZERO, MS, S, 3600 * S, 20 * 86_400 * S]);
+            let ticks = *run.dice.one_of(&[0, 1_000, -70_000_000, 1_000_000_000, -30_000_000_000, 3_600_000_000_000]);
+            run.world.move_machine(&clock, length, ticks);
+            run.world.advance(length);
         }
         Move::Suspend => {
-            let length = *stage.dice.one_of(&[MS, S, 60 * S, 8 * 3600 * S]);
-            stage.excuse(0);
-            stage.world.suspend(&clock, length);
-            stage.world.advance(length);
-            stage.must_notice(0, length, 105 * MS, &[DisruptionReason::Suspended])?;
+            let length = *run.dice.one_of(&[MS, S, 60 * S, 8 * 3600 * S]);
+            run.excuse_readings(0);
+            run.world.suspend(&clock, length);
+            run.world.advance(length);
+            run.must_notice(0, length, 105 * MS, &[DisruptionReason::Suspended])?;
         }
         Move::CounterBack => {
-            let by = *stage.dice.one_of(&[-3_000_000_000_000, -120_000_000_000]);
-            stage.world.jump_counter(&clock, by);
+            let by = *run.dice.one_of(&[-3_000_000_000_000, -120_000_000_000]);
+            run.world.jump_counter(&clock, by);
         }
         Move::ReportedBehind => {
-            let by = -stage.dice.within(0, 100_000_000);
-            stage.world.jump_counter(&clock, by);
-            stage.world.report_restore(&clock);
+            let by = -run.dice.within(0, 100_000_000);
+            run.world.jump_counter(&clock, by);
+            run.world.report_restore(&clock);
         }
         Move::CounterJump => {
-            let by = *stage.dice.one_of(&[3_600_000_000_000, 1_000_000_000, -50_000_000, -70_000_000, 40_000_000]);
-            stage.excuse(0);
-            stage.world.jump_counter(&clock, by);
+            let by = *run.dice.one_of(&[3_600_000_000_000, 1_000_000_000, -50_000_000, -70_000_000, 40_000_000]);
+            run.excuse_readings(0);
+            run.world.jump_counter(&clock, by);
             let reasons = [DisruptionReason::CounterJumped, DisruptionReason::CounterWentBack];
-            stage.must_notice(0, Duration::ZERO, 105 * MS, &reasons)?;
+            run.must_notice(0, Duration::ZERO, 105 * MS, &reasons)?;
         }
     }
-    stage.look()
+    run.check()
 }
 
-fn answers_within(stage: &mut Stage, limit: Duration) -> Checked {
+fn answers_within(run: &mut Run, limit: Duration) -> Checked {
     let step = 100 * MS;
     let mut passed = Duration::ZERO;
     while passed <= limit {
-        stage.look()?;
-        if stage.now(0).is_ok() {
+        run.check()?;
+        if run.now(0).is_ok() {
             return Ok(());
         }
-        stage.world.advance(step);
+        run.world.advance(step);
         passed += step;
     }
-    let state = stage.clocks[0].status().state;
-    Err(stage.world.violation(Law::Usefulness, || format!("no answer after {limit:?}: {state:?}")))
+    let state = run.clocks[0].status().state;
+    Err(run.world.violation(Law::Usefulness, || format!("no answer after {limit:?}: {state:?}")))
 }
 
 /// A snapshot is restored with the counter behind by less than the time since the last check, and
 /// the program reports it.
-pub(crate) fn restored_with_the_counter_behind(stage: &mut Stage) -> Checked {
-    restored_behind(stage, true)
+pub(crate) fn restored_with_the_counter_behind(run: &mut Run) -> Checked {
+    restored_behind(run, true)
 }
 
 /// Its twin: nobody reports it.
-pub(crate) fn restored_behind_unreported(stage: &mut Stage) -> Checked {
-    restored_behind(stage, false)
+pub(crate) fn restored_behind_unreported(run: &mut Run) -> Checked {
+    restored_behind(run, false)
 }
 
-fn restored_behind(stage: &mut Stage, reported: bool) -> Checked {
+fn restored_behind(run: &mut Run, reported: bool) -> Checked {
     let server = |there: u32, back: u32| {
         let one_way = |ms| Delay::new(MS * ms, Duration::ZERO);
         Server::honest().path(Path::new(one_way(there), one_way(back)))
     };
-    stage.server("a", server(75, 1));
-    stage.server("b", server(60, 1));
+    run.server("a", server(75, 1));
+    run.server("b", server(60, 1));
     let third = server(55, 1).root_dispersion(60 * MS).error(ClockError::AtEdge { ahead: true });
-    stage.server("c", third);
-    stage.clock(plain_host("east", 1_000, Oscillator::steady(0)).settings(|builder| builder.poll_interval(POLL)));
-    stage.settle()?;
-    stage.run(60 * S)?;
-    let (clock, behind) = (stage.clocks[0].clone(), -stage.dice.within(20_000_000, 95_000_000));
-    stage.act(|world, _| {
+    run.server("c", third);
+    run.clock(plain_host("east", 1_000, Oscillator::steady(0)).settings(|builder| builder.poll_interval(POLL)));
+    run.settle()?;
+    run.run(60 * S)?;
+    let (clock, behind) = (run.clocks[0].clone(), -run.dice.within(20_000_000, 95_000_000));
+    run.act(|world, _| {
         world.jump_counter(&clock, behind);
         if reported {
             world.report_restore(&clock);
@@ -165,10 +165,10 @@ fn restored_behind(stage: &mut Stage, reported: bool) -> Checked {
     })?;
     // Every moment of the recovery counts.
     for _ in 0..400 {
-        stage.world.advance(MS);
-        stage.look()?;
+        run.world.advance(MS);
+        run.check()?;
     }
-    stage.run(20 * S)
+    run.run(20 * S)
 }
 
 const POLL: Duration = Duration::from_secs(16);

@@ -98,7 +98,7 @@ def elapsed_at_most(n: ArithRef, margin: ArithRef, fast: ArithRef) -> Maybe:
     return Maybe(And(n + margin <= U64_MAX, ns <= U64_MAX), ns)
 
 
-# src/bound/rates.rs
+# src/bound/slopes.rs
 
 
 @dataclass
@@ -191,7 +191,7 @@ def compose(errors_ppb: list[ArithRef]) -> tuple[Maybe, Maybe]:
     return Maybe(fits, slower), Maybe(And(fits, faster <= U64_MAX), faster)
 
 
-# src/bound/rate.rs
+# src/bound/learned_rate.rs
 
 
 def mean_slow(least_ns: ArithRef, most_ticks: ArithRef) -> ArithRef:

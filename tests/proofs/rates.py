@@ -1,4 +1,4 @@
-"""Slopes that change at a reading: src/bound/rates.rs. Every reading and every pair of steps, on either side of the rest.
+"""Slopes that change at a reading: src/bound/slopes.rs. Every reading and every pair of steps, on either side of the rest.
 
 `between` adds up segments. It is right because a segment's slope is the best that is known at each of its ticks, because each round
 goes on by a tick at least, and because five rounds are enough. The products of a round are by definition the sum over its

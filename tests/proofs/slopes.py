@@ -1,4 +1,4 @@
-"""Rates, composed and learned: src/time/drift.rs, Slopes::new, src/bound/rate.rs. And the quick way's range: src/bound/quick.rs.
+"""Rates, composed and learned: src/time/drift.rs, Slopes::new, src/bound/learned_rate.rs. And the quick way's range: src/bound/quick.rs.
 
 True rates are real numbers. Division by an unknown stands as its definition, as in `rates.py`.
 """
@@ -102,7 +102,7 @@ def quick_fits(more: int) -> BoolRef:
 
 
 def quick_range(floor, ceiling) -> BoolRef:
-    """Within floor and ceiling no check of the parameters can fail, and the news is fresh enough. Sums and differences saturate."""
+    """Within floor and ceiling no check of the parameters can fail, and the agreement is young enough. Sums and differences saturate."""
     c, published, margin, horizon, heard, max_age = Ints("c published margin horizon heard max_age")
     plus = lambda a, b: model.least(a + b, U64_MAX)
     minus = lambda a, b: model.at_least_zero(a - b)

@@ -23,15 +23,15 @@ impl Offsets {
 }
 
 /// The status, and the OS clock at that moment: the closest of some looks, since a thread may be held up between the two.
-pub(crate) fn look(clock: &SureClock) -> (Status, Timestamp) {
+pub(crate) fn sample(clock: &SureClock) -> (Status, Timestamp) {
     let os = || SureClock::wall_time().assume_true();
     let take = || {
         let (before, status, after) = (os(), clock.status(), os());
         let apart = after.checked_duration_since(before).unwrap_or(Duration::MAX);
         (apart, status, before.checked_add(apart / 2).unwrap_or(after))
     };
-    let looks = (0..LOOKS).map(|_| take());
-    let (_, status, os) = looks.min_by_key(|(apart, ..)| *apart).expect("more than none");
+    let samples = (0..SAMPLES).map(|_| take());
+    let (_, status, os) = samples.min_by_key(|(apart, ..)| *apart).expect("more than none");
     (status, os)
 }
 
@@ -100,7 +100,7 @@ impl Course {
 }
 
 /// Tries to read two clocks at one moment.
-const LOOKS: u32 = 3;
+const SAMPLES: u32 = 3;
 /// Fewer: a coarse picture. More: megabytes of it.
 const MOST_SAMPLES: usize = 4096;
 

@@ -1,6 +1,6 @@
 //! `sureclock watch`: a clock in the terminal, as it lives: its interval, its sources, and the uncertainty over time.
 
-use super::course::{Course, Offsets, look};
+use super::course::{Course, Offsets, sample};
 use super::plot::Unit;
 use super::{ms, signed_ms, state_name, verdict_name};
 use ratatui::Frame;
@@ -65,7 +65,7 @@ pub(crate) fn watch(clock: &SureClock, every: Duration, limits: Limits) -> io::R
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         let mut shown = None;
         loop {
-            let (status, os) = look(clock);
+            let (status, os) = sample(clock);
             course.add(watch.began.elapsed(), &status, os);
             // A line a second, however often is looked.
             let second = watch.began.elapsed().as_secs();
@@ -82,7 +82,7 @@ pub(crate) fn watch(clock: &SureClock, every: Duration, limits: Limits) -> io::R
     let signals = ending_signals()?;
     let mut terminal = ratatui::try_init()?;
     let result = loop {
-        let (status, os) = look(clock);
+        let (status, os) = sample(clock);
         course.add(watch.began.elapsed(), &status, os);
         if let Err(error) = terminal.draw(|frame| draw(frame, &status, os, &course)) {
             break Err(error);
@@ -261,7 +261,7 @@ mod tests {
         let interval = "2026-11-26T03:04:05Z ± 1.5 ms".parse().unwrap();
         let (clock, _time) = SureClock::manual(interval);
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let (status, os) = look(&clock);
+        let (status, os) = sample(&clock);
         terminal.draw(|frame| draw(frame, &status, os, &sawtooth())).unwrap();
         terminal.backend().to_string()
     }

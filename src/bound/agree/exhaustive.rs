@@ -15,8 +15,8 @@ struct World {
 /// What an answer has to satisfy, if at most f of the bounds that are not silent are wrong at the point where true time is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Law {
-    /// At most f bounds: no news. Otherwise news.
-    News,
+    /// At most f bounds: no agreement. Otherwise one.
+    HasAgreement,
     /// True time is between the ends, and so there are ends.
     Inside,
     /// Each end is a point where true time may be: the answer is no wider than need be.
@@ -67,7 +67,7 @@ impl World {
         let live = self.live();
         let answer = agree(&self.bounds, faulty);
         if (answer == Agreement::NoNews) != (live <= faulty) {
-            return Some(Law::News);
+            return Some(Law::HasAgreement);
         }
         if live <= faulty {
             return None;

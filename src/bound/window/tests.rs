@@ -1,6 +1,6 @@
 //! Laws of the window, beside its ten-line definition.
 
-use super::super::rates::Slopes;
+use super::super::slopes::Slopes;
 use super::*;
 use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, Timestamp, compose};
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use super::super::Sleeper;
 use super::*;
-use crate::commit::tests::told_once;
+use crate::commit::tests::set_once;
 use crate::{DisruptionReason, ManualTime, SureClock};
 use std::future::Future as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ struct Stage {
 
 impl Stage {
     fn new(budget: Duration) -> Stage {
-        let (mut shared, _, time) = crate::manual::start("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+        let (mut shared, _, time) = crate::testing::start("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
         shared.limits.spin_budget = budget;
         shared.timer_sleeper = Sleeper::new(budget);
         // Sleeps that end late make the lead as long as it may be.
@@ -122,7 +122,7 @@ fn until_woken(woken: &Count) -> Duration {
 #[cfg_attr(miri, ignore = "of real time")]
 #[test]
 fn the_thread_wakes_a_future_at_its_time_and_learns_how_late_its_sleeps_end() {
-    let (clock, _own_loop) = told_once(SureClock::builder());
+    let (clock, _own_loop) = set_once(SureClock::builder());
     let before = clock.shared().timer_sleeper.lead();
     for _ in 0..3 {
         let woken: Arc<Count> = Arc::default();
@@ -141,7 +141,7 @@ fn the_thread_wakes_a_future_at_its_time_and_learns_how_late_its_sleeps_end() {
 fn a_disruption_reaches_the_thread_in_its_sleep() {
     // The least of three: the thread would wake by itself within a second.
     let took = (0..3).map(|_| {
-        let (clock, own_loop) = told_once(SureClock::builder());
+        let (clock, own_loop) = set_once(SureClock::builder());
         let woken: Arc<Count> = Arc::default();
         let t = clock.now().unwrap().earliest().checked_add(600_000 * MS).unwrap();
         let mut wait = clock.wait_until_after(t);

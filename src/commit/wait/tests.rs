@@ -167,8 +167,8 @@ fn a_future_for_the_first_interval_forgets_its_waker_when_dropped() {
 }
 
 /// A clock over this machine's counter that is told the time once, whose waits may spin for so long.
-fn told_once(budget: Duration) -> (SureClock, OwnLoop) {
-    crate::commit::tests::told_once(SureClock::builder().spin_budget(budget))
+fn set_once(budget: Duration) -> (SureClock, OwnLoop) {
+    crate::commit::tests::set_once(SureClock::builder().spin_budget(budget))
 }
 
 /// A wait until so long after now, by `earliest`.
@@ -186,7 +186,7 @@ const US: Duration = Duration::from_micros(1);
 #[cfg_attr(miri, ignore = "of real time")]
 #[test]
 fn a_wait_ends_shortly_after_its_moment_however_long_its_lead() {
-    let (clock, _own_loop) = told_once(10 * MS);
+    let (clock, _own_loop) = set_once(10 * MS);
     for lead in [Duration::ZERO, 10 * MS] {
         // The least of some: the machine may do other things in any of them.
         let late = (0..5).map(|_| {
@@ -203,7 +203,7 @@ fn a_wait_ends_shortly_after_its_moment_however_long_its_lead() {
 #[cfg_attr(miri, ignore = "of real time")]
 #[test]
 fn a_wait_learns_how_late_its_sleeps_end_and_nothing_from_news() {
-    let (clock, own_loop) = told_once(10 * MS);
+    let (clock, own_loop) = set_once(10 * MS);
     let before = clock.shared().sleeper.lead();
     let far = wait_in(&clock, 600_000 * MS);
     thread::scope(|scope| {
@@ -213,7 +213,7 @@ fn a_wait_learns_how_late_its_sleeps_end_and_nothing_from_news() {
         assert!(matches!(waiter.join().unwrap(), Err(WaitError::Now(_))));
     });
     assert_eq!(clock.shared().sleeper.lead(), before);
-    let (clock, _own_loop) = told_once(10 * MS);
+    let (clock, _own_loop) = set_once(10 * MS);
     wait_in(&clock, 5 * MS).wait_timeout(20_000 * MS).unwrap();
     assert_ne!(clock.shared().sleeper.lead(), before);
 }
@@ -227,7 +227,7 @@ fn a_wait_sleeps_but_for_its_end() {
         Duration::new(u64::try_from(spent.tv_sec).unwrap(), u32::try_from(spent.tv_nsec).unwrap())
     };
     for budget in [Duration::ZERO, MS] {
-        let (clock, _own_loop) = told_once(budget);
+        let (clock, _own_loop) = set_once(budget);
         let (wait, before) = (wait_in(&clock, 60 * MS), on_the_processor());
         wait.wait_timeout(20_000 * MS).unwrap();
         let spent = on_the_processor() - before;
@@ -239,13 +239,13 @@ fn a_wait_sleeps_but_for_its_end() {
 #[test]
 fn a_poll_spins_for_the_last_microseconds_and_for_nothing_else() {
     let poll = |wait: &mut CommitWait| Pin::new(wait).poll(&mut Context::from_waker(Waker::noop()));
-    let (clock, _own_loop) = told_once(10 * MS);
+    let (clock, _own_loop) = set_once(10 * MS);
     for _ in 0..20 {
         assert_eq!(poll(&mut wait_in(&clock, 5 * US)), Poll::Ready(Ok(())), "too short for another wake");
     }
     // The least of some: the machine may do other things in any of them.
     let for_what_is_far_off = |budget| {
-        let (clock, _own_loop) = told_once(budget);
+        let (clock, _own_loop) = set_once(budget);
         let polls = (0..100).map(|_| {
             let (mut wait, began) = (wait_in(&clock, 600_000 * MS), Instant::now());
             assert_eq!(poll(&mut wait), Poll::Pending);

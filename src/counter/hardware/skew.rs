@@ -121,9 +121,9 @@ fn offset(a: usize, b: usize, read: &(impl Fn() -> u64 + Sync)) -> Option<(i128,
                 if wait_for(&turn, 2 * round + 2, give_up).is_none() {
                     break;
                 }
-                let told = i128::from(answer.load(Ordering::Relaxed));
+                let shown = i128::from(answer.load(Ordering::Relaxed));
                 let got = read();
-                let (least, most) = (told - i128::from(got), told - i128::from(asked));
+                let (least, most) = (shown - i128::from(got), shown - i128::from(asked));
                 // Every round is true: the best of all of them.
                 best = Some(best.map_or((least, most), |(l, m)| (l.max(least), m.min(most))));
             }

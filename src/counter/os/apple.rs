@@ -6,7 +6,7 @@
 //! lead over CLOCK_UPTIME_RAW, which stands still in a sleep, is looked at as BOOTTIME is on Linux. Not seen: a sleep that the
 //! kernel itself takes to have been none.
 //!
-//! # Source
+//! # References
 //!
 //! clock_gettime(3) of macOS: MONOTONIC_RAW is *unaffected by frequency or time adjustments*, and counts on *while the system is asleep*;
 //! UPTIME_RAW does not. Libc, `gen/clock_gettime.c`: the two are mach_continuous_time and mach_absolute_time, times numer, divided by

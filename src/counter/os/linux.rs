@@ -1,6 +1,6 @@
 //! Linux and Android: CLOCK_MONOTONIC_RAW, and what the kernel knows of suspends.
 //!
-//! # Source
+//! # References
 //!
 //! clock_gettime(2): RAW is *not subject to NTP adjustments or the incremental adjustments performed by adjtime(3)* and *does not
 //! count time that the system is suspended*; BOOTTIME is MONOTONIC *except that it also includes any time that the system is
@@ -47,8 +47,8 @@ pub(in crate::counter) fn time_namespace() -> Option<u64> {
 /// kernel that names its clock source is Linux. Of one that does not, RAW must have been seen apart
 /// from MONOTONIC.
 pub(in crate::counter) fn raw_is_its_own() -> bool {
-    let look = || [ClockId::Monotonic, ClockId::MonotonicRaw, ClockId::Monotonic].map(os_ns);
-    is_shown_to_be_its_own(clock_source().as_deref(), (0..LOOKS).map(|_| look()))
+    let read = || [ClockId::Monotonic, ClockId::MonotonicRaw, ClockId::Monotonic].map(os_ns);
+    is_shown_to_be_its_own(clock_source().as_deref(), (0..READS).map(|_| read()))
 }
 
 /// From what the kernel says, and looks at MONOTONIC, RAW and MONOTONIC again.
@@ -56,7 +56,7 @@ fn is_shown_to_be_its_own(clock_source: Option<&str>, mut looks: impl Iterator<I
     clock_source.is_some() || looks.any(|[before, raw, after]| raw < before || raw > after)
 }
 
-const LOOKS: u32 = 16;
+const READS: u32 = 16;
 
 /// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.
 #[inline]

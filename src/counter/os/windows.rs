@@ -4,7 +4,7 @@
 //! begins anew after one, and what the system adds comes from another clock. So the lead of the interrupt time over the unbiased
 //! one, which is the time asleep, is looked at as BOOTTIME is on Linux.
 //!
-//! # Source
+//! # References
 //!
 //! Microsoft, *Acquiring high-resolution time stamps*: the counter is *completely independent of the system time and UTC*, counts
 //! *including the time when the machine was in a sleep state such as standby, hibernate, or connected standby*; its frequency is

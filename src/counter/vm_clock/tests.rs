@@ -95,7 +95,7 @@ fn in_the_middle_of_an_update_there_is_no_answer() {
 }
 
 #[test]
-fn a_copy_changes_what_is_marked_and_not_what_readers_look_at() {
+fn a_copy_changes_what_is_marked_and_not_what_readers_check() {
     let device = Device::new("copy");
     let clock = device.open().unwrap();
     let marker = clock.marker().unwrap();

@@ -160,7 +160,7 @@ fn torn_without_the_readers_fence() {
 
 #[test]
 #[should_panic(expected = "torn")]
-fn torn_without_the_second_look() {
+fn torn_without_the_second_read() {
     with_weakened(Step::SecondLook, words_are_whole);
 }
 
@@ -184,7 +184,7 @@ fn loads_go_back_without_the_first_acquire() {
 
 #[test]
 #[should_panic(expected = "older than observed")]
-fn older_than_observed_without_the_second_look() {
+fn older_than_observed_without_the_second_read() {
     with_weakened(Step::SecondLook, || not_older_than_observed(read_inside));
 }
 

@@ -98,16 +98,16 @@ fn stamped_twice_or_backward_if_a_receipt_is_two_steps() {
 
 /// A mark that one thread raised and then told of holds for the thread that was told.
 #[test]
-fn timestamps_are_above_what_another_thread_raised_and_told_of() {
+fn timestamps_are_above_what_another_thread_raised_and_announced() {
     loom::model(|| {
         let mark = Arc::new(HighWater::new());
-        let told = Arc::new(AtomicI64::new(0));
-        let (others_mark, others_told) = (Arc::clone(&mark), Arc::clone(&told));
+        let announced = Arc::new(AtomicI64::new(0));
+        let (others_mark, others_announced) = (Arc::clone(&mark), Arc::clone(&announced));
         let other = thread::spawn(move || {
             others_mark.raise(10);
-            others_told.store(1, Ordering::Release);
+            others_announced.store(1, Ordering::Release);
         });
-        if told.load(Ordering::Acquire) == 1 {
+        if announced.load(Ordering::Acquire) == 1 {
             assert!(mark.get() >= 10 && next(&mark, 1) > 10);
         }
         other.join().expect("the other ends");

@@ -21,7 +21,7 @@ mod support;
 mod transaction;
 mod versions;
 
-use clients::{Nodes, Played};
+use clients::{Nodes, Outcome};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use storage::{Storage as _, Version};
@@ -47,7 +47,7 @@ fn runs_a_node() {
 }
 
 /// Plays so many transactions, if there are the servers for it, with clocks of such an uncertainty.
-fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Played> {
+fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Outcome> {
     let (bin, _) = (require_postgres()?, require_chronyd()?);
     let database = Postgres::start(&bin).unwrap();
     let mut daemons: Vec<Chronyd> = (0..3).map(|_| Chronyd::start(Config::honest()).unwrap()).collect();
@@ -72,10 +72,10 @@ fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Played> {
     }
     let nodes = Nodes::start(commands).unwrap();
     let began = Instant::now();
-    let played = nodes.play(16, transactions).unwrap();
-    let (count, took, uncertainty) = (played.history.len(), began.elapsed(), &nodes.uncertainty_us);
+    let outcome = nodes.run(16, transactions).unwrap();
+    let (count, took, uncertainty) = (outcome.history.len(), began.elapsed(), &nodes.uncertainty_us);
     println!("{count} transactions in {took:.1?}, uncertainties at the start {uncertainty:?} us");
-    Some(played)
+    Some(outcome)
 }
 
 #[test]
@@ -98,14 +98,14 @@ fn found_two_transactions_of_one_timestamp_are_kept_and_what_fails_says_why() {
 #[test]
 fn strictly_serializable_on_postgresql_with_commit_wait_and_not_without() {
     for (transactions, uncertainty_ms) in [(10_000, 1), (2_000, 10)] {
-        let Some(played) = play(true, transactions, uncertainty_ms) else { return };
-        assert_eq!(played.history.len() as u64, transactions);
-        if let Err(violation) = history::check(&played.history) {
+        let Some(outcome) = play(true, transactions, uncertainty_ms) else { return };
+        assert_eq!(outcome.history.len() as u64, transactions);
+        if let Err(violation) = history::check(&outcome.history) {
             panic!("{violation}");
         }
-        assert_eq!(played.unbalanced, 0, "audits in which money was made or lost");
+        assert_eq!(outcome.unbalanced, 0, "audits in which money was made or lost");
     }
-    let Some(played) = play(false, 2_000, 10) else { return };
-    let violation = history::check(&played.history).expect_err("2 000 transactions without commit wait");
-    println!("{violation}\naudits in which money was made or lost: {}", played.unbalanced);
+    let Some(outcome) = play(false, 2_000, 10) else { return };
+    let violation = history::check(&outcome.history).expect_err("2 000 transactions without commit wait");
+    println!("{violation}\naudits in which money was made or lost: {}", outcome.unbalanced);
 }

@@ -2,12 +2,12 @@
 //! `recovery`.
 
 use super::recovery::Floor;
-use super::{FIRST_REST, LONGEST_SLEEP, Machine, Phase};
+use super::{FIRST_REST, LONGEST_SLEEP, Phase, Synchronizer};
 use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
 
-impl Machine {
-    /// An assumption was seen to be broken at reading `now`, by something that the machine cannot
+impl Synchronizer {
+    /// An assumption was seen to be broken at reading `now`, by something that the synchronizer cannot
     /// see itself; the counter ran on.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
         if now.counter() == self.config.counter {
@@ -18,7 +18,7 @@ impl Machine {
     }
 
     /// The counter may have moved before reading `now`, forward or back. It ran on until
-    /// `ran_until` at least; `None`: until the last reading that the machine took.
+    /// `ran_until` at least; `None`: until the last reading that the synchronizer took.
     ///
     /// No line is evaluated at `now`: a counter that came back lower would make the floor of the
     /// recovery too low, and one that jumped an hour ahead would make the recovery an hour long.
@@ -70,7 +70,7 @@ impl Machine {
             }
             Phase::Starting => Floor::NONE,
             Phase::Running(params) => {
-                let given = self.leap.told(*params);
+                let given = self.leap.published(*params);
                 match given_until {
                     Some(until) => Floor::before_the_counter_moved(&given, until),
                     None => Floor::while_the_counter_runs_on(given),

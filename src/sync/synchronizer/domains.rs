@@ -1,12 +1,12 @@
 //! From sources to failure domains: what each says, and which of them are really one.
 
-use super::Machine;
+use super::Synchronizer;
 use crate::bound::agree::domain_bound;
-use crate::bound::rates::Rates;
+use crate::bound::slopes::Rates;
 use crate::bound::window::Bound;
 use std::net::SocketAddr;
 
-impl Machine {
+impl Synchronizer {
     /// The bound of each failure domain at reading `now`; domains that share an address are one.
     pub(super) fn domain_bounds(&mut self, now: u64) -> Vec<Bound> {
         let rates = self.config.ageing.rates;

@@ -2,7 +2,7 @@
 
 use crate::bound::lines::Line;
 use crate::bound::params::Params;
-use crate::bound::rates::{Rates, Slopes};
+use crate::bound::slopes::{Rates, Slopes};
 use crate::bound::{DisruptionReason, NowError};
 use crate::clock::{Limits, Shared, SureClock};
 use crate::counter::{Counter, Incarnation, ManualCounter, ProcessMark};
@@ -49,7 +49,7 @@ pub(crate) struct Manual {
 struct ManualState {
     publisher: Publisher<WORDS>,
     publication: Publication,
-    /// How old the news is: [`ManualTime::age`].
+    /// How old the agreement is: [`ManualTime::age`].
     aged_ns: u64,
     needs_new_epoch: bool,
     disruptions: u64,
@@ -97,19 +97,19 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, Arc<Manual>, ManualTime)
 }
 
 impl ManualTime {
-    /// Moves true time and both bounds on by `by`, to the nanosecond. The news does not get older.
+    /// Moves true time and both bounds on by `by`, to the nanosecond. The agreement does not get older.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let Some(mut state) = self.manual.lock() else { return };
-        // Before the counter moves: no reading in between finds the news old.
+        // Before the counter moves: no reading in between finds the agreement old.
         state.hear(self.manual.counter.shown().saturating_add(by));
         self.manual.counter.advance(by);
         drop(state);
         self.manual.waiters.notify();
     }
 
-    /// Makes the news older by `by`, as if no source had answered for so long; the time stays what
-    /// it is. The next [`set`](ManualTime::set) is news again.
+    /// Makes the agreement older by `by`, as if no source had answered for so long; the time stays what
+    /// it is. The next [`set`](ManualTime::set) is a new agreement.
     pub fn age(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let Some(mut state) = self.manual.lock() else { return };
@@ -223,7 +223,7 @@ impl ManualState {
         self.publisher.publish(self.publication.encode(Some(Limits::default_max_age_ns())));
     }
 
-    /// The news is as old as it was made, at this reading of the counter.
+    /// The agreement is as old as it was made, at this reading of the counter.
     fn hear(&mut self, now: u64) {
         if let Content::Running(params) = &mut self.publication.content {
             params.heard = now.saturating_sub(self.aged_ns);
@@ -284,13 +284,13 @@ fn exact(interval: &TimeInterval, now: u64) -> Content {
         since: 0,
         heard: now,
         leap: None,
-        horizon: u64::MAX,
+        leap_from: u64::MAX,
         degraded: false,
     })
 }
 
 const EXACT: Slopes = Slopes { slow: 1 << 40, fast: 1 << 40 };
-/// Somewhere with room behind it (in ns, 13 days), for earlier readings and for news that was made
+/// Somewhere with room behind it (in ns, 13 days), for earlier readings and for an agreement that was made
 /// old.
 const ORIGIN: u64 = 1 << 50;
 
@@ -310,7 +310,7 @@ mod tests {
     fn its_limits_are_those_that_a_builder_begins_with() {
         let (clock, _time) = clock();
         let built = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0);
-        let (built, _own_loop) = built.machine_over(Counter::manual(ManualCounter::new(0))).unwrap();
+        let (built, _own_loop) = built.synchronizer_over(Counter::manual(ManualCounter::new(0))).unwrap();
         let mut limits = built.shared().limits;
         limits.spin_budget = Duration::ZERO;
         assert_eq!(format!("{:?}", clock.shared().limits), format!("{limits:?}"));
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_reading_is_refused_where_the_news_is_too_old_by_now() {
+    fn an_earlier_reading_is_refused_where_the_agreement_is_too_old_by_now() {
         let (clock, time) = clock();
         let (reading, interval) = (clock.monotonic(), clock.now().unwrap());
         time.advance(Duration::from_millis(1));

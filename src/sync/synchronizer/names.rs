@@ -2,15 +2,15 @@
 
 use super::super::addresses::{Addresses, After, BETWEEN_LOOK_UPS, Choice, FIRST_REST, LookUpPace, Taken};
 use super::super::status::Problem;
-use super::{Machine, SourceState};
+use super::{SourceState, Synchronizer};
 use crate::source::SourceError;
 use crate::source::ntp::Rejected;
 use crate::time::MonotonicTime;
 use std::net::SocketAddr;
 
-impl Machine {
-    /// From now on the machine chooses the address at which this source is asked, out of what
-    /// [`resolved`](Machine::resolved) gives. Otherwise whoever asks does.
+impl Synchronizer {
+    /// From now on the synchronizer chooses the address at which this source is asked, out of what
+    /// [`resolved`](Synchronizer::resolved) gives. Otherwise whoever asks does.
     pub(crate) fn has_a_name(&mut self, source: usize) {
         let scale = self.config.scale;
         let pace = LookUpPace { between: scale.ticks(BETWEEN_LOOK_UPS), first_rest: scale.ticks(FIRST_REST) };
@@ -20,11 +20,11 @@ impl Machine {
     }
 
     /// The next source whose name is to be looked up at reading `now`, if any. Call until `None`.
-    pub(crate) fn next_look_up(&mut self, now: MonotonicTime) -> Option<usize> {
+    pub(crate) fn next_lookup(&mut self, now: MonotonicTime) -> Option<usize> {
         let now = self.advance(now)?;
         let index = self.sources.iter_mut().position(|source| {
             let is_due = source.schedule.next() <= now;
-            source.addresses.as_mut().is_some_and(|known| (known.count() > 0 || is_due) && known.take_look_up(now))
+            source.addresses.as_mut().is_some_and(|known| (known.count() > 0 || is_due) && known.take_lookup(now))
         })?;
         let source = &mut self.sources[index];
         if source.addresses.as_ref().is_some_and(|known| known.count() == 0) {
@@ -78,7 +78,7 @@ impl Machine {
         flights.filter(|flight| flight.id == id).for_each(|flight| flight.seen = Some(problem));
     }
 
-    /// The source to be asked at reading `now`, with its address where the machine chooses it.
+    /// The source to be asked at reading `now`, with its address where the synchronizer chooses it.
     pub(super) fn choose_source(&mut self, now: u64) -> Option<(usize, Option<SocketAddr>)> {
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
@@ -108,7 +108,7 @@ impl Machine {
                     source.is_asked_at(address);
                     return Some((index, Some(address)));
                 }
-                Some(Choice::LookUp) => {}
+                Some(Choice::Lookup) => {}
                 Some(Choice::RestUntil(until)) => source.schedule.rest_until(until.max(now.saturating_add(1))),
             }
         }
@@ -175,7 +175,7 @@ impl SourceState {
         self.rest.ends_after(now).or_else(|| self.addresses.as_ref()?.rest_until(now))
     }
 
-    /// When something is to be done for it, as far as the machine knows.
+    /// When something is to be done for it, as far as the synchronizer knows.
     pub(super) fn is_due_at(&self) -> Option<u64> {
         match &self.addresses {
             Some(known) if known.is_being_looked_up() && known.count() == 0 => None,

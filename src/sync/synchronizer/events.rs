@@ -1,12 +1,12 @@
-//! What the machine reports through the tracing crate (feature `tracing`); nothing without the
+//! What the synchronizer reports through the tracing crate (feature `tracing`); nothing without the
 //! feature.
 //!
-//! A subscriber is the user's code, and may ask the clock for its status, which takes the machine's
+//! A subscriber is the user's code, and may ask the clock for its status, which takes the synchronizer's
 //! lock. So events are kept while the lock is held, and emitted by whoever held it when it is free.
 
 use super::super::status::Problem;
 use crate::bound::DisruptionReason;
-use crate::bound::params::News;
+use crate::bound::params::AgreedBound;
 #[cfg(feature = "tracing")]
 use crate::contain::contain;
 use std::time::Duration;
@@ -41,10 +41,10 @@ enum Event {
 
 impl Events {
     /// Sources agree: reported if the state is another one than before.
-    pub(super) fn agreed(&mut self, news: &News) {
-        let state = if news.degraded { Reported::Degraded } else { Reported::Synchronized };
+    pub(super) fn agreed(&mut self, agreed: &AgreedBound) {
+        let state = if agreed.degraded { Reported::Degraded } else { Reported::Synchronized };
         if self.reported.replace(state) != Some(state) {
-            let News { earliest_ns, latest_ns, degraded, .. } = *news;
+            let AgreedBound { earliest_ns, latest_ns, degraded, .. } = *agreed;
             self.waiting.push(|| Event::Agreed { earliest_ns, latest_ns, degraded });
         }
     }
@@ -78,7 +78,7 @@ impl Waiting {
         self.0.push(event());
     }
 
-    /// Hands them to the subscriber. The machine's lock must be free. A subscriber that panics
+    /// Hands them to the subscriber. The synchronizer's lock must be free. A subscriber that panics
     /// harms nobody else.
     pub(crate) fn emit(self) {
         #[cfg(feature = "tracing")]

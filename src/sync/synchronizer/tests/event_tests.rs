@@ -75,7 +75,7 @@ fn found_a_subscriber_that_asks_for_the_status_does_not_deadlock_the_clock() {
         world.round(HONEST);
         world.pass(16 * S);
         world.round([None, Some(0), Some(0)]);
-        world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
+        world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
     });
     assert!(heard.iter().any(|line| line.starts_with("an exchange gave no facts")), "{heard:?}");
     assert!(heard.iter().any(|line| line.starts_with("disrupted")), "{heard:?}");
@@ -86,11 +86,11 @@ fn found_a_subscriber_that_panics_harms_nobody_else() {
     let heard = heard(true, |world| {
         world.round(HONEST);
         assert!(world.inside());
-        world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
+        world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
         world.pass(16 * S);
         world.round(HONEST);
         world.pass(3_000_000);
-        world.look();
+        world.check();
         assert!(world.inside());
     });
     assert!(heard.len() >= 3, "{heard:?}");

@@ -1,7 +1,7 @@
-//! A clock with a loop of the test's own, which is told what the OS clock says.
+//! A clock with a loop of the test's own, which is given the time of the OS clock.
 //!
 //! It follows a smeared timescale, where no leap second steps. Near the end of a month a UTC clock
-//! refuses what may be a second off, and no test may depend on the day on which it runs.
+//! refuses answers that may be a second off, and no test may depend on the day on which it runs.
 
 use std::time::Duration;
 use sureclock::{BuildError, Builder, Drift, Facts, OwnLoop, SureClock, Timescale};
@@ -12,15 +12,15 @@ pub(crate) fn builder() -> Builder {
     builder.drift(Drift::fixed_ppm(15)).timescale(Timescale::Smear24h)
 }
 
-/// A clock that is told the time once, to `half`.
-pub(crate) fn once(builder: Builder, half: Duration) -> Result<(SureClock, OwnLoop), BuildError> {
+/// A clock that has been given the OS clock's time once, to `half`.
+pub(crate) fn start(builder: Builder, half: Duration) -> Result<(SureClock, OwnLoop), BuildError> {
     let (clock, own_loop) = builder.own_loop()?;
-    again(&clock, &own_loop, half);
+    answer(&clock, &own_loop, half);
     Ok((clock, own_loop))
 }
 
 /// Waits until a question is due, and answers it.
-pub(crate) fn again(clock: &SureClock, own_loop: &OwnLoop, half: Duration) {
+pub(crate) fn answer(clock: &SureClock, own_loop: &OwnLoop, half: Duration) {
     let ask = loop {
         match own_loop.next_ask() {
             Some(ask) => break ask,

@@ -275,7 +275,7 @@ impl Shared {
         Ok((self.certain(earliest_ns, latest_ns)?, publication.spell()))
     }
 
-    /// Whether the news is young enough at this reading.
+    /// Whether the last agreement is young enough at this reading.
     pub(super) fn check_age(&self, params: &Params, ticks: u64) -> Result<(), NowError> {
         let age = ticks.saturating_sub(params.heard);
         if age <= self.max_age_ticks {

@@ -8,7 +8,7 @@ const WIDE: Slopes = Slopes { slow: (1 << 40) / 10_000 * 9_998, fast: (1 << 40) 
 const S: u64 = 1_000_000_000;
 
 fn wander(ppb: u32) -> Wander {
-    Wander { ppb, base: 4096 * S, horizon: 1024 * S }
+    Wander { ppb, base: 4096 * S, valid_for: 1024 * S }
 }
 
 /// A rate that stays at `low` ppb or at `high`, by turns of `half` ticks, and the true time that has passed with it.
@@ -191,29 +191,29 @@ fn the_newer_half_of_the_past_certifies_nothing() {
     assert!(known.from <= 16 * 121 * S, "{known:?}");
 }
 
-/// What is in force after news at reading 1000, with a horizon of 100.
-fn taken_up(before: &[Certified], news: Certified) -> (Result<bool, Contradiction>, Vec<Certified>) {
+/// What is in force after a new rate at reading 1000, with a horizon of 100.
+fn taken_up(before: &[Certified], fresh: Certified) -> (Result<bool, Contradiction>, Vec<Certified>) {
     let mut learner = Learner { certified: before.to_vec(), ..Learner::new(Some(wander(2_000)), 5) };
-    (learner.take_up(news, 1_000, 100), learner.certified)
+    (learner.take_up(fresh, 1_000, 100), learner.certified)
 }
 
 #[test]
 fn what_is_in_force_is_narrowed_until_it_ends_and_followed_when_half_of_it_is_over() {
     let rate = |from, until, slow, fast| Certified { from, until, slopes: Slopes { slow, fast } };
-    let news = rate(500, 1_100, 10, 20);
+    let fresh = rate(500, 1_100, 10, 20);
     let narrowed = |until| rate(500, until, 12, 20);
     for (before, after) in [
-        (vec![], vec![news]),
-        (vec![rate(0, 1_060, 5, 25)], vec![news]),
-        (vec![rate(0, 1_000, 12, 25)], vec![news]),
-        (vec![rate(0, 1_001, 12, 25)], vec![narrowed(1_001), news]),
-        (vec![rate(0, 1_050, 12, 25)], vec![narrowed(1_050), news]),
+        (vec![], vec![fresh]),
+        (vec![rate(0, 1_060, 5, 25)], vec![fresh]),
+        (vec![rate(0, 1_000, 12, 25)], vec![fresh]),
+        (vec![rate(0, 1_001, 12, 25)], vec![narrowed(1_001), fresh]),
+        (vec![rate(0, 1_050, 12, 25)], vec![narrowed(1_050), fresh]),
         (vec![rate(0, 1_051, 12, 25)], vec![narrowed(1_051)]),
         (vec![rate(0, 1_010, 12, 25), rate(0, 1_030, 5, 19)], vec![narrowed(1_010), rate(500, 1_030, 10, 19)]),
     ] {
-        assert_eq!(taken_up(&before, news), (Ok(true), after), "{before:?}");
+        assert_eq!(taken_up(&before, fresh), (Ok(true), after), "{before:?}");
     }
-    assert_eq!(taken_up(&[news], news), (Ok(false), vec![news]), "nothing new");
+    assert_eq!(taken_up(&[fresh], fresh), (Ok(false), vec![fresh]), "nothing new");
     let apart = vec![rate(0, 1_060, 21, 25)];
-    assert_eq!(taken_up(&apart, news), (Err(Contradiction), apart), "what is in force is what it was");
+    assert_eq!(taken_up(&apart, fresh), (Err(Contradiction), apart), "what is in force is what it was");
 }

@@ -39,7 +39,7 @@
 //! says has passed since, is not believed either until a person decides: wrong years and centuries
 //! are persisted by those who read them.
 
-use crate::bound::params::{News, Params};
+use crate::bound::params::{AgreedBound, Params};
 use crate::time::TickScale;
 use std::time::Duration;
 
@@ -121,7 +121,12 @@ impl Floor {
 
     /// Notes an agreement made after the disruption, at reading `now`; `Ok` if it ends the
     /// disruption.
-    pub(super) fn judge(&mut self, news: &News, scale: TickScale, max_forward_jump: Duration) -> Result<(), Gap> {
+    pub(super) fn judge(
+        &mut self,
+        agreed: &AgreedBound,
+        scale: TickScale,
+        max_forward_jump: Duration,
+    ) -> Result<(), Gap> {
         let given = match self.given {
             Given::Nothing => return Ok(()),
             // No reading was taken since the publication, so there is no agreement of later facts
@@ -129,16 +134,16 @@ impl Floor {
             Given::Until(_) => i64::MAX,
             Given::UpTo(ns) => ns,
         };
-        let least_latest = self.least_latest_ns.map_or(news.latest_ns, |least| least.min(news.latest_ns));
+        let least_latest = self.least_latest_ns.map_or(agreed.latest_ns, |least| least.min(agreed.latest_ns));
         self.least_latest_ns = Some(least_latest);
         let floor = given.max(least_latest);
-        if news.earliest_ns < floor {
-            let by = Duration::from_nanos(floor.abs_diff(news.earliest_ns));
-            return Err(Gap::Behind { by, degraded: news.degraded });
+        if agreed.earliest_ns < floor {
+            let by = Duration::from_nanos(floor.abs_diff(agreed.earliest_ns));
+            return Err(Gap::Behind { by, degraded: agreed.degraded });
         }
         let Some((at, latest_ns)) = self.old_latest else { return Ok(()) };
-        let latest_ns = later(latest_ns, scale.duration(news.at.saturating_sub(at)));
-        let ahead = i128::from(news.earliest_ns) - i128::from(latest_ns);
+        let latest_ns = later(latest_ns, scale.duration(agreed.at.saturating_sub(at)));
+        let ahead = i128::from(agreed.earliest_ns) - i128::from(latest_ns);
         let by = Duration::from_nanos(u64::try_from(ahead).unwrap_or(0));
         if by > max_forward_jump {
             return Err(Gap::Ahead { by });

@@ -1,11 +1,11 @@
-//! What the machine learns of its counter: the length of a tick, and whether it can be trusted at all.
+//! What the synchronizer learns of its counter: the length of a tick, and whether it can be trusted at all.
 
-use super::{Machine, Phase};
+use super::{Phase, Synchronizer};
 use crate::bound::params::Params;
-use crate::bound::rates::Slopes;
+use crate::bound::slopes::Slopes;
 use crate::time::TickBounds;
 
-impl Machine {
+impl Synchronizer {
     /// Whether the counter can be trusted from now on. While it cannot nobody is asked; whoever says so disrupts, too.
     pub(crate) fn set_usable(&mut self, usable: bool) {
         self.usable = usable;

@@ -1,4 +1,5 @@
-//! A stage: a world with clocks, looked at again and again, with the laws checked at every look.
+//! One run of a scenario: a world with clocks that are read again and again, with the laws checked
+//! at every reading.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use sureclock::{CommitWait, DisruptionReason, NowError, SureClock, TimeInterval,
 
 pub(crate) type Checked = Result<(), Box<Violation>>;
 
-/// What was seen on the stages of a scenario.
+/// What the runs of a scenario have shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Calls of `now()` that were checked.
@@ -47,14 +48,14 @@ struct Pending {
 }
 
 /// One world of a scenario.
-pub(crate) struct Stage {
+pub(crate) struct Run {
     pub(crate) world: World,
     /// Choices of the scenario, apart from the world's own.
     pub(crate) dice: Dice,
     pub(crate) clocks: Vec<SureClock>,
     pub(crate) tally: Tally,
-    /// Looks a run of the stage.
-    pub(crate) looks: u64,
+    /// Readings of each clock in each stretch.
+    pub(crate) readings: u64,
     /// A twin's broken protocol: commits are exposed without a wait.
     pub(crate) waits_left_out: bool,
     pending: Vec<Pending>,
@@ -62,16 +63,16 @@ pub(crate) struct Stage {
     newest: Vec<Option<Timestamp>>,
 }
 
-impl Stage {
-    /// A stage that takes `looks` looks in each run.
-    pub(crate) fn new(seed: u64, looks: u64) -> Stage {
-        Stage {
+impl Run {
+    /// A run that reads each clock `readings` times in each stretch.
+    pub(crate) fn new(seed: u64, readings: u64) -> Run {
+        Run {
             world: World::new(seed),
             // Another stream than the world's.
             dice: Dice::new(!seed),
             clocks: Vec::new(),
             tally: Tally::default(),
-            looks,
+            readings,
             waits_left_out: false,
             pending: Vec::new(),
             exposed: None,
@@ -90,10 +91,10 @@ impl Stage {
         clock
     }
 
-    /// Lets time pass until every clock has an interval, for a minute at most, with looks.
+    /// Lets time pass until every clock has an interval, for a minute at most, and checks meanwhile.
     pub(crate) fn settle(&mut self) -> Checked {
         for _ in 0..600 {
-            self.look()?;
+            self.check()?;
             if self.clocks.iter().all(|clock| clock.now().is_ok()) {
                 return Ok(());
             }
@@ -102,14 +103,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets `length` pass, and looks at odd times: mostly far apart, sometimes within nanoseconds.
+    /// Lets `length` pass, and checks at odd times: mostly far apart, sometimes within nanoseconds.
     pub(crate) fn run(&mut self, length: Duration) -> Checked {
         let ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         let mut left = ns;
-        for look in (1..=self.looks).rev() {
-            let share = left / look * 2;
+        for left_to_do in (1..=self.readings).rev() {
+            let share = left / left_to_do * 2;
             let step = match self.dice.below(8) {
-                _ if look == 1 => left,
+                _ if left_to_do == 1 => left,
                 0 => self.dice.below(2_000),
                 1 => self.dice.below(2_000_000),
                 _ => self.dice.below(share.max(1)),
@@ -117,28 +118,28 @@ impl Stage {
             let step = step.min(left);
             left -= step;
             self.world.advance(Duration::from_nanos(step));
-            self.look()?;
+            self.check()?;
         }
         Ok(())
     }
 
-    /// Does something to the world, with a look just before and just after it.
+    /// Does something to the world, with a check just before and just after it.
     pub(crate) fn act(&mut self, act: impl FnOnce(&mut World, &[SureClock])) -> Checked {
-        self.look()?;
+        self.check()?;
         act(&mut self.world, &self.clocks);
         self.tally.acts += 1;
-        self.look()
+        self.check()
     }
 
     /// Reads every clock, and goes on with their commits.
-    pub(crate) fn look(&mut self) -> Checked {
+    pub(crate) fn check(&mut self) -> Checked {
         for at in 0..self.clocks.len() {
-            self.look_at(at)?;
+            self.check_clock(at)?;
         }
         Ok(())
     }
 
-    fn look_at(&mut self, at: usize) -> Checked {
+    fn check_clock(&mut self, at: usize) -> Checked {
         let clock = self.clocks[at].clone();
         let all = self.dice.below(8) == 0;
         let result = if all { self.world.check_all(&clock)? } else { self.world.check(&clock)? };
@@ -154,7 +155,7 @@ impl Stage {
     /// A transaction begins: its timestamp is above that of every commit that was seen, and not before true time.
     fn begin_commit(&mut self, at: usize, clock: &SureClock) -> Checked {
         let Ok(commit) = clock.commit_timestamp() else { return Ok(()) };
-        let (s, truth, suspect) = (commit.timestamp(), self.truth_of(at), self.world.is_excused(clock));
+        let (s, truth, suspect) = (commit.timestamp(), self.truth_of(at), self.world.readings_are_excused(clock));
         let seen = self.exposed.max(self.newest[at]);
         if !suspect {
             if seen.is_some_and(|seen| s <= seen) {
@@ -179,7 +180,7 @@ impl Stage {
     }
 
     fn end_waits(&mut self, at: usize) -> Checked {
-        let (truth, excused) = (self.truth_of(at), self.world.is_excused(&self.clocks[at]));
+        let (truth, excused) = (self.truth_of(at), self.world.readings_are_excused(&self.clocks[at]));
         let mut ended = Vec::new();
         self.pending.retain(|pending| {
             if pending.of != at {
@@ -218,9 +219,9 @@ impl Stage {
     }
 
     /// From now on an assumption is broken unseen on this clock: what it says until it notices is beyond its promise.
-    pub(crate) fn excuse(&mut self, at: usize) {
+    pub(crate) fn excuse_readings(&mut self, at: usize) {
         let clock = self.clocks[at].clone();
-        self.world.excuse(&clock);
+        self.world.excuse_readings(&clock);
     }
 
     /// The clock, which is excused, notices within `limit` of running time, for one of these reasons; `standing` of the time since
@@ -236,7 +237,7 @@ impl Stage {
         let step = (limit / 64).max(Duration::from_micros(10));
         let mut passed = Duration::ZERO;
         while passed <= limit {
-            self.look()?;
+            self.check()?;
             if let Some((after, reason)) = self.world.noticed(&clock) {
                 self.tally.seen_after.push(after.saturating_sub(standing));
                 if reasons.contains(&reason) {
@@ -258,7 +259,7 @@ impl Stage {
             self.newest[at] = None;
         }
         self.tally.acts += 1;
-        self.look()
+        self.check()
     }
 
     /// What a clock says now, unchecked.

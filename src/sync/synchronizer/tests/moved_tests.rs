@@ -1,7 +1,7 @@
-//! Moves of the virtual machine, told by its VM clock device, between any two calls of the machine.
+//! Moves of the virtual machine, told by its VM clock device, between any two calls of the synchronizer.
 
 use super::*;
-use crate::counter::Look;
+use crate::counter::Scope;
 use crate::{Lease, LeaseForm, LeaseGrantor, LeaseState, OwnLoop};
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -25,9 +25,9 @@ impl Moving {
         let manual = ManualCounter::new(100 * S);
         let counter = Counter::manual(Arc::clone(&manual)).with_vm_clock();
         let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
-        let (clock, machine) = builder.machine_over(counter.clone()).unwrap();
-        let own = OwnLoop::new(Arc::clone(&machine), counter.clone());
-        Moving { world: World { counter: manual, clock, machine, truth: TRUTH }, own, counter }
+        let (clock, synchronizer) = builder.synchronizer_over(counter.clone()).unwrap();
+        let own = OwnLoop::new(Arc::clone(&synchronizer), counter.clone());
+        Moving { world: World { counter: manual, clock, synchronizer, truth: TRUTH }, own, counter }
     }
 
     /// The machine is moved, and its counter shows so many ticks more afterwards.
@@ -38,14 +38,14 @@ impl Moving {
         world.counter.mark(true, false);
     }
 
-    fn look(&self) {
-        self.world.machine.check_continuity(&self.counter, Look::All);
+    fn check(&self) {
+        self.world.synchronizer.check_continuity(&self.counter, Scope::All);
     }
 
     /// Answers of so many rounds; true if the clock has an interval then, with the truth inside, and it never was outside.
     fn recovers(&self, rounds: u32) -> bool {
         for _ in 0..rounds {
-            self.look();
+            self.check();
             self.world.round(HONEST);
             assert!(self.world.clock.now().is_err() || self.world.inside());
             self.world.pass(16 * S);
@@ -56,22 +56,22 @@ impl Moving {
 }
 
 #[test]
-fn found_what_readers_were_told_stays_told_over_a_move_though_it_was_wrong() {
+fn found_what_readers_were_given_stays_given_over_a_move_though_it_was_wrong() {
     for jump in [0, 1_000, -1_000_000_000, HOUR] {
         let mut moving = Moving::unsynchronized();
         // More than f lie, and nobody knows.
         moving.world.round([Some(10 * S as i64); 3]);
-        let told = moving.world.clock.now().unwrap().earliest();
+        let given = moving.world.clock.now().unwrap().earliest();
         moving.move_it(jump);
         for _ in 0..8 {
-            moving.look();
+            moving.check();
             moving.world.round(HONEST);
             if let Ok(now) = moving.world.clock.now() {
-                assert!(now.earliest() >= told, "{now:#} after {told}");
+                assert!(now.earliest() >= given, "{now:#} after {given}");
             }
             moving.world.pass(S);
         }
-        assert_ne!(moving.world.state(), State::Synchronized, "the sources are ten seconds below what was told");
+        assert_ne!(moving.world.state(), State::Synchronized, "the sources are ten seconds below what was given");
     }
 }
 
@@ -80,10 +80,10 @@ fn found_no_call_of_the_machine_lets_the_counter_of_after_a_move_in() {
     // What is called between the move and the look for it.
     let calls: [fn(&Moving); 5] = [
         |_| (),
-        |moving| moving.world.look(),
+        |moving| moving.world.check(),
         |moving| moving.own.disrupt(DisruptionReason::Restored),
         |moving| {
-            let ask = moving.world.machine.lock().next_ask(moving.world.clock.monotonic());
+            let ask = moving.world.synchronizer.lock().next_ask(moving.world.clock.monotonic());
             assert!(ask.is_none(), "nobody is asked at a reading of nobody knows when");
         },
         |moving| {
@@ -110,12 +110,12 @@ fn found_a_move_after_another_disruption_does_not_move_its_floor() {
         moving.world.pass(16 * S);
         let asks = moving.world.asks();
         // No reading has been taken since the disruption was published: its floor is still to be found.
-        moving.world.machine.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::SourcesDisagree);
+        moving.world.synchronizer.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::SourcesDisagree);
         moving.move_it(HOUR);
         if failing {
             moving.own.failed(asks[0].0.id, Problem::Timeout);
         } else {
-            moving.world.look();
+            moving.world.check();
         }
         assert!(moving.recovers(3), "{:?}", moving.world.state());
     }
@@ -131,7 +131,7 @@ fn found_nothing_is_lost_in_an_update_that_takes_long() {
     moving.own.failed(asks[0].0.id, deny);
     // A suspend that a look has seen is not seen again.
     moving.world.counter.suspend(S);
-    moving.look();
+    moving.check();
     moving.world.counter.update_vm_clock();
     let status = moving.world.clock.status();
     assert_eq!(status.counts.disruptions, 1);
@@ -166,11 +166,11 @@ fn found_a_clock_whose_thread_died_still_counts_moves() {
     lease.granted(&moving.world.clock, &grantor.grant(&moving.world.clock, &request).unwrap()).unwrap();
     let mut idle = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, Duration::from_secs(100));
     assert!(lease.state(&moving.world.clock).is_held() && idle.is_free(&moving.world.clock));
-    moving.world.machine.lock().die();
+    moving.world.synchronizer.lock().die();
     assert!(lease.state(&moving.world.clock).is_held(), "by duration the counter is enough");
     let before = moving.world.clock.monotonic();
     moving.move_it(0);
-    moving.look();
+    moving.check();
     assert_eq!(moving.world.clock.elapsed(before, moving.world.clock.monotonic()), None);
     assert_eq!(lease.state(&moving.world.clock), LeaseState::Indeterminate);
     assert!(!idle.is_free(&moving.world.clock), "what it remembers may be of before a grant");
@@ -178,17 +178,17 @@ fn found_a_clock_whose_thread_died_still_counts_moves() {
 }
 
 #[test]
-fn found_a_copy_does_not_lower_what_readers_were_told_since_the_last_look() {
+fn found_a_copy_does_not_lower_what_readers_were_given_since_the_last_check() {
     let moving = Moving::unsynchronized();
     moving.world.round([Some(10 * S as i64); 3]);
     // Readers read on for longer than a driver should sleep.
     moving.world.pass(30 * S);
-    let told = moving.world.clock.now().unwrap().earliest();
+    let given = moving.world.clock.now().unwrap().earliest();
     moving.world.counter.mark(false, true);
     for _ in 0..8 {
-        moving.look();
+        moving.check();
         moving.world.round(HONEST);
-        assert!(moving.world.clock.now().map_or(true, |now| now.earliest() >= told));
+        assert!(moving.world.clock.now().map_or(true, |now| now.earliest() >= given));
         moving.world.pass(S / 10);
     }
     assert_eq!(moving.world.clock.status().counts.disruptions, 1);
@@ -201,7 +201,7 @@ fn recovers_from(ns: i64, by_order: [usize; 3], disturb: impl Fn(&mut Moving)) -
     disturb(&mut moving);
     let began = moving.world.counter.shown();
     for _ in 0..400 {
-        moving.look();
+        moving.check();
         let asks = moving.world.asks();
         moving.world.pass(if asks.is_empty() { 100_000_000 } else { 5_000_000 });
         for source in by_order {
@@ -211,7 +211,7 @@ fn recovers_from(ns: i64, by_order: [usize; 3], disturb: impl Fn(&mut Moving)) -
             let wrong = if source == 1 { ns } else { 0 };
             let point = Timestamp::from_unix_nanos(moving.world.now_ns() - 2_500_000 + wrong);
             if let Ok(facts) = Facts::new(*before, point, now, point) {
-                moving.world.machine.lock().answered(now, ask.id, facts);
+                moving.world.synchronizer.lock().answered(now, ask.id, facts);
             }
             assert!(moving.world.clock.now().is_err() || moving.world.inside());
         }
@@ -251,7 +251,7 @@ fn while_a_liar_may_still_be_outvoted_nobody_is_asked_to_decide() {
     let mut moving = Moving::new();
     moving.world.pass(17 * S);
     moving.move_it(0);
-    moving.look();
+    moving.check();
     moving.world.round([Some(0), Some(24 * HOUR), None]);
     let state = moving.world.state();
     assert!(matches!(state, State::Disrupted { behind_by: Some(_), needs_new_epoch: false, .. }), "{state:?}");
@@ -263,14 +263,14 @@ fn found_a_jump_of_a_century_waits_for_a_person_and_one_of_days_does_not() {
     for (days, asks) in [(29, false), (31, true), (20_000, true)] {
         let mut moving = Moving::new();
         moving.move_it(0);
-        moving.look();
+        moving.check();
         // The machine stood still for so long, or more than f say so.
         moving.world.truth += days * day;
         moving.world.pass(17 * S);
         for _ in 0..3 {
             moving.world.round(HONEST);
             moving.world.pass(16 * S);
-            moving.world.look();
+            moving.world.check();
         }
         assert_eq!(moving.world.clock.now().is_err(), asks, "{days} days");
         if asks {

@@ -17,10 +17,10 @@
 //!   within the true one; an upper line's lies around it. Either way each tick of the sum is moved by m at most.)
 //! - *Only more.* What is in force is never withdrawn before it ends, only narrowed: a later line of `earliest` then rises nowhere less than
 //!   an earlier one, and a publication that comes late takes nothing back. Two certified rates are kept, the later one taken up when half
-//!   of the horizon of the first is over; in between news narrows both.
+//!   of the horizon of the first is over; in between a new one narrows both.
 //! - *A contradiction* (two certified rates, or one and (R), exclude each other) shows that an assumption is broken, whichever.
 
-use super::rates::{MOST_STEPS, Rates, Slopes, Step};
+use super::slopes::{MOST_STEPS, Rates, Slopes, Step};
 use std::collections::VecDeque;
 
 /// What is assumed of the rate beyond (R). Lengths in ticks.
@@ -31,7 +31,7 @@ pub(crate) struct Wander {
     /// The longest span that a mean is taken over; the shortest is the horizon.
     pub(crate) base: u64,
     /// How long after it the assumption goes on to hold.
-    pub(crate) horizon: u64,
+    pub(crate) valid_for: u64,
 }
 
 /// An agreed interval at a reading.
@@ -106,13 +106,13 @@ impl Learner {
         let Some(wander) = self.wander else { return Ok(false) };
         let now = Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 };
         self.agreed.retain(|old| at.saturating_sub(old.at) <= wander.base);
-        let news = self.certify(&now, wander, wide)?;
+        let fresh = self.certify(&now, wander, wide)?;
         // Evenly spread, so that a number of them reach over the whole base.
         if self.is_due(at) {
             self.agreed.push_back(now);
         }
-        match news {
-            Some(news) => self.take_up(news, at, wander.horizon),
+        match fresh {
+            Some(fresh) => self.take_up(fresh, at, wander.valid_for),
             None => Ok(false),
         }
     }
@@ -134,7 +134,7 @@ impl Learner {
         // Not from the newer half: it says less, and what it says would hold from later on. And what moves the counter once, unseen, is
         // the less of a rate the longer the base: with bases of a whole horizon `earliest` stays behind true time all the same.
         let longest = self.agreed.front().map_or(0, |first| b.at.saturating_sub(first.at));
-        let shortest = (longest / 2).max(wander.horizon).max(m.saturating_mul(16));
+        let shortest = (longest / 2).max(wander.valid_for).max(m.saturating_mul(16));
         let (mut slopes, mut since) = (wide, 0);
         for a in &self.agreed {
             let n = b.at.saturating_sub(a.at);
@@ -150,24 +150,24 @@ impl Learner {
             }
         }
         let from = since.saturating_add(m);
-        let until = b.at.saturating_add(wander.horizon).saturating_sub(m);
+        let until = b.at.saturating_add(wander.valid_for).saturating_sub(m);
         Ok((slopes != wide).then_some(Certified { from, until, slopes }))
     }
 
-    fn take_up(&mut self, news: Certified, now: u64, horizon: u64) -> Result<bool, Contradiction> {
+    fn take_up(&mut self, fresh: Certified, now: u64, valid_for: u64) -> Result<bool, Contradiction> {
         let mut kept: Vec<Certified> = self.certified.iter().copied().filter(|old| old.until > now).collect();
-        if kept.iter().all(|old| news.slopes.is_within(old.slopes)) {
+        if kept.iter().all(|old| fresh.slopes.is_within(old.slopes)) {
             // It ends later than they do. Where it begins later, the facts from before that are aged by less.
-            let before = std::mem::replace(&mut self.certified, vec![news]);
-            return Ok(before != [news]);
+            let before = std::mem::replace(&mut self.certified, vec![fresh]);
+            return Ok(before != [fresh]);
         }
         for old in &mut kept {
-            old.slopes = old.slopes.and(news.slopes).ok_or(Contradiction)?;
-            old.from = old.from.max(news.from);
+            old.slopes = old.slopes.and(fresh.slopes).ok_or(Contradiction)?;
+            old.from = old.from.max(fresh.from);
         }
-        let is_old = kept.len() == 1 && kept.iter().all(|old| old.until.saturating_sub(now) <= horizon / 2);
+        let is_old = kept.len() == 1 && kept.iter().all(|old| old.until.saturating_sub(now) <= valid_for / 2);
         if is_old {
-            kept.push(news);
+            kept.push(fresh);
         }
         self.certified = kept;
         Ok(true)

@@ -13,7 +13,7 @@ use std::str::FromStr;
 /// out the same stamp: where it has to be unique, put the machine's name behind it, `(stamp, node)`. It carries no timescale: all who
 /// exchange stamps follow one.
 ///
-/// # Source
+/// # References
 ///
 /// Kulkarni, Demirbas and others, *Logical Physical Clocks* (2014), section 4.3 for 48 and 16 bits.
 ///
@@ -214,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn found_a_stamp_off_its_grid_is_told_where_the_grid_is() {
+    fn found_a_stamp_off_its_grid_names_its_grid() {
         let off = "2026-11-23T11:03:00.000000001Z#0".parse::<HybridTimestamp>().unwrap_err();
         let before = "2026-11-23T11:03:00Z".parse().unwrap();
         assert_eq!(off, ParseTimeError::StampOffGrid { before });
-        let told = off.to_string();
-        assert!(told.contains("2^-16 s") && told.contains("2026-11-23T11:03:00.000000000Z"), "{told}");
-        assert!(!told.contains("interval"), "{told}");
+        let message = off.to_string();
+        assert!(message.contains("2^-16 s") && message.contains("2026-11-23T11:03:00.000000000Z"), "{message}");
+        assert!(!message.contains("interval"), "{message}");
         assert!(format!("{before}#0").parse::<HybridTimestamp>().is_ok(), "what it names is a stamp");
     }
 }

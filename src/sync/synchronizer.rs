@@ -1,4 +1,4 @@
-//! The machine: events in, publications out, and what to ask next. Sans-IO, so that the same code runs under the thread,
+//! The synchronizer: events in, publications out, and what to ask next. Sans-IO, so that the same code runs under the thread,
 //! by hand and under a simulator.
 //!
 //! Rules:
@@ -7,15 +7,15 @@
 //! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
 
-mod counter;
 mod disruption;
 mod domains;
 mod events;
-mod leap;
+mod leap_guard;
+mod learning;
 mod names;
-mod rate;
 mod recovery;
 mod report;
+mod tick;
 
 use super::addresses::{Addresses, FIRST_REST, Rest};
 use super::schedule::{Pace, Schedule, phase};
@@ -23,8 +23,8 @@ use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::excess::{Excess, Lengths};
 use crate::bound::leap::Leap;
-use crate::bound::params::{News, Params};
-use crate::bound::rate::{Learner, Wander};
+use crate::bound::learned_rate::{Learner, Wander};
+use crate::bound::params::{AgreedBound, Params};
 use crate::bound::window::{Ageing, Window};
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::{Incarnation, VmClock};
@@ -32,7 +32,7 @@ use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::ntp::ExchangeSettings;
 use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
 use events::{Events, Waiting};
-use leap::{AroundALeap, LeapGuard};
+use leap_guard::{AroundALeap, LeapGuard};
 use recovery::{Floor, Gap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ use std::time::Duration;
 
 /// Decides when to ask which source, and publishes what their facts agree on.
 #[derive(Debug)]
-pub(crate) struct Machine {
-    config: MachineConfig,
+pub(crate) struct Synchronizer {
+    config: SynchronizerConfig,
     sources: Vec<SourceState>,
     publisher: Publisher<WORDS>,
     /// Something was published that the waiters have not been told.
@@ -63,9 +63,9 @@ pub(crate) struct Machine {
     events: Events,
 }
 
-/// What a machine is built from. Lengths in ticks of the counter where they have no unit.
+/// What a synchronizer is built from. Lengths in ticks of the counter where they have no unit.
 #[derive(Debug)]
-pub(crate) struct MachineConfig {
+pub(crate) struct SynchronizerConfig {
     pub(crate) sources: Vec<SourceSetup>,
     pub(crate) domains: Vec<DomainSetup>,
     pub(crate) faulty: usize,
@@ -116,7 +116,7 @@ struct SourceState {
     window: Window,
     schedule: Schedule,
     in_flight: Option<InFlight>,
-    /// The addresses of its name, where the machine chooses among them.
+    /// The addresses of its name, where the synchronizer chooses among them.
     addresses: Option<Addresses>,
     /// Where it does not: whether the source has asked to be left alone.
     rest: Rest,
@@ -171,7 +171,7 @@ pub struct Ask {
     /// Where to ask it, if its addresses were given by
     /// [`OwnLoop::resolved`](crate::OwnLoop::resolved).
     pub address: Option<SocketAddr>,
-    /// After this long the machine counts the question as failed by itself.
+    /// After this long the synchronizer counts the question as failed by itself.
     pub timeout: Duration,
     /// How an NTP server's answer is to be read: what the builder was told of the servers, and the
     /// pivot for the era of their stamps, which is the agreed time, or the build before there is
@@ -179,8 +179,8 @@ pub struct Ask {
     pub settings: ExchangeSettings,
 }
 
-impl Machine {
-    pub(crate) fn new(config: MachineConfig, publisher: Publisher<WORDS>, now: MonotonicTime) -> Machine {
+impl Synchronizer {
+    pub(crate) fn new(config: SynchronizerConfig, publisher: Publisher<WORDS>, now: MonotonicTime) -> Synchronizer {
         let scale = config.scale;
         let (count, leap) = (config.sources.len().max(1), config.leap);
         let pace = |number: usize| Pace {
@@ -201,7 +201,7 @@ impl Machine {
             problem: None,
             counts: Counts::default(),
         });
-        Machine {
+        Synchronizer {
             sources: sources.collect(),
             learner: Learner::new(config.wander, config.ageing.margin),
             excess: Excess::new(Lengths {
@@ -248,7 +248,7 @@ impl Machine {
         Some(Ask { id, source: index, address, timeout: self.config.timeout, settings: self.exchange_settings() })
     }
 
-    /// How long after reading `now` to call [`next_ask`](Machine::next_ask) again, at the latest.
+    /// How long after reading `now` to call [`next_ask`](Synchronizer::next_ask) again, at the latest.
     pub(crate) fn wake_after(&self, now: MonotonicTime) -> Duration {
         let due = |source: &SourceState| match source.in_flight {
             Some(flight) => Some(flight.deadline),
@@ -317,7 +317,7 @@ impl Machine {
         }
     }
 
-    /// Whoever drives the machine will not do so any more: every later reading is an error.
+    /// Whoever drives the synchronizer will not do so any more: every later reading is an error.
     pub(crate) fn die(&mut self) {
         self.phase = Phase::Dead;
         self.publish_phase();
@@ -342,7 +342,7 @@ impl Machine {
         if let Phase::Disrupted { floor, .. } = &mut self.phase {
             floor.fix(ticks, overlap);
         }
-        self.look_back_on_the_news(ticks);
+        self.recheck_announcement(ticks);
         self.mind_the_leap(ticks);
         if let Some(age) = self.holdover_age(ticks) {
             self.events.holdover(age);
@@ -385,8 +385,8 @@ impl Machine {
             }
             Agreement::Contradiction => Err(DisruptionReason::SourcesDisagree),
             Agreement::Within { earliest_ns, latest_ns, degraded } => {
-                let news = News { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
-                self.accept(now, &news)
+                let agreed = AgreedBound { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
+                self.accept(now, &agreed)
             }
         };
         if let Err(reason) = accepted {
@@ -395,41 +395,41 @@ impl Machine {
         }
     }
 
-    fn accept(&mut self, now: u64, news: &News) -> Result<(), DisruptionReason> {
+    fn accept(&mut self, now: u64, agreed: &AgreedBound) -> Result<(), DisruptionReason> {
         if matches!(self.phase, Phase::Running(_)) {
             self.learn_rate(now)?;
         }
-        if self.stays_refused(news) {
+        if self.stays_refused(agreed) {
             return Ok(());
         }
         let ageing = self.config.ageing;
         let leap = match self.phase {
             Phase::Running(params) => params.leap,
-            _ => match self.leap_to_come(news.earliest_ns, news.latest_ns) {
+            _ => match self.leap_to_come(agreed.earliest_ns, agreed.latest_ns) {
                 Ok(leap) => leap,
                 Err(AroundALeap) => return Ok(()),
             },
         };
         let accepted = match &mut self.phase {
             Phase::Dead => return Ok(()),
-            Phase::Starting => Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack),
-            Phase::Running(params) => params.refine(news, ageing),
+            Phase::Starting => Params::first(agreed, ageing, now).ok_or(DisruptionReason::CounterWentBack),
+            Phase::Running(params) => params.refine(agreed, ageing),
             Phase::Disrupted { floor, gap, .. } => {
-                if let Err(why) = floor.judge(news, self.config.scale, self.config.max_forward_jump) {
+                if let Err(why) = floor.judge(agreed, self.config.scale, self.config.max_forward_jump) {
                     *gap = Some(why);
                     return Ok(());
                 }
-                Params::first(news, ageing, now).ok_or(DisruptionReason::CounterWentBack)
+                Params::first(agreed, ageing, now).ok_or(DisruptionReason::CounterWentBack)
             }
         };
         let params = accepted?.with_leap(leap);
-        self.look_for_excess(news)?;
-        self.last_earliest_ns = Some(news.earliest_ns);
+        self.check_for_excess(agreed)?;
+        self.last_earliest_ns = Some(agreed.earliest_ns);
         self.phase = Phase::Running(params);
         self.epoch_is_fresh = false;
         match self.holdover_age(now) {
             Some(age) => self.events.holdover(age),
-            None => self.events.agreed(news),
+            None => self.events.agreed(agreed),
         }
         self.counts.published += 1;
         self.publish(Content::Running(params));

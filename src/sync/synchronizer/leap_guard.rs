@@ -12,7 +12,7 @@
 //!   of a month for one, until two seconds after it.
 //! - An announcement is not taken back, by nobody: a liar can announce more, and make nothing forgotten.
 
-use super::{Machine, Phase};
+use super::{Phase, Synchronizer};
 use crate::bound::leap::Leap;
 use crate::bound::params::Params;
 use crate::bound::{DisruptionReason, Facts};
@@ -35,12 +35,12 @@ pub(super) struct LeapGuard {
     /// What is over, and the reading since which it is.
     over: Option<(Leap, u64)>,
     /// Published before an announcement was: readers may answer from them until the announcement is.
-    before_the_news: Option<Params>,
+    before_announcement: Option<Params>,
 }
 
 impl LeapGuard {
     pub(super) fn new(known: Option<Leap>) -> LeapGuard {
-        LeapGuard { heard: BTreeMap::new(), said: Vec::new(), known, over: None, before_the_news: None }
+        LeapGuard { heard: BTreeMap::new(), said: Vec::new(), known, over: None, before_announcement: None }
     }
 
     /// What an answer of `source` announces. `domains`: the failure domain of each source.
@@ -107,16 +107,16 @@ impl LeapGuard {
 
     /// What is over for a clock that is disrupted: nothing, for it may begin again before it.
     pub(super) fn disrupted(&mut self) {
-        (self.over, self.before_the_news) = (None, None);
+        (self.over, self.before_announcement) = (None, None);
     }
 
     /// What readers may have been told of last: the parameters of before an announcement that is not looked back on yet, or these.
-    pub(super) fn told(&self, running: Params) -> Params {
-        self.before_the_news.unwrap_or(running)
+    pub(super) fn published(&self, running: Params) -> Params {
+        self.before_announcement.unwrap_or(running)
     }
 }
 
-impl Machine {
+impl Synchronizer {
     /// The facts of an answer, as facts of the count that the clock follows; `None` where they are of no use.
     pub(super) fn read_facts(&mut self, now: u64, source: usize, facts: Facts) -> Option<Facts> {
         // Heard first: the first announcement may come with facts that are already too close to it.
@@ -151,7 +151,7 @@ impl Machine {
             if next.is_some_and(|leap| latest.saturating_add(EARLY_NS) >= leap.begins_ns()) {
                 return self.enter_disruption(DisruptionReason::LeapSecond, None);
             }
-            self.leap.before_the_news.get_or_insert(params);
+            self.leap.before_announcement.get_or_insert(params);
             self.run_with(params.with_leap(next));
         }
         self.drop_facts_around(now, next);
@@ -171,13 +171,13 @@ impl Machine {
 
     /// A writer that was held up between the announcement and its publication may have let readers answer beyond what it takes back.
     /// `now` was read after the publication.
-    pub(super) fn look_back_on_the_news(&mut self, now: u64) {
-        let Some(before) = self.leap.before_the_news.take() else { return };
+    pub(super) fn recheck_announcement(&mut self, now: u64) {
+        let Some(before) = self.leap.before_announcement.take() else { return };
         let Phase::Running(params) = self.phase else { return };
         let until = now.saturating_add(self.overlap());
-        let (Ok(told), Some(counted)) = (before.now(until), before.counted_on(until)) else { return };
+        let (Ok(given), Some(counted)) = (before.now(until), before.counted_on(until)) else { return };
         let takes_back =
-            |leap: Leap| leap.earliest(counted.0) < told.0 || leap.latest(counted.1).is_none_or(|ns| ns > told.1);
+            |leap: Leap| leap.earliest(counted.0) < given.0 || leap.latest(counted.1).is_none_or(|ns| ns > given.1);
         if params.leap.is_some_and(takes_back) {
             self.phase = Phase::Running(before);
             self.enter_disruption(DisruptionReason::LeapSecond, None);

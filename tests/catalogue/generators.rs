@@ -1,6 +1,6 @@
 //! Servers and hosts in all their variety, within the assumptions.
 
-use super::stage::Stage;
+use super::run::Run;
 use std::time::Duration;
 use sureclock::Drift;
 use sureclock::sim::{ClockError, Delay, Dice, Host, Oscillator, Path, Reply, Server};
@@ -164,35 +164,35 @@ pub(crate) fn calibrated(host: Host, dice: &mut Dice) -> Host {
 }
 
 /// N from 3 to 7 servers, of which at most f are liars; gives f. Liars collude half of the time.
-pub(crate) fn any_servers(stage: &mut Stage) -> usize {
-    let n = usize::try_from(3 + 2 * stage.dice.below(3) + stage.dice.below(2)).unwrap_or(3);
+pub(crate) fn any_servers(run: &mut Run) -> usize {
+    let n = usize::try_from(3 + 2 * run.dice.below(3) + run.dice.below(2)).unwrap_or(3);
     let faulty = (n - 1) / 2;
-    let liars = usize::try_from(stage.dice.below(faulty as u64 + 1)).unwrap_or(0);
-    let first = liar(&mut stage.dice);
-    let collude = stage.dice.below(2) == 0;
+    let liars = usize::try_from(run.dice.below(faulty as u64 + 1)).unwrap_or(0);
+    let first = liar(&mut run.dice);
+    let collude = run.dice.below(2) == 0;
     for number in 0..n {
         let server = match number {
             0 if liars > 0 => first.clone(),
             _ if number < liars && collude => first.clone(),
-            _ if number < liars => liar(&mut stage.dice),
-            _ => any_server(&mut stage.dice),
+            _ if number < liars => liar(&mut run.dice),
+            _ => any_server(&mut run.dice),
         };
-        stage.server(&format!("s{number}"), server);
+        run.server(&format!("s{number}"), server);
     }
     faulty
 }
 
 /// Three exact servers a few milliseconds away, and one host that polls every 4 s at `k` with `oscillator`.
-pub(crate) fn plain(stage: &mut Stage, k_ppb: u32, oscillator: Oscillator) {
-    plain_servers(stage);
-    stage.clock(plain_host("east", k_ppb, oscillator));
+pub(crate) fn plain(run: &mut Run, k_ppb: u32, oscillator: Oscillator) {
+    plain_servers(run);
+    run.clock(plain_host("east", k_ppb, oscillator));
 }
 
 /// Three exact servers a few milliseconds away.
-pub(crate) fn plain_servers(stage: &mut Stage) {
+pub(crate) fn plain_servers(run: &mut Run) {
     for name in ["a", "b", "c"] {
-        let path = Path::symmetric(stage.dice.length(MS, 5 * MS), stage.dice.length(Duration::ZERO, MS));
-        stage.server(name, Server::honest().path(path));
+        let path = Path::symmetric(run.dice.length(MS, 5 * MS), run.dice.length(Duration::ZERO, MS));
+        run.server(name, Server::honest().path(path));
     }
 }
 

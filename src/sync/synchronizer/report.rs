@@ -1,16 +1,16 @@
-//! The machine's state as a [`Status`]. Reads only.
+//! The synchronizer's state as a [`Status`]. Reads only.
 
 use super::super::addresses::Addresses;
 use super::super::status::{SourceStatus, State, Status, Verdict};
 use super::recovery::Gap;
-use super::{Machine, Phase};
+use super::{Phase, Synchronizer};
 use crate::bound::DisruptionReason;
 use crate::bound::window::Bound;
 use crate::time::{MonotonicTime, TimeInterval, Timestamp};
 use std::time::Duration;
 
-impl Machine {
-    /// What the machine knows at reading `now`.
+impl Synchronizer {
+    /// What the synchronizer knows at reading `now`.
     pub(crate) fn status(&mut self, now: MonotonicTime) -> Status {
         let ticks = now.ticks();
         let scale = self.config.scale;

@@ -62,7 +62,7 @@ fn found_an_honest_announcement_as_its_day_begins_that_disrupted() {
     for (ask, before) in asks {
         let now = world.clock.monotonic();
         if let Ok(facts) = Facts::new(before, upper, now, lower) {
-            world.machine.lock().answered(now, ask.id, facts.with_leap(LeapAnnouncement::Insert));
+            world.synchronizer.lock().answered(now, ask.id, facts.with_leap(LeapAnnouncement::Insert));
         }
     }
     assert!(world.inside(), "{:?}", world.clock.now());
@@ -82,8 +82,8 @@ fn found_a_deletion_published_too_late_that_nobody_noticed() {
     // True time is above `latest`: a commit timestamp below true time.
     let s = world.clock.commit_timestamp().unwrap();
     assert!(s.timestamp().as_unix_nanos() < world.now_ns());
-    world.machine.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Delete));
-    world.look();
+    world.synchronizer.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Delete));
+    world.check();
     let wait = world.clock.commit_wait(s);
     world.pass(5 * S);
     assert!(wait.check().is_err(), "a commit below true time is confirmed: {:?}", wait.check());
@@ -100,7 +100,7 @@ fn found_a_lease_lost_before_a_deletion_sooner_than_it_said() {
     let mut lost = None;
     for _ in 0..98 {
         world.pass(S / 10);
-        world.look();
+        world.check();
         let elapsed = world.clock.elapsed(from, world.clock.monotonic()).unwrap();
         if elapsed.at_most < at_least && !lease.state(&world.clock).is_held() {
             lost.get_or_insert((elapsed.at_most, lease.state(&world.clock), world.now_ns() - midnight));
@@ -116,7 +116,7 @@ fn found_an_announcement_taken_back_while_the_clock_is_disrupted() {
         let (mut world, midnight) = before_midnight(120_000_000_000);
         world.round_by(HONEST, |s| if s == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
         assert_eq!(world.clock.status().leap_second, Some(Timestamp::from_unix_nanos(midnight)));
-        world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+        world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
         if evict {
             for lie in [3 * days, 5 * days] {
                 world.pass(5 * S);
@@ -134,7 +134,7 @@ fn found_an_announcement_taken_back_while_the_clock_is_disrupted() {
         assert!(world.inside());
         while world.now_ns() < midnight {
             world.pass(S / 10);
-            world.look();
+            world.check();
         }
         world.truth -= 1_000_000_000;
         world.pass(S / 10);
@@ -201,20 +201,20 @@ fn found_a_floor_too_low_after_a_late_publication_with_a_contradiction() {
     let asks = world.asks();
     // Beyond f: two sources agree on another time, half a second off (say: the counter jumped).
     let (facts, read) = (world.facts(-500_000_000), world.clock.monotonic());
-    world.machine.lock().answered(read, asks[0].0.id, facts);
+    world.synchronizer.lock().answered(read, asks[0].0.id, facts);
     // Held up here for 15 s; the leap second is inserted meanwhile.
     world.pass(15 * S);
     world.truth -= 1_000_000_000;
-    let told = world.clock.now().unwrap().earliest();
-    world.machine.lock().answered(read, asks[1].0.id, facts.with_leap(LeapAnnouncement::Insert));
+    let given = world.clock.now().unwrap().earliest();
+    world.synchronizer.lock().answered(read, asks[1].0.id, facts.with_leap(LeapAnnouncement::Insert));
     assert!(world.clock.now().is_err());
     let mut went_back = None;
     for _ in 0..300 {
         world.pass(S / 10);
         world.round(HONEST);
         if let Ok(now) = world.clock.now() {
-            if now.earliest() < told {
-                went_back.get_or_insert((now.earliest().as_unix_nanos() - midnight, told.as_unix_nanos() - midnight));
+            if now.earliest() < given {
+                went_back.get_or_insert((now.earliest().as_unix_nanos() - midnight, given.as_unix_nanos() - midnight));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The machine by hand, over a manual counter: states, disruptions, recovery, liars, kisses, leap seconds.
+//! The synchronizer by hand, over a manual counter: states, disruptions, recovery, liars, kisses, leap seconds.
 #![cfg(not(sureclock_loom))]
 
 mod event_tests;
@@ -10,7 +10,7 @@ mod night_tests;
 use super::*;
 use crate::counter::{Counter, ManualCounter};
 use crate::source::ntp::{KissCode, Rejected};
-use crate::sync::SharedMachine;
+use crate::sync::SharedSynchronizer;
 use crate::sync::{State, Verdict};
 use crate::{Builder, SureClock};
 use crate::{LeapAnnouncement, NowError};
@@ -24,7 +24,7 @@ const TRUTH: i64 = 1_795_431_780_000_000_000;
 struct World {
     counter: Arc<ManualCounter>,
     clock: SureClock,
-    machine: Arc<SharedMachine>,
+    synchronizer: Arc<SharedSynchronizer>,
     truth: i64,
 }
 
@@ -37,8 +37,8 @@ impl World {
         let counter = ManualCounter::new(100 * S);
         let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
         let builder = settings(builder);
-        let (clock, machine) = builder.machine_over(Counter::manual(Arc::clone(&counter))).unwrap();
-        World { counter, clock, machine, truth: TRUTH }
+        let (clock, synchronizer) = builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
+        World { counter, clock, synchronizer, truth: TRUTH }
     }
 
     fn pass(&self, ns: u64) {
@@ -61,13 +61,13 @@ impl World {
 
     /// The questions that are due, with the reading before each.
     fn asks(&self) -> Vec<(Ask, MonotonicTime)> {
-        let due = || self.machine.lock().next_ask(self.clock.monotonic());
+        let due = || self.synchronizer.lock().next_ask(self.clock.monotonic());
         std::iter::from_fn(due).map(|ask| (ask, self.clock.monotonic())).collect()
     }
 
     /// As a thread that looks whether anything is due.
-    fn look(&self) {
-        let _ = self.machine.lock().next_ask(self.clock.monotonic());
+    fn check(&self) {
+        let _ = self.synchronizer.lock().next_ask(self.clock.monotonic());
     }
 
     fn round_by(&self, wrong: [Option<i64>; 3], leap: impl Fn(usize) -> LeapAnnouncement) {
@@ -82,10 +82,10 @@ impl World {
                     let point = Timestamp::from_unix_nanos(server + wrong);
                     // Another answer of this round may have disrupted the clock: then these make no facts, and nobody waits.
                     if let Ok(facts) = Facts::new(before, point, now, point) {
-                        self.machine.lock().answered(now, ask.id, facts.with_leap(leap(ask.source)));
+                        self.synchronizer.lock().answered(now, ask.id, facts.with_leap(leap(ask.source)));
                     }
                 }
-                None => self.machine.lock().failed(now, ask.id, Problem::Timeout),
+                None => self.synchronizer.lock().failed(now, ask.id, Problem::Timeout),
             }
         }
     }
@@ -115,7 +115,7 @@ fn three_honest_sources_synchronize_in_one_round() {
     assert_eq!(world.state(), State::Synchronized);
     assert!(world.inside());
     assert!(world.clock.now().unwrap().uncertainty() <= Duration::from_micros(1_100), "half the round trip");
-    assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_none(), "nobody is due");
+    assert!(world.synchronizer.lock().next_ask(world.clock.monotonic()).is_none(), "nobody is due");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn sources_that_all_disagree_disrupt_and_agreement_of_later_facts_recovers() {
     world.pass(16 * S);
     world.round(HONEST);
     world.pass(3_000_000); // until true time has passed the `latest` of that agreement
-    world.look();
+    world.check();
     assert!(world.inside());
     assert!(world.clock.now().unwrap().earliest() > before.earliest());
     assert_eq!(world.clock.status().counts.disruptions, 1);
@@ -192,15 +192,15 @@ fn facts_asked_for_before_a_disruption_count_no_more() {
     let world = World::new();
     world.round(HONEST);
     world.pass(16 * S);
-    let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
+    let ask = world.synchronizer.lock().next_ask(world.clock.monotonic()).unwrap();
     let before = world.clock.monotonic();
     world.pass(1_000);
     let point = Timestamp::from_unix_nanos(world.now_ns());
     let facts = Facts::new(before, point, world.clock.monotonic(), point).unwrap();
-    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+    world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
     let across = Facts::new(before, point, world.clock.monotonic(), point);
     assert_eq!(across, Err(crate::FactsError::Disrupted), "read across it they are none");
-    world.machine.lock().answered(world.clock.monotonic(), ask.id, facts);
+    world.synchronizer.lock().answered(world.clock.monotonic(), ask.id, facts);
     assert!(world.clock.now().is_err());
     assert!(world.clock.status().sources.iter().all(|source| source.verdict == Verdict::Silent));
 }
@@ -209,7 +209,7 @@ fn facts_asked_for_before_a_disruption_count_no_more() {
 fn a_recovery_waits_until_it_is_above_what_was_published_and_never_clamps() {
     let mut world = World::new();
     world.round(HONEST);
-    let told = world.clock.now().unwrap().earliest();
+    let given = world.clock.now().unwrap().earliest();
     // Two of three were lying by a second all along, as far as anyone will ever know: time was 1 s less.
     world.truth -= 1_000_000_000;
     world.pass(16 * S / 1000);
@@ -221,7 +221,7 @@ fn a_recovery_waits_until_it_is_above_what_was_published_and_never_clamps() {
         world.round(HONEST);
         match world.clock.now() {
             Ok(now) => {
-                assert!(now.earliest() >= told && world.inside());
+                assert!(now.earliest() >= given && world.inside());
                 return;
             }
             Err(error) => assert!(matches!(error, NowError::Disrupted { .. })),
@@ -256,7 +256,7 @@ fn a_counter_that_goes_back_is_an_error_at_once_and_a_disruption_at_the_next_wak
     world.round(HONEST);
     world.counter.set(50 * S);
     assert!(matches!(world.clock.now(), Err(NowError::CounterWentBack { .. })));
-    world.look();
+    world.check();
     let reason = DisruptionReason::CounterWentBack;
     assert_eq!(world.clock.now(), Err(NowError::Disrupted { reason }));
 }
@@ -268,11 +268,11 @@ fn a_reading_of_before_a_disruption_has_no_interval_and_one_of_after_has() {
     let (old, old_truth) = (world.clock.monotonic(), world.now_ns());
     world.pass(S);
     assert!(world.clock.at(old).unwrap().contains(Timestamp::from_unix_nanos(old_truth)));
-    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+    world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
     world.pass(16 * S);
     world.round(HONEST);
     world.pass(3_000_000);
-    world.look();
+    world.check();
     assert_eq!(world.clock.at(old), Err(crate::AtError::BeforeEpoch));
     assert!(world.clock.at(world.clock.monotonic()).is_ok());
     let other = World::new();
@@ -283,9 +283,9 @@ fn a_reading_of_before_a_disruption_has_no_interval_and_one_of_after_has() {
 fn two_names_for_one_host_are_one_domain() {
     let world = World::new();
     for source in [0, 1] {
-        world.machine.lock().located(source, "192.0.2.7:123".parse().unwrap());
+        world.synchronizer.lock().located(source, "192.0.2.7:123".parse().unwrap());
     }
-    world.machine.lock().located(2, "192.0.2.8:123".parse().unwrap());
+    world.synchronizer.lock().located(2, "192.0.2.8:123".parse().unwrap());
     world.round([Some(500_000_000), Some(500_000_000), Some(0)]);
     // Three names, two domains: one liar can only widen the answer, while counted as two sources it would have won.
     assert_eq!(world.state(), State::Degraded);
@@ -298,7 +298,7 @@ fn found_kisses_let_a_source_rest_or_slow_it_down_and_never_end_it() {
     let asks = world.asks();
     for ((ask, _), code) in asks.iter().zip([*b"DENY", *b"RATE", *b"RSTR"]) {
         let problem = Problem::Rejected(Rejected::KissOfDeath { code: KissCode(code) });
-        world.machine.lock().failed(world.clock.monotonic(), ask.id, problem);
+        world.synchronizer.lock().failed(world.clock.monotonic(), ask.id, problem);
     }
     let status = world.clock.status();
     let verdicts = status.sources.iter().map(|s| s.verdict).collect::<Vec<_>>();
@@ -307,11 +307,11 @@ fn found_kisses_let_a_source_rest_or_slow_it_down_and_never_end_it() {
     assert_eq!(status.sources[1].asked_every, Duration::from_secs(32));
     assert!(status.sources.iter().all(|source| source.problem.is_some()), "and why");
     world.pass(31 * S);
-    assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_none());
+    assert!(world.synchronizer.lock().next_ask(world.clock.monotonic()).is_none());
     world.pass(2 * S);
-    assert_eq!(world.machine.lock().next_ask(world.clock.monotonic()).map(|ask| ask.source), Some(1));
+    assert_eq!(world.synchronizer.lock().next_ask(world.clock.monotonic()).map(|ask| ask.source), Some(1));
     world.pass(256 * S);
-    world.look();
+    world.check();
     world.pass(16 * S);
     world.round(HONEST);
     assert_eq!(world.state(), State::Synchronized, "five minutes later all of them are asked again");
@@ -325,8 +325,8 @@ fn found_a_disruption_does_not_end_the_rest_of_a_source() {
     world.pass(16 * S);
     let (ask, _) = world.asks()[0];
     let problem = Problem::Source(crate::SourceError::Denied);
-    world.machine.lock().failed(world.clock.monotonic(), ask.id, problem);
-    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
+    world.synchronizer.lock().failed(world.clock.monotonic(), ask.id, problem);
+    world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
     world.pass(100 * S);
     assert!(world.asks().iter().all(|(again, _)| again.source != ask.source));
     world.pass(200 * S);
@@ -338,10 +338,10 @@ fn found_what_came_in_place_of_an_answer_is_shown() {
     let world = World::new();
     let (ask, _) = world.asks()[0];
     let refused = Problem::Network(std::io::ErrorKind::ConnectionRefused.into());
-    world.machine.lock().unusable(ask.id, refused);
-    assert!(world.machine.lock().awaits(ask.id), "it does not end the exchange");
+    world.synchronizer.lock().unusable(ask.id, refused);
+    assert!(world.synchronizer.lock().awaits(ask.id), "it does not end the exchange");
     world.pass(3 * S);
-    world.look();
+    world.check();
     assert_eq!(world.clock.status().sources[ask.source].problem, Some(refused));
 }
 
@@ -351,24 +351,24 @@ fn found_sources_that_share_a_host_are_shown_as_one_domain() {
     for source in 0..3 {
         // One server on this machine, by each of its loopback addresses.
         let address = ["127.0.0.1:123", "[::1]:123", "127.0.0.2:123"][source];
-        world.machine.lock().located(source, address.parse().unwrap());
+        world.synchronizer.lock().located(source, address.parse().unwrap());
     }
     let status = world.clock.status();
     assert_eq!((status.sources.len(), status.domains, status.distinct_domains), (3, 3, 1));
     world.round(HONEST);
     assert_eq!(world.clock.now(), Err(NowError::NotSynchronized), "one domain of three is no agreement");
-    world.machine.lock().located(0, "127.0.0.1:124".parse().unwrap());
+    world.synchronizer.lock().located(0, "127.0.0.1:124".parse().unwrap());
     assert_eq!(world.clock.status().distinct_domains, 2, "the twin: another port is another server");
 }
 
 #[test]
 fn an_unanswered_question_times_out_by_itself() {
     let world = World::new();
-    let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
-    assert!(world.machine.lock().awaits(ask.id));
+    let ask = world.synchronizer.lock().next_ask(world.clock.monotonic()).unwrap();
+    assert!(world.synchronizer.lock().awaits(ask.id));
     world.pass(3 * S);
-    world.look();
-    assert!(!world.machine.lock().awaits(ask.id));
+    world.check();
+    assert!(!world.synchronizer.lock().awaits(ask.id));
     assert_eq!(world.clock.status().sources[ask.source].problem, Some(Problem::Timeout));
 }
 
@@ -466,8 +466,8 @@ fn found_one_source_is_not_believed_where_leap_seconds_do_not_come() {
 fn found_two_names_of_one_host_announce_a_leap_second_once() {
     let mut world = World::new();
     world.truth = 1_801_440_000_000_000_000 - 30_000_000_000 - world.counter.ticks() as i64;
-    world.machine.lock().located(0, "192.0.2.1:123".parse().unwrap());
-    world.machine.lock().located(1, "192.0.2.1:123".parse().unwrap());
+    world.synchronizer.lock().located(0, "192.0.2.1:123".parse().unwrap());
+    world.synchronizer.lock().located(1, "192.0.2.1:123".parse().unwrap());
     world.round_by(HONEST, |source| if source < 2 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
     assert_eq!(world.clock.status().leap_second, None);
     let deletes = |source| if source == 2 { LeapAnnouncement::Delete } else { LeapAnnouncement::Insert };
@@ -516,8 +516,8 @@ fn an_announcement_that_is_published_too_late_is_a_disruption() {
         if late {
             world.pass(9_500_000_000);
         }
-        world.machine.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Insert));
-        world.look();
+        world.synchronizer.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Insert));
+        world.check();
         assert_eq!(world.clock.now().is_err(), late);
     }
 }
@@ -570,11 +570,11 @@ fn answered_across_the_end(for_the_day_after: LeapAnnouncement) {
     let asks = world.asks();
     let late = Timestamp::from_unix_nanos(world.now_ns() + 1_000_000_000);
     world.pass(S / 5);
-    world.look();
+    world.check();
     for (ask, before) in asks {
         let now = world.clock.monotonic();
         let facts = Facts::new(before, late, now, late).unwrap().with_leap(for_the_day_after);
-        world.machine.lock().answered(now, ask.id, facts);
+        world.synchronizer.lock().answered(now, ask.id, facts);
         assert!(world.inside(), "{:?}", world.clock.now());
     }
 }
@@ -604,10 +604,10 @@ fn facts_read_outside_their_question_are_refused() {
     let world = World::new();
     let early = world.clock.monotonic();
     world.pass(1_000);
-    let ask = world.machine.lock().next_ask(world.clock.monotonic()).unwrap();
+    let ask = world.synchronizer.lock().next_ask(world.clock.monotonic()).unwrap();
     let point = Timestamp::from_unix_nanos(world.now_ns());
     let facts = Facts::new(early, point, world.clock.monotonic(), point).unwrap();
-    world.machine.lock().answered(world.clock.monotonic(), ask.id, facts);
+    world.synchronizer.lock().answered(world.clock.monotonic(), ask.id, facts);
     assert_eq!(world.clock.status().sources[ask.source].problem, Some(Problem::OutOfPlace));
 }
 
@@ -615,7 +615,7 @@ fn facts_read_outside_their_question_are_refused() {
 fn a_dead_machine_is_an_error_of_every_reading() {
     let world = World::new();
     world.round(HONEST);
-    world.machine.lock().die();
+    world.synchronizer.lock().die();
     assert_eq!(world.clock.now(), Err(NowError::SyncThreadDied));
     assert_eq!(world.state(), State::Dead);
 }
@@ -635,9 +635,9 @@ fn found_an_agreed_error_of_years_does_not_name_the_era_after_the_disruption() {
     let twelve_years = 12 * 365 * 86_400 * 1_000_000_000;
     world.round([Some(0), Some(twelve_years), Some(twelve_years)]);
     let built = crate::ntp::ExchangeSettings::default().era_pivot;
-    assert!(world.machine.lock().exchange_settings().era_pivot > built, "the twin: two liars did name it");
-    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::SourcesDisagree);
-    assert_eq!(world.machine.lock().exchange_settings().era_pivot, built);
+    assert!(world.synchronizer.lock().exchange_settings().era_pivot > built, "the twin: two liars did name it");
+    world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::SourcesDisagree);
+    assert_eq!(world.synchronizer.lock().exchange_settings().era_pivot, built);
 }
 
 #[test]
@@ -671,7 +671,7 @@ fn found_facts_of_before_a_leap_second_do_not_agree_with_a_liar_after_it() {
 fn found_a_new_epoch_does_not_forget_an_announced_leap_second() {
     let (mut world, _) = before_midnight(90_000_000_000);
     world.round_with(HONEST, LeapAnnouncement::Insert);
-    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
+    world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
     assert!(world.clock.start_new_epoch());
     world.pass(20 * S);
     world.round_with([Some(0), None, None], LeapAnnouncement::Insert);
@@ -687,24 +687,24 @@ fn found_sources_are_asked_again_after_the_counter_went_back() {
     let world = World::new();
     world.round(HONEST);
     world.counter.set(5 * S);
-    world.look();
+    world.check();
     world.pass(5 * S);
-    assert!(world.machine.lock().next_ask(world.clock.monotonic()).is_some());
+    assert!(world.synchronizer.lock().next_ask(world.clock.monotonic()).is_some());
 }
 
 #[test]
-fn found_a_recovery_from_a_counter_that_went_back_is_above_all_that_was_told() {
+fn found_a_recovery_from_a_counter_that_went_back_is_above_all_that_was_given() {
     let mut world = World::new();
     world.round(HONEST);
-    let told = world.clock.now().unwrap().earliest();
+    let given = world.clock.now().unwrap().earliest();
     world.counter.set(world.counter.ticks() - 100_000_000);
     world.truth += 100_000_000; // true time goes on
-    world.look();
+    world.check();
     for _ in 0..100 {
         world.pass(S / 10);
         world.round(HONEST);
         if let Ok(now) = world.clock.now() {
-            assert!(now.earliest() >= told && world.inside());
+            assert!(now.earliest() >= given && world.inside());
             return;
         }
     }
@@ -737,7 +737,7 @@ fn found_a_recovery_that_waits_does_not_age_facts_over_a_leap_second() {
     // Published three seconds too late a time, disrupted before midnight: the recovery waits for the floor across it.
     let (mut world, _) = before_midnight(9_000_000_000);
     world.round([Some(3_000_000_000); 3]);
-    world.machine.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
+    world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
     world.pass(4 * S);
     world.round_with(HONEST, LeapAnnouncement::Insert);
     assert!(matches!(world.state(), State::Disrupted { behind_by: Some(_), .. }), "it waits");
@@ -745,7 +745,7 @@ fn found_a_recovery_that_waits_does_not_age_facts_over_a_leap_second() {
     world.truth -= 1_000_000_000;
     for _ in 0..60 {
         world.pass(S / 10);
-        world.look();
+        world.check();
         assert!(world.clock.now().is_err() || world.inside(), "{:?}", world.clock.now());
     }
 }
@@ -818,15 +818,15 @@ fn found_readings_of_cores_that_differ_take_no_facts_away() {
     // Asked on a core that is ahead by less than the margin: the reading before the exchange shows less than that of the question.
     let counter = ManualCounter::new(100 * S);
     let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
-    let (clock, machine) = builder.machine_over(Counter::manual(Arc::clone(&counter))).unwrap();
-    let ask = machine.lock().next_ask(clock.monotonic()).unwrap();
-    let margin = machine.lock().config.ageing.margin;
+    let (clock, synchronizer) = builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
+    let ask = synchronizer.lock().next_ask(clock.monotonic()).unwrap();
+    let margin = synchronizer.lock().config.ageing.margin;
     counter.set(100 * S - margin);
     let before = clock.monotonic();
     let point = Timestamp::from_unix_nanos(TRUTH);
     counter.set(100 * S + 5);
     let facts = Facts::new(before, point, clock.monotonic(), point).unwrap();
-    machine.lock().answered(clock.monotonic(), ask.id, facts);
+    synchronizer.lock().answered(clock.monotonic(), ask.id, facts);
     assert_eq!(clock.status().sources[ask.source].problem, None);
     assert!(margin > 0, "or it shows nothing");
 }

@@ -1,7 +1,7 @@
 //! Clocks that live through several disruptions: what one leaves behind must not harm the next.
 
 use super::*;
-use crate::counter::Look;
+use crate::counter::Scope;
 use crate::{Lease, LeaseForm, LeaseGrantor, OwnLoop};
 
 struct Own {
@@ -15,25 +15,25 @@ impl Own {
         let manual = ManualCounter::new(start);
         let counter = Counter::manual(Arc::clone(&manual));
         let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
-        let (clock, machine) = builder.machine_over(counter.clone()).unwrap();
-        let own = OwnLoop::new(Arc::clone(&machine), counter.clone());
-        let own = Own { world: World { counter: manual, clock, machine, truth: TRUTH }, own, counter };
+        let (clock, synchronizer) = builder.synchronizer_over(counter.clone()).unwrap();
+        let own = OwnLoop::new(Arc::clone(&synchronizer), counter.clone());
+        let own = Own { world: World { counter: manual, clock, synchronizer, truth: TRUTH }, own, counter };
         own.run(3);
         assert!(own.world.inside());
         own
     }
-    fn look(&self) {
-        self.world.machine.check_continuity(&self.counter, Look::All);
+    fn check(&self) {
+        self.world.synchronizer.check_continuity(&self.counter, Scope::All);
     }
     /// Rounds of 16 s.
     fn run(&self, rounds: u32) {
         for _ in 0..rounds {
-            self.look();
+            self.check();
             self.world.round(HONEST);
             assert!(self.world.clock.now().is_err() || self.world.inside());
             self.world.pass(16 * S);
         }
-        self.look();
+        self.check();
         self.world.round(HONEST);
     }
     fn suspend(&mut self, ns: u64) {
@@ -100,7 +100,7 @@ fn found_pauses_that_nobody_saw_every_hour_are_no_rate() {
         own.run(225);
         assert!(own.world.inside(), "after {number} pauses: {:?}", own.world.state());
         own.world.truth += S as i64;
-        own.look();
+        own.check();
         own.world.round(HONEST);
         own.world.pass(16 * S);
     }
@@ -125,7 +125,7 @@ fn found_a_lease_does_not_outlive_a_suspend_whatever_the_clock_says_of_its_rate(
     // An hour asleep.
     own.suspend(3_600 * S);
     other.world.pass(3_600 * S);
-    own.look();
+    own.check();
     let held = lease.state(&own.world.clock);
     assert!(!(held.is_held() && grantor.is_free(&other.world.clock)), "two holders: {held:?}");
 }
@@ -135,13 +135,13 @@ fn found_a_clock_whose_sources_slewed_for_hours_answers_when_they_are_right() {
     let own = Own::new(100 * S);
     let mut wrong = 0;
     for _ in 0..450 {
-        own.look();
+        own.check();
         own.world.round([Some(wrong); 3]);
         own.world.pass(16 * S);
         wrong += 16_000 * 1_000;
     }
     for _ in 0..450 {
-        own.look();
+        own.check();
         own.world.round(HONEST);
         own.world.pass(16 * S);
     }
@@ -165,7 +165,7 @@ fn found_a_name_that_stands_for_another_host_does_not_wait_for_the_rest_of_the_o
     let began = own.world.counter.shown();
     let (mut looked_up, mut old) = (0, 0);
     for _ in 0..20_000 {
-        own.look();
+        own.check();
         for (ask, _) in own.world.asks() {
             let now = own.world.clock.monotonic();
             if ask.address == Some(address(2)) {
@@ -178,12 +178,12 @@ fn found_a_name_that_stands_for_another_host_does_not_wait_for_the_rest_of_the_o
             }
             if ask.source == 0 {
                 old += 1;
-                own.world.machine.lock().failed(now, ask.id, deny());
+                own.world.synchronizer.lock().failed(now, ask.id, deny());
             } else {
-                own.world.machine.lock().failed(now, ask.id, Problem::Timeout);
+                own.world.synchronizer.lock().failed(now, ask.id, Problem::Timeout);
             }
         }
-        while let Some(source) = own.own.next_look_up() {
+        while let Some(source) = own.own.next_lookup() {
             // The operator has moved the name a minute ago.
             looked_up += 1;
             own.own.resolved(source, &[address(2)]);
@@ -199,7 +199,7 @@ fn found_an_address_that_says_rate_to_everything_is_left_for_another() {
     own.own.resolved(0, &[address(1), address(2)]);
     let mut asked = [0; 3];
     for _ in 0..86_400 {
-        own.look();
+        own.check();
         for (ask, _) in own.world.asks() {
             let now = own.world.clock.monotonic();
             let problem = if ask.source == 0 {
@@ -209,7 +209,7 @@ fn found_an_address_that_says_rate_to_everything_is_left_for_another() {
             } else {
                 Problem::Timeout
             };
-            own.world.machine.lock().failed(now, ask.id, problem);
+            own.world.synchronizer.lock().failed(now, ask.id, problem);
         }
         own.world.pass(S);
     }
@@ -220,15 +220,15 @@ fn found_an_address_that_says_rate_to_everything_is_left_for_another() {
 fn found_weeks_without_a_network_are_no_jump_ahead() {
     let mut own = Own::new(100 * S);
     own.suspend(S);
-    own.look();
+    own.check();
     // No network for 31 days; the counter runs on.
     for _ in 0..31 * 24 {
         own.world.pass(3_600 * S);
-        own.look();
+        own.check();
         own.world.round([None; 3]);
     }
     own.suspend(S);
-    own.look();
+    own.check();
     own.run(20);
     assert!(own.world.inside(), "{:?}", own.world.state());
 }
@@ -238,12 +238,12 @@ fn found_a_name_that_stood_for_nothing_once_is_looked_up_again() {
     let own = Own::new(100 * S);
     own.own.resolved(0, &[]);
     for _ in 0..3_600 {
-        own.look();
-        if own.own.next_look_up().is_some() {
+        own.check();
+        if own.own.next_lookup().is_some() {
             return;
         }
         for (ask, _) in own.world.asks() {
-            own.world.machine.lock().failed(own.world.clock.monotonic(), ask.id, Problem::Timeout);
+            own.world.synchronizer.lock().failed(own.world.clock.monotonic(), ask.id, Problem::Timeout);
         }
         own.world.pass(S);
     }
@@ -257,17 +257,17 @@ fn found_names_of_one_pool_are_several_hosts_again_after_an_outage() {
     (0..3).for_each(|source| own.own.resolved(source, &pool));
     let began = own.world.counter.shown();
     for _ in 0..4 * 3_600 {
-        own.look();
+        own.check();
         for (ask, _) in own.world.asks() {
             let now = own.world.clock.monotonic();
             let up = ask.address == Some(address(1)) || own.world.counter.shown() - began > 300 * S;
             if up {
-                own.world.machine.lock().answered(now, ask.id, own.world.facts(0));
+                own.world.synchronizer.lock().answered(now, ask.id, own.world.facts(0));
             } else {
-                own.world.machine.lock().failed(now, ask.id, Problem::Timeout);
+                own.world.synchronizer.lock().failed(now, ask.id, Problem::Timeout);
             }
         }
-        while let Some(source) = own.own.next_look_up() {
+        while let Some(source) = own.own.next_lookup() {
             own.own.resolved(source, &pool);
         }
         own.world.pass(S);
@@ -290,7 +290,7 @@ fn found_a_new_epoch_begins_once_however_often_it_is_asked_for() {
 fn found_no_elapsed_time_is_certified_by_a_rate_bound_known_to_be_wrong() {
     let mut own = Own::new(100 * S);
     for _ in 0..450 {
-        own.look();
+        own.check();
         own.world.round(HONEST);
         own.world.pass(16 * S);
         own.world.truth += 16 * 681_000;
@@ -334,9 +334,9 @@ fn two_disruptions_of_any_kinds_in_any_phase_end_in_an_answer() {
                     own.world.pass(gap);
                     match between {
                         0 => {}
-                        1 => own.look(),
+                        1 => own.check(),
                         _ => {
-                            own.look();
+                            own.check();
                             own.world.round([Some(0), None, None]);
                         }
                     }
@@ -346,14 +346,14 @@ fn two_disruptions_of_any_kinds_in_any_phase_end_in_an_answer() {
                         continue;
                     }
                     for _ in 0..8 {
-                        own.look();
+                        own.check();
                         own.world.round(HONEST);
                         if own.world.clock.now().is_ok() && !own.world.inside() {
                             bad.push(format!("outside: {a} {b} {between} {gap}"));
                         }
                         own.world.pass(16 * S);
                     }
-                    own.look();
+                    own.check();
                     own.world.round(HONEST);
                     let ok = own.world.inside();
                     if let Ok(now) = own.world.clock.now() {
@@ -383,10 +383,10 @@ fn disruptions_around_a_leap_second_end_and_earliest_never_goes_back() {
                 let manual = ManualCounter::new(100 * S);
                 let counter = Counter::manual(Arc::clone(&manual));
                 let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
-                let (clock, machine) = builder.machine_over(counter.clone()).unwrap();
-                let own = OwnLoop::new(Arc::clone(&machine), counter.clone());
+                let (clock, synchronizer) = builder.synchronizer_over(counter.clone()).unwrap();
+                let own = OwnLoop::new(Arc::clone(&synchronizer), counter.clone());
                 let truth = MIDNIGHT - 600 * S as i64 - 100 * S as i64;
-                let mut own = Own { world: World { counter: manual, clock, machine, truth }, own, counter };
+                let mut own = Own { world: World { counter: manual, clock, synchronizer, truth }, own, counter };
                 let began = own.world.counter.shown();
                 let (mut highest, mut stepped) = (None, false);
                 let mut recovered = false;
@@ -406,7 +406,7 @@ fn disruptions_around_a_leap_second_end_and_earliest_never_goes_back() {
                             _ => own.own.disrupt(DisruptionReason::Suspended),
                         }
                     }
-                    own.look();
+                    own.check();
                     let say = if announced && !stepped { LeapAnnouncement::Insert } else { LeapAnnouncement::None };
                     own.world.round_with(HONEST, say);
                     if let Ok(i) = own.world.clock.now() {
@@ -431,7 +431,7 @@ fn disruptions_around_a_leap_second_end_and_earliest_never_goes_back() {
 }
 
 #[test]
-fn found_an_own_loop_that_comes_when_it_is_told_to_takes_nothing_back() {
+fn found_an_own_loop_that_comes_when_it_should_takes_nothing_back() {
     let own = Own::new(100 * S);
     assert!(own.own.wake_after() <= Duration::from_millis(100), "{:?}", own.own.wake_after());
 }
@@ -444,10 +444,10 @@ fn names_of_a_pool_that_stay_alone_do_not_move() {
     (0..3).for_each(|source| own.own.resolved(source, &pool));
     let mut asked = std::collections::BTreeSet::new();
     for _ in 0..3_600 {
-        own.look();
+        own.check();
         for (ask, _) in own.world.asks() {
             asked.insert((ask.source, ask.address));
-            own.world.machine.lock().answered(own.world.clock.monotonic(), ask.id, own.world.facts(0));
+            own.world.synchronizer.lock().answered(own.world.clock.monotonic(), ask.id, own.world.facts(0));
         }
         own.world.pass(S);
     }

@@ -1,4 +1,4 @@
-//! What the machine learns of its counter's rate, assumption (W), and what it does when that was wrong.
+//! What the synchronizer learns of its counter's rate, assumption (W), and what it does when that was wrong.
 //!
 //! What was published by a learned rate is floor and suspect when the rate is contradicted: it may have been too high. So it is not
 //! replaced in place but by a disruption, during which readers get an error, and ended by an agreement of later facts that is not below
@@ -6,15 +6,15 @@
 //! and of that they would be wrong.
 
 use super::super::status::LearnedRate;
-use super::{Machine, Phase};
+use super::{Phase, Synchronizer};
 use crate::bound::DisruptionReason;
 use crate::bound::agree::{Agreement, agree};
+use crate::bound::learned_rate::Contradiction;
 use crate::bound::lines::FRACTION_BITS;
-use crate::bound::params::{News, Params};
-use crate::bound::rate::Contradiction;
-use crate::bound::rates::Rates;
+use crate::bound::params::{AgreedBound, Params};
+use crate::bound::slopes::Rates;
 
-impl Machine {
+impl Synchronizer {
     /// Sources agree at reading `now`: from now on facts are aged by all that this says of the rate. What is learned from is what they
     /// agree on under (R) alone: aged by a learned rate, a wrong one would prove itself. Only while running: whatever ends that forgets
     /// the rate, a leap second too.
@@ -65,7 +65,7 @@ impl Machine {
     /// # Errors
     ///
     /// [`DisruptionReason::RateBeyondBound`].
-    pub(super) fn look_for_excess(&mut self, news: &News) -> Result<(), DisruptionReason> {
+    pub(super) fn check_for_excess(&mut self, agreed: &AgreedBound) -> Result<(), DisruptionReason> {
         use DisruptionReason::{ContradictsPublished, RateWandered, SourcesDisagree};
         let after_a_contradiction = match self.phase {
             Phase::Starting => true,
@@ -78,7 +78,7 @@ impl Machine {
             return Ok(());
         }
         let wide = self.config.ageing.rates.wide();
-        let Some(rate) = self.excess.note(news.at, (news.earliest_ns, news.latest_ns), wide) else {
+        let Some(rate) = self.excess.note(agreed.at, (agreed.earliest_ns, agreed.latest_ns), wide) else {
             return Ok(());
         };
         let scale = self.config.scale;
@@ -91,12 +91,12 @@ impl Machine {
 
     /// Sources agree while the rate bound is known to be too small: ends that if the rate is another one by
     /// now. True if there is no answer still.
-    pub(super) fn stays_refused(&mut self, news: &News) -> bool {
+    pub(super) fn stays_refused(&mut self, agreed: &AgreedBound) -> bool {
         if !self.is_refused() {
             return false;
         }
         let wide = self.config.ageing.rates.wide();
-        if !self.excess.is_over(news.at, (news.earliest_ns, news.latest_ns), wide) {
+        if !self.excess.is_over(agreed.at, (agreed.earliest_ns, agreed.latest_ns), wide) {
             return true;
         }
         if let Phase::Disrupted { reason, .. } = &mut self.phase {

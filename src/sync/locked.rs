@@ -1,21 +1,21 @@
-//! The machine behind its lock, and the promise that nothing of a user's runs while the lock is
+//! The synchronizer behind its lock, and the promise that nothing of a user's runs while the lock is
 //! held.
 //!
 //! A waker may run a task in place, and the task may ask for the status, which takes the lock; so
 //! may a subscriber to events. So a guard unlocks first, and wakes and reports then.
 
-use super::machine::Machine;
+use super::synchronizer::Synchronizer;
 use crate::bound::DisruptionReason;
-use crate::counter::{Break, Continuity, Counter, Look, ProcessMark, Seen, Suspends};
+use crate::counter::{Break, Continuity, Counter, ProcessMark, Scope, Seen, Suspends};
 use crate::publish::Waiters;
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-/// A machine shared by its driver and the clock's handles.
+/// A synchronizer shared by its driver and the clock's handles.
 #[derive(Debug)]
-pub(crate) struct SharedMachine {
-    machine: Mutex<Machine>,
+pub(crate) struct SharedSynchronizer {
+    synchronizer: Mutex<Synchronizer>,
     continuity: Mutex<Watched>,
     waiters: Arc<Waiters>,
     process: ProcessMark,
@@ -29,11 +29,11 @@ struct Watched {
     ran_until: u64,
 }
 
-impl SharedMachine {
-    pub(crate) fn new(machine: Machine, counter: &Counter, waiters: Arc<Waiters>) -> SharedMachine {
+impl SharedSynchronizer {
+    pub(crate) fn new(synchronizer: Synchronizer, counter: &Counter, waiters: Arc<Waiters>) -> SharedSynchronizer {
         let watched = Watched { continuity: Continuity::of(counter), ran_until: counter.ticks_for_watches() };
-        let (machine, continuity) = (Mutex::new(machine), Mutex::new(watched));
-        SharedMachine { machine, continuity, waiters, process: ProcessMark::take() }
+        let (synchronizer, continuity) = (Mutex::new(synchronizer), Mutex::new(watched));
+        SharedSynchronizer { synchronizer, continuity, waiters, process: ProcessMark::take() }
     }
 
     /// Whether this is the child of a fork: a thread that it does not have may hold the locks, so
@@ -42,18 +42,18 @@ impl SharedMachine {
         !self.process.holds()
     }
 
-    /// Looks whether the counter ran on, and disrupts the machine if it did not since the last look by anyone.
+    /// Looks whether the counter ran on, and disrupts the synchronizer if it did not since the last look by anyone.
     ///
     /// When this returns, a suspend that was visible at the call has been published as a disruption.
-    pub(crate) fn check_continuity(&self, counter: &Counter, look: Look) {
-        if look == Look::All {
+    pub(crate) fn check_continuity(&self, counter: &Counter, scope: Scope) {
+        if scope == Scope::All {
             self.compare_cores();
         }
         let mut watched = self.continuity.lock();
         // Before the look, which finds that the counter ran on until here. Under the lock, and not the highest
         // so far: a counter that went back shows less, and nobody's reading of before it counts.
         let reading = counter.ticks_for_watches();
-        let seen = watched.continuity.look(look);
+        let seen = watched.continuity.check(scope);
         let ran_until = watched.ran_until;
         if seen.broken.is_some() {
             watched.ran_until = counter.ticks_for_watches();
@@ -61,28 +61,30 @@ impl SharedMachine {
             watched.ran_until = reading;
         }
         if seen != Seen::default() {
-            let mut machine = self.lock();
+            let mut synchronizer = self.lock();
             match seen.broken {
-                // No reader has answered from a reading of after it, and the machine has taken
+                // No reader has answered from a reading of after it, and the synchronizer has taken
                 // none.
-                Some(Break::Restored) => machine.disrupt_in_doubt(counter.read(), DisruptionReason::Restored, None),
-                Some(Break::Copied) => machine.disrupt(counter.read(), DisruptionReason::Restored),
-                Some(broken) => machine.disrupt_in_doubt(counter.read(), reason(broken), Some(ran_until)),
+                Some(Break::Restored) => {
+                    synchronizer.disrupt_in_doubt(counter.read(), DisruptionReason::Restored, None)
+                }
+                Some(Break::Copied) => synchronizer.disrupt(counter.read(), DisruptionReason::Restored),
+                Some(broken) => synchronizer.disrupt_in_doubt(counter.read(), reason(broken), Some(ran_until)),
                 None => {}
             }
             // Not usable first, usable last: in between something else may be learned of it.
             if seen.usable == Some(false) {
-                machine.set_usable(false);
+                synchronizer.set_usable(false);
             }
             if let Some((tick, incarnation)) = seen.tick {
-                machine.learn(tick, incarnation);
+                synchronizer.learn(tick, incarnation);
             }
             if seen.usable == Some(true) {
-                machine.set_usable(true);
+                synchronizer.set_usable(true);
             }
             // After the publication: a reader that does not see a suspend any more sees the disruption.
             watched.continuity.noted(seen);
-            // The other lock first: dropping the machine wakes tasks, which may look for a suspend themselves.
+            // The other lock first: dropping the synchronizer wakes tasks, which may look for a suspend themselves.
             drop(watched);
         }
     }
@@ -104,12 +106,12 @@ impl SharedMachine {
     /// Whether someone holds the lock.
     #[cfg(feature = "sim")]
     pub(crate) fn is_locked(&self) -> bool {
-        self.machine.is_locked()
+        self.synchronizer.is_locked()
     }
 
-    /// The machine; what it publishes meanwhile wakes the waiters when the guard is gone.
+    /// The synchronizer; what it publishes meanwhile wakes the waiters when the guard is gone.
     pub(crate) fn lock(&self) -> Locked<'_> {
-        Locked { guard: Some(self.machine.lock()), waiters: &self.waiters }
+        Locked { guard: Some(self.synchronizer.lock()), waiters: &self.waiters }
     }
 }
 
@@ -122,21 +124,21 @@ fn reason(broken: Break) -> DisruptionReason {
     }
 }
 
-/// The machine, locked.
+/// The synchronizer, locked.
 pub(crate) struct Locked<'a> {
-    guard: Option<MutexGuard<'a, Machine>>,
+    guard: Option<MutexGuard<'a, Synchronizer>>,
     waiters: &'a Waiters,
 }
 
 impl Deref for Locked<'_> {
-    type Target = Machine;
-    fn deref(&self) -> &Machine {
+    type Target = Synchronizer;
+    fn deref(&self) -> &Synchronizer {
         self.guard.as_deref().expect("taken by drop alone")
     }
 }
 
 impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Machine {
+    fn deref_mut(&mut self) -> &mut Synchronizer {
         self.guard.as_deref_mut().expect("taken by drop alone")
     }
 }

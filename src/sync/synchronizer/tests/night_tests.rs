@@ -118,21 +118,21 @@ impl Night {
             let (read, leap) = self.said(ask.source, stamped);
             let middle = read + self.dice.below(2 * self.off as u64 + 1) as i64 - self.off;
             let end = |off: i64| Timestamp::from_unix_nanos(middle + off);
-            let World { machine, clock, .. } = &self.clocks[at];
+            let World { synchronizer, clock, .. } = &self.clocks[at];
             let now = clock.monotonic();
             if ask.source != LIAR && stamped > M + 3 * G && self.dice.below(8) == 0 {
-                machine.lock().failed(now, ask.id, Problem::Timeout);
+                synchronizer.lock().failed(now, ask.id, Problem::Timeout);
             } else if let Ok(facts) = Facts::new(before, end(self.off), now, end(-self.off)) {
-                machine.lock().answered(now, ask.id, facts.with_leap(leap));
+                synchronizer.lock().answered(now, ask.id, facts.with_leap(leap));
             }
         }
     }
 
     /// Now and then a suspend, or a machine that begins anew.
     fn disturb(&mut self, at: usize) {
-        let World { machine, clock, .. } = &self.clocks[at];
+        let World { synchronizer, clock, .. } = &self.clocks[at];
         match self.dice.below(40) {
-            0 => machine.lock().disrupt(clock.monotonic(), DisruptionReason::Suspended),
+            0 => synchronizer.lock().disrupt(clock.monotonic(), DisruptionReason::Suspended),
             1 => {
                 self.clocks[at] = Night::clock();
                 self.last[at] = None;
@@ -188,5 +188,5 @@ fn two_clocks_hold_every_convention_through_random_nights() {
         }
         assert!(night.seen > i64::MIN || night.off > G, "no commit was seen: {what}");
     }
-    assert!(answers > 50 * nights as usize, "only {answers} answers were looked at");
+    assert!(answers > 50 * nights as usize, "only {answers} answers were checked");
 }
