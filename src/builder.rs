@@ -3,15 +3,13 @@
 use crate::bound::LeapAnnouncement;
 use crate::bound::leap::Leap;
 use crate::bound::learned_rate::Wander;
-use crate::bound::slopes::{Rates, Slopes};
-use crate::bound::window::Ageing;
 use crate::clock::{Limits, Shared, SureClock};
 use crate::commit::MarkFile;
 use crate::counter::{Counter, CounterChoice, VmClock, VmClockChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
-use crate::sync::{self, Kind, SharedSynchronizer, SourcePlan, Synchronizer, SynchronizerConfig};
+use crate::sync::{self, CounterModel, Kind, SharedSynchronizer, SourcePlan, Synchronizer, SynchronizerConfig};
 use crate::time::{Drift, Timescale, Timestamp, compose};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -465,8 +463,6 @@ impl Builder {
         let errors = [self.settings.drift.bound_ppb(), counter.rate_error_ppb(), self.settings.timescale.rate_ppb()];
         let out_of_range = BuildError::SettingOutOfRange { setting: "drift", range: "at most 100 000 ppm" };
         let rate = compose(&errors).ok_or(out_of_range.clone())?;
-        let slopes = Slopes::new(counter.tick(), rate).ok_or(out_of_range)?;
-        let ageing = Ageing { rates: Rates::plain(slopes), margin: counter.margin() };
         let wander = self.settings.drift.wander_ppb().filter(|_| counter.keeps_its_rate()).map(|wander_ppb| Wander {
             // A smear that begins or ends is a change of the rate, too.
             ppb: wander_ppb.saturating_add(self.settings.timescale.rate_ppb()),
@@ -474,23 +470,18 @@ impl Builder {
             valid_for: counter.scale().ticks(self.settings.window),
         });
 
-        let (publisher, cell) = channel(Publication::start(slopes).encode(None));
+        let model = CounterModel::new(&counter, rate, wander).ok_or(out_of_range)?;
+
+        let (publisher, cell) = channel(Publication::start(model.wide()).encode(None));
         let waiters = Arc::new(Waiters::default());
         let now = counter.read();
         let config = SynchronizerConfig {
             sources,
             domains,
             faulty,
-            ageing,
-            wander,
-            scale: counter.scale(),
-            counter: counter.id(),
             incarnation: Arc::clone(counter.incarnation()),
             counter_description: Arc::clone(counter.describe()),
             vm_clock: counter.vm_clock().clone(),
-            tick: counter.tick(),
-            tick_at_first: counter.tick(),
-            rate,
             quick_max_age: (!self.settings.suspend_check).then(|| counter.scale().ticks(self.settings.max_age)),
             timescale: self.settings.timescale,
             leap: self
@@ -506,7 +497,7 @@ impl Builder {
             max_forward_jump: self.settings.max_forward_jump,
             check_interval: self.settings.check_interval,
         };
-        let synchronizer = Synchronizer::new(config, publisher, now);
+        let synchronizer = Synchronizer::new(config, model, publisher, now);
         let limits = Limits {
             max_age: self.settings.max_age,
             max_uncertainty: self.settings.max_uncertainty,

@@ -30,7 +30,7 @@ pub(crate) struct Ageing {
 /// The facts of one source that are not older than the window.
 #[derive(Debug)]
 pub(crate) struct Window {
-    ageing: Ageing,
+    margin: u64,
     length: u64,
     entries: VecDeque<Entry>,
     /// Until this reading some fact contradicts another that is still in the window.
@@ -47,38 +47,34 @@ struct Entry {
 }
 
 impl Window {
-    /// A window that keeps facts for `length` ticks.
-    pub(crate) fn new(ageing: Ageing, length: u64) -> Window {
-        Window { ageing, length, entries: VecDeque::new(), contradicted_until: None }
+    /// A window that keeps facts for `length` ticks, over a counter with this margin.
+    pub(crate) fn new(margin: u64, length: u64) -> Window {
+        Window { margin, length, entries: VecDeque::new(), contradicted_until: None }
     }
 
-    /// Ages by these rates from now on, which say no less than the ones before of any reading from now on.
-    pub(crate) fn set_rates(&mut self, rates: Rates) {
-        self.ageing.rates = rates;
-    }
-
-    /// Ages by these rates from now on, which say less: what contradicted each other may not do so any more.
-    pub(crate) fn widen(&mut self, rates: Rates) {
-        self.ageing.rates = rates;
+    /// Finds anew which facts contradict each other: `rates` say less than those by which they were
+    /// compared, so some may not do so any more.
+    pub(crate) fn compare_again(&mut self, rates: &Rates) {
         self.contradicted_until = None;
         for index in 0..self.entries.len() {
             let entry = self.entries[index];
             for other in 0..=index {
-                self.note_contradiction(&entry, other);
+                self.note_contradiction(&entry, other, rates);
             }
         }
     }
 
-    /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to an end of its range) are dropped.
-    pub(crate) fn add(&mut self, facts: &Facts) {
-        let Ageing { margin, .. } = self.ageing;
+    /// Adds the facts of one exchange. Facts that cannot be aged (a counter close to an end of its
+    /// range) are dropped.
+    pub(crate) fn add(&mut self, facts: &Facts, rates: &Rates) {
+        let margin = self.margin;
         let (upper_tick, lower_tick) = (facts.before().ticks(), facts.after().ticks());
         let Some(upper) = Line::upper(upper_tick, margin, facts.no_later_than().as_unix_nanos()) else { return };
         let Some(lower) = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos()) else { return };
         let entry = Entry { oldest: upper_tick, upper_tick, upper, lower_tick, lower };
         self.entries.push_back(entry);
         for index in 0..self.entries.len() {
-            self.note_contradiction(&entry, index);
+            self.note_contradiction(&entry, index, rates);
         }
         if self.entries.len() > CAPACITY {
             self.entries.pop_front();
@@ -93,8 +89,7 @@ impl Window {
 
     /// Drops the facts that may be from before the end of `span_ns` and that ageing to reading `now` may have brought into
     /// it or beyond.
-    pub(crate) fn drop_aged_into(&mut self, now: u64, span_ns: RangeInclusive<i64>) {
-        let rates = &self.ageing.rates;
+    pub(crate) fn drop_aged_into(&mut self, now: u64, span_ns: RangeInclusive<i64>, rates: &Rates) {
         let kept = self.entries.len();
         self.entries.retain(|entry| {
             let reaches = entry.upper.upper_at(now, rates).is_none_or(|ns| ns >= *span_ns.start());
@@ -115,13 +110,8 @@ impl Window {
         });
     }
 
-    /// What the facts within the window say of true time at reading `now`.
-    pub(crate) fn bound(&mut self, now: u64) -> Bound {
-        self.bound_under(now, &self.ageing.rates.clone())
-    }
-
-    /// The same by other rates, which say no more than those it ages by.
-    pub(crate) fn bound_under(&mut self, now: u64, rates: &Rates) -> Bound {
+    /// What the facts within the window say of true time at reading `now`, aged by `rates`.
+    pub(crate) fn bound(&mut self, now: u64, rates: &Rates) -> Bound {
         let length = self.length;
         self.entries.retain(|entry| now.saturating_sub(entry.oldest) <= length);
         if self.entries.is_empty() {
@@ -147,23 +137,22 @@ impl Window {
         self.entries.iter().map(|entry| entry.lower_tick).max()
     }
 
-    fn note_contradiction(&mut self, entry: &Entry, other: usize) {
+    fn note_contradiction(&mut self, entry: &Entry, other: usize, rates: &Rates) {
         let other = self.entries[other];
-        if self.contradict(entry, &other) || self.contradict(&other, entry) {
+        if contradict(entry, &other, rates) || contradict(&other, entry, rates) {
             let until = other.oldest.min(entry.oldest).saturating_add(self.length);
             self.contradicted_until = Some(self.contradicted_until.map_or(until, |u| u.max(until)));
         }
     }
+}
 
-    /// Whether the lower fact of one and the upper fact of the other exclude each other at the later of their readings.
-    /// Later than that the gap only closes, so this is where a contradiction shows.
-    fn contradict(&self, lower: &Entry, upper: &Entry) -> bool {
-        let at = lower.lower_tick.max(upper.upper_tick);
-        let Ageing { rates, .. } = &self.ageing;
-        match (lower.lower.lower_at(at, rates), upper.upper.upper_at(at, rates)) {
-            (Some(earliest), Some(latest)) => earliest > latest,
-            _ => false,
-        }
+/// Whether the lower fact of one and the upper fact of the other exclude each other at the later of
+/// their readings. Later than that the gap only closes, so this is where a contradiction shows.
+fn contradict(lower: &Entry, upper: &Entry, rates: &Rates) -> bool {
+    let at = lower.lower_tick.max(upper.upper_tick);
+    match (lower.lower.lower_at(at, rates), upper.upper.upper_at(at, rates)) {
+        (Some(earliest), Some(latest)) => earliest > latest,
+        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@
 //! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
 
+mod counter_model;
 mod disruption;
 mod domains;
 mod events;
@@ -23,14 +24,14 @@ use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::excess::{Excess, Lengths};
 use crate::bound::leap::Leap;
-use crate::bound::learned_rate::{Learner, Wander};
 use crate::bound::params::{AgreedBound, Params};
-use crate::bound::window::{Ageing, Window};
+use crate::bound::window::Window;
 use crate::bound::{DisruptionReason, Facts};
 use crate::counter::{Incarnation, VmClock};
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::ntp::ExchangeSettings;
-use crate::time::{CounterId, MonotonicTime, RateBound, TickBounds, TickScale, Timescale, Timestamp};
+use crate::time::{MonotonicTime, Timescale, Timestamp};
+pub(crate) use counter_model::CounterModel;
 use events::{Events, Waiting};
 use leap_guard::{AroundALeap, LeapGuard};
 use recovery::{Floor, Gap};
@@ -42,12 +43,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Synchronizer {
     config: SynchronizerConfig,
+    counter: CounterModel,
     sources: Vec<SourceState>,
     publisher: Publisher<WORDS>,
     /// Something was published that the waiters have not been told.
     published: bool,
-    /// The counter can be trusted.
-    usable: bool,
     phase: Phase,
     incarnation: u32,
     epoch: u32,
@@ -57,30 +57,20 @@ pub(crate) struct Synchronizer {
     last_now: u64,
     last_earliest_ns: Option<i64>,
     leap: LeapGuard,
-    learner: Learner,
     excess: Excess,
     counts: Counts,
     events: Events,
 }
 
-/// What a synchronizer is built from. Lengths in ticks of the counter where they have no unit.
+/// What a synchronizer is built from, beside the model of its counter. It is never changed.
 #[derive(Debug)]
 pub(crate) struct SynchronizerConfig {
     pub(crate) sources: Vec<SourceSetup>,
     pub(crate) domains: Vec<DomainSetup>,
     pub(crate) faulty: usize,
-    pub(crate) ageing: Ageing,
-    /// What is assumed of the rate beyond the bound, where one is to be learned.
-    pub(crate) wander: Option<Wander>,
-    pub(crate) scale: TickScale,
-    pub(crate) counter: CounterId,
     pub(crate) incarnation: Arc<Incarnation>,
     pub(crate) counter_description: Arc<str>,
     pub(crate) vm_clock: VmClock,
-    /// What is known of the nominal length of a tick, and the rate bound beside it.
-    pub(crate) tick: TickBounds,
-    pub(crate) tick_at_first: TickBounds,
-    pub(crate) rate: RateBound,
     /// When readings become stale; `None`: every reading takes the long way, for it has more to look at.
     pub(crate) quick_max_age: Option<u64>,
     pub(crate) timescale: Timescale,
@@ -180,8 +170,13 @@ pub struct Ask {
 }
 
 impl Synchronizer {
-    pub(crate) fn new(config: SynchronizerConfig, publisher: Publisher<WORDS>, now: MonotonicTime) -> Synchronizer {
-        let scale = config.scale;
+    pub(crate) fn new(
+        config: SynchronizerConfig,
+        counter: CounterModel,
+        publisher: Publisher<WORDS>,
+        now: MonotonicTime,
+    ) -> Synchronizer {
+        let (scale, margin) = (counter.scale(), counter.margin());
         let (count, leap) = (config.sources.len().max(1), config.leap);
         let pace = |number: usize| Pace {
             poll: scale.ticks(config.poll),
@@ -191,7 +186,7 @@ impl Synchronizer {
             phase: phase(scale.ticks(config.poll), number, count),
         };
         let sources = (0..config.sources.len()).map(|number| SourceState {
-            window: Window::new(config.ageing, scale.ticks(config.window)),
+            window: Window::new(margin, scale.ticks(config.window)),
             schedule: Schedule::new(pace(number)),
             in_flight: None,
             addresses: None,
@@ -203,17 +198,16 @@ impl Synchronizer {
         });
         Synchronizer {
             sources: sources.collect(),
-            learner: Learner::new(config.wander, config.ageing.margin),
             excess: Excess::new(Lengths {
-                margin: config.ageing.margin,
+                margin,
                 most_apart: scale.ticks(CHAIN),
                 least_since: scale.ticks(POLITE * 32),
             }),
             epoch_is_fresh: false,
             config,
+            counter,
             publisher,
             published: false,
-            usable: true,
             phase: Phase::Starting,
             incarnation: 0,
             epoch: 0,
@@ -229,7 +223,7 @@ impl Synchronizer {
     /// The next question that is due at reading `now`, if any. Call until `None`.
     pub(crate) fn next_ask(&mut self, now: MonotonicTime) -> Option<Ask> {
         let now = self.advance(now)?;
-        if !self.usable {
+        if !self.counter.is_usable() {
             return None;
         }
         if matches!(self.phase, Phase::Disrupted { gap: Some(Gap::Behind { .. }), .. }) {
@@ -239,7 +233,7 @@ impl Synchronizer {
         let (index, address) = self.choose_source(now)?;
         self.next_ask_id += 1;
         let id = AskId(self.next_ask_id);
-        let deadline = now.saturating_add(self.config.scale.ticks(self.config.timeout));
+        let deadline = now.saturating_add(self.counter.scale().ticks(self.config.timeout));
         let source = &mut self.sources[index];
         source.in_flight = Some(InFlight { id, asked: now, deadline, seen: None });
         source.schedule.asked(now);
@@ -252,7 +246,7 @@ impl Synchronizer {
     pub(crate) fn wake_after(&self, now: MonotonicTime) -> Duration {
         let due = |source: &SourceState| match source.in_flight {
             Some(flight) => Some(flight.deadline),
-            None if !self.usable => None,
+            None if !self.counter.is_usable() => None,
             None => source.is_due_at(),
         };
         let rise = match &self.phase {
@@ -262,14 +256,14 @@ impl Synchronizer {
                 end.and_then(|end| params.earliest.lower_exceeds_at(end, &params.rates))
             }
             // The recovery has this far to go, and nothing more to hear for it.
-            Phase::Disrupted { gap: Some(Gap::Behind { by, .. }), .. } if self.usable => {
-                Some(now.ticks().saturating_add(self.config.scale.ticks((*by).max(LEAST_RECOVERY))))
+            Phase::Disrupted { gap: Some(Gap::Behind { by, .. }), .. } if self.counter.is_usable() => {
+                Some(now.ticks().saturating_add(self.counter.scale().ticks((*by).max(LEAST_RECOVERY))))
             }
             _ => None,
         };
         let next = self.sources.iter().filter_map(due).chain(rise).min().unwrap_or(u64::MAX);
         // One tick more: a length is rounded down, and a wake before the time would only come again.
-        let length = self.config.scale.duration(next.saturating_sub(now.ticks()).saturating_add(1));
+        let length = self.counter.scale().duration(next.saturating_sub(now.ticks()).saturating_add(1));
         length.min(LONGEST_SLEEP).min(self.config.check_interval)
     }
 
@@ -282,10 +276,10 @@ impl Synchronizer {
     pub(crate) fn answered(&mut self, now: MonotonicTime, id: AskId, facts: Facts) {
         let Some(now) = self.advance(now) else { return };
         let Some((index, flight)) = self.take_flight(id) else { return };
-        let in_place = facts.before().counter() == self.config.counter
+        let in_place = facts.before().counter() == self.counter.id()
             && facts.before().incarnation() == self.incarnation
-            && facts.before().ticks().saturating_add(self.config.ageing.margin) >= flight.asked
-            && facts.after().ticks() <= now.saturating_add(self.config.ageing.margin);
+            && facts.before().ticks().saturating_add(self.counter.margin()) >= flight.asked
+            && facts.after().ticks() <= now.saturating_add(self.counter.margin());
         if !in_place {
             return self.note_failure(index, Problem::OutOfPlace);
         }
@@ -298,7 +292,7 @@ impl Synchronizer {
             facts
         };
         let source = &mut self.sources[index];
-        source.window.add(&facts);
+        source.window.add(&facts, self.counter.rates());
         source.last = Some(facts);
         source.problem = None;
         source.is_alive();
@@ -326,13 +320,13 @@ impl Synchronizer {
     /// Takes note of the time: sees the counter go back, questions time out, a leap second pass; fixes the floor of a
     /// recovery. `None` if the reading is of no use.
     fn advance(&mut self, now: MonotonicTime) -> Option<u64> {
-        let no_use = now.counter() != self.config.counter || matches!(self.phase, Phase::Dead);
+        let no_use = now.counter() != self.counter.id() || matches!(self.phase, Phase::Dead);
         // Looked at after the reading: none of after a move that is not noted yet says anything here.
         if no_use || self.config.vm_clock.seems_unnoted() {
             return None;
         }
         let ticks = now.ticks();
-        if ticks.saturating_add(self.config.ageing.margin) < self.last_now {
+        if ticks.saturating_add(self.counter.margin()) < self.last_now {
             let ran_until = std::mem::replace(&mut self.last_now, ticks);
             self.enter_disruption(DisruptionReason::CounterWentBack, Some(ran_until));
             return Some(ticks);
@@ -359,7 +353,7 @@ impl Synchronizer {
     /// By how much later readings than one after a publication may still be answered from before it. On a core that is ahead, or a step
     /// later, it is a margin more.
     fn overlap(&self) -> u64 {
-        self.config.scale.ticks(OVERLAP).saturating_add(self.config.ageing.margin + 1)
+        self.counter.scale().ticks(OVERLAP).saturating_add(self.counter.margin() + 1)
     }
 
     fn take_flight(&mut self, id: AskId) -> Option<(usize, InFlight)> {
@@ -402,7 +396,7 @@ impl Synchronizer {
         if self.stays_refused(agreed) {
             return Ok(());
         }
-        let ageing = self.config.ageing;
+        let ageing = self.counter.ageing();
         let leap = match self.phase {
             Phase::Running(params) => params.leap,
             _ => match self.leap_to_come(agreed.earliest_ns, agreed.latest_ns) {
@@ -415,7 +409,7 @@ impl Synchronizer {
             Phase::Starting => Params::first(agreed, ageing, now).ok_or(DisruptionReason::CounterWentBack),
             Phase::Running(params) => params.refine(agreed, ageing),
             Phase::Disrupted { floor, gap, .. } => {
-                if let Err(why) = floor.judge(agreed, self.config.scale, self.config.max_forward_jump) {
+                if let Err(why) = floor.judge(agreed, self.counter.scale(), self.config.max_forward_jump) {
                     *gap = Some(why);
                     return Ok(());
                 }
@@ -447,12 +441,12 @@ impl Synchronizer {
     }
 
     fn publish(&mut self, content: Content) {
-        let slopes = self.config.ageing.rates.wide();
+        let slopes = self.counter.wide();
         let publication = Publication {
             incarnation: self.incarnation,
             epoch: self.epoch,
             slopes,
-            trusted: self.usable && !self.is_refused(),
+            trusted: self.counter.is_usable() && !self.is_refused(),
             content,
         };
         self.publisher.publish(publication.encode(self.config.quick_max_age));

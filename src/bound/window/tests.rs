@@ -15,9 +15,42 @@ fn rates(k_ppb: u32) -> Rates {
     Rates::plain(Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap())
 }
 
+/// A window, and the rates by which its facts age.
+struct Aged {
+    window: Window,
+    rates: Rates,
+}
+
+impl Aged {
+    fn new(ageing: Ageing, length: u64) -> Aged {
+        Aged { window: Window::new(ageing.margin, length), rates: ageing.rates }
+    }
+
+    fn add(&mut self, facts: &Facts) {
+        self.window.add(facts, &self.rates);
+    }
+
+    fn bound(&mut self, now: u64) -> Bound {
+        self.window.bound(now, &self.rates)
+    }
+
+    fn drop_aged_into(&mut self, now: u64, span_ns: RangeInclusive<i64>) {
+        self.window.drop_aged_into(now, span_ns, &self.rates);
+    }
+
+    fn set_rates(&mut self, rates: Rates) {
+        self.rates = rates;
+    }
+
+    fn widen(&mut self, rates: Rates) {
+        self.rates = rates;
+        self.window.compare_again(&rates);
+    }
+}
+
 /// A window that ages by an exact rate.
-fn exact() -> Window {
-    Window::new(Ageing { rates: rates(0), margin: 1 }, u64::MAX)
+fn exact() -> Aged {
+    Aged::new(Ageing { rates: rates(0), margin: 1 }, u64::MAX)
 }
 
 fn within(earliest_ns: i64, latest_ns: i64) -> Bound {
@@ -46,7 +79,7 @@ fn naive(all: &[(u64, i64, u64, i64)], now: u64) -> (i64, i64) {
 
 #[test]
 fn best_lower_and_best_upper_fact_come_from_different_exchanges() {
-    let mut window = Window::new(ageing(), u64::MAX);
+    let mut window = Aged::new(ageing(), u64::MAX);
     // One way slow out, the other slow back; truth is c.
     window.add(&facts(1_000, 1_000 + 10, 6_000, 6_000 - 4_990));
     window.add(&facts(7_000, 7_000 + 4_990, 12_000, 12_000 - 10));
@@ -56,17 +89,17 @@ fn best_lower_and_best_upper_fact_come_from_different_exchanges() {
 
 #[test]
 fn facts_older_than_the_window_are_dropped_and_then_it_is_silent() {
-    let mut window = Window::new(ageing(), 1_000);
+    let mut window = Aged::new(ageing(), 1_000);
     window.add(&facts(100, 200, 150, 100));
     assert!(matches!(window.bound(1_100), Bound::Within { .. }));
     assert_eq!(window.bound(1_101), Bound::Silent);
-    assert_eq!(window.newest(), None);
+    assert_eq!(window.window.newest(), None);
 }
 
 #[test]
 fn a_contradiction_that_ageing_closes_is_remembered_until_the_older_fact_has_left() {
     let contradictory = || {
-        let mut window = Window::new(ageing(), 1_000_000);
+        let mut window = Aged::new(ageing(), 1_000_000);
         window.add(&facts(1_000, 1_100, 1_200, 1_150)); // truth = c
         window.add(&facts(2_000, 2_600, 2_100, 2_500)); // a step of 300, which 540 ppm of a window are more than
         window
@@ -85,20 +118,20 @@ fn a_contradiction_that_ageing_closes_is_remembered_until_the_older_fact_has_lef
 
 #[test]
 fn a_contradiction_is_empty_until_the_older_fact_has_left() {
-    let mut window = Window::new(ageing(), 1_000_000);
+    let mut window = Aged::new(ageing(), 1_000_000);
     window.add(&facts(1_000, 1_100, 1_200, 1_150)); // truth = c
     window.add(&facts(2_000, 62_000, 2_100, 62_000)); // a step of 60 000
     // Ageing would let the two meet again at some later reading; the contradiction stays.
     assert_eq!(window.bound(2_200), Bound::Empty);
     assert_eq!(window.bound(900_000), Bound::Empty);
     assert!(matches!(window.bound(1_001_001), Bound::Within { .. }), "what remains is of the new time alone");
-    window.clear();
+    window.window.clear();
     assert_eq!(window.bound(1_001_001), Bound::Silent);
 }
 
 #[test]
 fn one_exchange_that_contradicts_itself_is_empty() {
-    let mut window = Window::new(ageing(), 1_000_000);
+    let mut window = Aged::new(ageing(), 1_000_000);
     window.add(&facts(1_000, 1_000, 1_100, 5_000));
     assert_eq!(window.bound(1_200), Bound::Empty);
     // At the second reading: at most 1_101 by the first fact, at least 1_101 by the second.
@@ -111,11 +144,11 @@ fn one_exchange_that_contradicts_itself_is_empty() {
 
 #[test]
 fn better_rates_age_what_is_there_and_may_contradict_it() {
-    let mut window = Window::new(ageing(), u64::MAX);
+    let mut window = Aged::new(ageing(), u64::MAX);
     window.add(&facts(1_000, 1_100, 1_200, 1_100));
     window.set_rates(rates(0));
     assert_eq!(window.bound(1_001_000), within(1_100 + 999_799, 1_100 + 1_000_001));
-    let mut window = Window::new(ageing(), u64::MAX);
+    let mut window = Aged::new(ageing(), u64::MAX);
     window.add(&facts(1_000, 1_000, 1_001, 1_000));
     window.add(&facts(1_001_000, 1_001_100, 1_001_001, 1_001_100));
     assert!(matches!(window.bound(1_002_000), Bound::Within { .. }), "300 ns in a millisecond are allowed");
@@ -161,7 +194,7 @@ fn facts_that_may_be_of_the_span_are_dropped_and_no_others() {
     {
         let mut window = of(upper, lower);
         window.drop_aged_into(10_000, 20_000..=30_000);
-        assert_eq!(window.newest().is_some(), kept, "{upper} {lower}");
+        assert_eq!(window.window.newest().is_some(), kept, "{upper} {lower}");
     }
     let mut window = of(40_000, 39_000);
     window.add(&facts(9_200, 25_000, 9_300, 24_000));
@@ -176,9 +209,9 @@ fn what_a_leap_second_leaves_open_moves_both_ends_outward() {
     let mut window = exact();
     window.add(&facts(1_000, 1_000, 1_001, 1_000));
     let Bound::Within { earliest_ns, latest_ns } = window.bound(2_000) else { panic!() };
-    window.widen_by((5, 7));
+    window.window.widen_by((5, 7));
     assert_eq!(window.bound(2_000), within(earliest_ns - 5, latest_ns + 7));
-    window.widen_by((0, i64::MAX));
+    window.window.widen_by((0, i64::MAX));
     assert_eq!(window.bound(2_000), Bound::Silent, "what does not fit says nothing");
 }
 
@@ -191,7 +224,7 @@ proptest! {
         // truth(c) = c * (1 + rate) exactly, floor for a lower and ceil for an upper fact.
         let scaled = |c: u64| i128::from(c) * (1_000_000_000 + rate);
         let (down, up) = (|c| scaled(c).div_euclid(1_000_000_000) as i64, |c| -(-scaled(c)).div_euclid(1_000_000_000) as i64);
-        let mut window = Window::new(ageing(), u64::MAX);
+        let mut window = Aged::new(ageing(), u64::MAX);
         let mut all = Vec::new();
         for (c1, out, back, slack_up, slack_down) in exchanges {
             let c4 = c1 + out + back;

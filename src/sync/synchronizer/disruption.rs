@@ -10,7 +10,7 @@ impl Synchronizer {
     /// An assumption was seen to be broken at reading `now`, by something that the synchronizer cannot
     /// see itself; the counter ran on.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
-        if now.counter() == self.config.counter {
+        if now.counter() == self.counter.id() {
             // The reading may be of no use, after a move that is not noted; that there was a disruption is true all the same.
             let _ = self.advance(now);
             self.enter_disruption(reason, None);
@@ -23,7 +23,7 @@ impl Synchronizer {
     /// No line is evaluated at `now`: a counter that came back lower would make the floor of the
     /// recovery too low, and one that jumped an hour ahead would make the recovery an hour long.
     pub(crate) fn disrupt_in_doubt(&mut self, now: MonotonicTime, reason: DisruptionReason, ran_until: Option<u64>) {
-        if now.counter() != self.config.counter {
+        if now.counter() != self.counter.id() {
             return;
         }
         let last = std::mem::replace(&mut self.last_now, now.ticks());
@@ -60,7 +60,7 @@ impl Synchronizer {
             self.excess.forget();
         }
         // Readers may have read on for as long as a driver sleeps.
-        let read_on = self.config.scale.ticks(self.config.check_interval.min(LONGEST_SLEEP));
+        let read_on = self.counter.scale().ticks(self.config.check_interval.min(LONGEST_SLEEP));
         let given_until = ran_until.map(|at| at.saturating_add(read_on));
         let mut floor = match &self.phase {
             Phase::Dead => {
@@ -79,21 +79,20 @@ impl Synchronizer {
             Phase::Disrupted { floor, .. } => floor.again(given_until),
         };
         if let Some(until) = ran_until {
-            floor.rebase(until, self.last_now, self.config.scale);
+            floor.rebase(until, self.last_now, self.counter.scale());
         }
         self.events.disrupted(reason);
         // What was agreed on may be years off: it must not name the era any more.
         self.last_earliest_ns = None;
         self.sources.iter_mut().for_each(|source| source.window.clear());
         self.leap.disrupted();
-        self.forget_tick();
-        self.forget_rate();
+        self.counter.forget();
         self.count_disruption(reason);
         self.phase = Phase::Disrupted { reason: shown, floor, gap: None };
         self.publish_phase();
         for source in &mut self.sources {
             source.in_flight = None;
-            source.rebase(self.last_now, self.config.scale.ticks(FIRST_REST));
+            source.rebase(self.last_now, self.counter.scale().ticks(FIRST_REST));
             source.schedule.hurry();
         }
     }

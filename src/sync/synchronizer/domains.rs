@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 impl Synchronizer {
     /// The bound of each failure domain at reading `now`; domains that share an address are one.
     pub(super) fn domain_bounds(&mut self, now: u64) -> Vec<Bound> {
-        let rates = self.config.ageing.rates;
+        let rates = *self.counter.rates();
         self.domain_bounds_under(now, &rates)
     }
 
-    /// The same with facts aged by other rates, which say no more.
+    /// The bound of each failure domain at reading `now`, with facts aged by `rates`.
     pub(super) fn domain_bounds_under(&mut self, now: u64, rates: &Rates) -> Vec<Bound> {
         let merged = self.merged_domains();
-        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound_under(now, rates)).collect();
+        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound(now, rates)).collect();
         let members = |domain: usize| {
             let of = merged[..].iter().zip(&bounds).filter(move |(d, _)| **d == domain);
             of.map(|(_, bound)| *bound)

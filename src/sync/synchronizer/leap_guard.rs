@@ -191,7 +191,7 @@ impl Synchronizer {
             return self.enter_disruption(DisruptionReason::LeapSecond, None);
         };
         self.leap.over = Some((leap, now));
-        self.learner.begin_again();
+        self.counter.begin_again();
         for source in &mut self.sources {
             source.window.widen_by(leap.after_ns());
             // The sooner there are facts of after, the sooner the interval is narrow again.
@@ -216,7 +216,7 @@ impl Synchronizer {
             let newest = source.last.map(|facts| facts.no_earlier_than().as_unix_nanos());
             if let Some(midnight) = newest.and_then(|ns| end_of_month(ns.saturating_sub(DAY_NS))) {
                 let span = midnight.saturating_sub(EARLY_NS)..=midnight.saturating_add(JUST_AFTER_NS);
-                source.window.drop_aged_into(now, span);
+                source.window.drop_aged_into(now, span, self.counter.rates());
             }
         }
     }
@@ -229,7 +229,7 @@ impl Synchronizer {
             // No window is longer than a day.
             let near = newest.saturating_sub(2 * DAY_NS)..=newest.saturating_add(2 * DAY_NS);
             for leap in self.leap.to_come(near).filter(|leap| Some(leap.midnight_ns) != midnight) {
-                source.window.drop_aged_into(now, around(&leap, 0));
+                source.window.drop_aged_into(now, around(&leap, 0), self.counter.rates());
             }
         }
     }

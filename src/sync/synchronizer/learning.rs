@@ -5,7 +5,6 @@
 //! it. The facts of before go, although they do not contradict each other under (R): a counter that stood still for a moment looks the same,
 //! and of that they would be wrong.
 
-use super::super::status::LearnedRate;
 use super::{Phase, Synchronizer};
 use crate::bound::DisruptionReason;
 use crate::bound::agree::{Agreement, agree};
@@ -19,25 +18,14 @@ impl Synchronizer {
     /// agree on under (R) alone: aged by a learned rate, a wrong one would prove itself. Only while running: whatever ends that forgets
     /// the rate, a leap second too.
     pub(super) fn learn_rate(&mut self, now: u64) -> Result<(), DisruptionReason> {
-        if !self.learner.is_due(now) {
+        if !self.counter.rate_is_due(now) {
             return Ok(());
         }
-        let wide = self.config.ageing.rates.wide();
+        let wide = self.counter.wide();
         let agreed = agree(&self.domain_bounds_under(now, &Rates::plain(wide)), self.config.faulty);
         let Agreement::Within { earliest_ns, latest_ns, .. } = agreed else { return Ok(()) };
-        match self.learner.note(now, (earliest_ns, latest_ns), wide) {
-            Ok(true) => {
-                self.set_rates(self.learner.rates(wide));
-                Ok(())
-            }
-            Ok(false) => Ok(()),
-            Err(Contradiction) => Err(DisruptionReason::ContradictsPublished),
-        }
-    }
-
-    pub(super) fn set_rates(&mut self, rates: Rates) {
-        self.config.ageing.rates = rates;
-        self.sources.iter_mut().for_each(|source| source.window.set_rates(rates));
+        let learned = self.counter.learn_rate(now, (earliest_ns, latest_ns));
+        learned.map_err(|Contradiction| DisruptionReason::ContradictsPublished)
     }
 
     /// What was contradicted: the learned rate, where one was in use and under (R) alone the sources agree; else what `reason` says. The
@@ -45,7 +33,7 @@ impl Synchronizer {
     pub(super) fn what_broke(&mut self, now: u64, reason: DisruptionReason) -> DisruptionReason {
         let contradicted = matches!(reason, DisruptionReason::SourcesDisagree | DisruptionReason::ContradictsPublished);
         let published = matches!(&self.phase, Phase::Running(params) if params.rates.are_learned());
-        let in_use = published || self.config.ageing.rates.are_learned();
+        let in_use = published || self.counter.rates().are_learned();
         if !contradicted || !in_use {
             return reason;
         }
@@ -77,11 +65,11 @@ impl Synchronizer {
         if !after_a_contradiction {
             return Ok(());
         }
-        let wide = self.config.ageing.rates.wide();
+        let wide = self.counter.wide();
         let Some(rate) = self.excess.note(agreed.at, (agreed.earliest_ns, agreed.latest_ns), wide) else {
             return Ok(());
         };
-        let scale = self.config.scale;
+        let scale = self.counter.scale();
         let too_slow = rate.slow > wide.fast;
         let ppb = if too_slow { scale.excess_ppb(rate.fast).1 } else { scale.excess_ppb(rate.slow).0 };
         let away_from_zero = if ppb < 0 { ppb.div_euclid(1_000) } else { -(-ppb).div_euclid(1_000) };
@@ -95,7 +83,7 @@ impl Synchronizer {
         if !self.is_refused() {
             return false;
         }
-        let wide = self.config.ageing.rates.wide();
+        let wide = self.counter.wide();
         if !self.excess.is_over(agreed.at, (agreed.earliest_ns, agreed.latest_ns), wide) {
             return true;
         }
@@ -111,18 +99,17 @@ impl Synchronizer {
         matches!(self.phase, Phase::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. })
     }
 
-    /// Nothing is known of the rate but (R).
-    pub(super) fn forget_rate(&mut self) {
-        self.learner.forget();
-        let rates = Rates::plain(self.config.ageing.rates.wide());
-        self.config.ageing.rates = rates;
-        self.sources.iter_mut().for_each(|source| source.window.widen(rates));
+    /// Gives up the learned rate: only (R) is left, by which fewer facts contradict each other.
+    fn forget_rate(&mut self) {
+        self.counter.forget_rate();
+        let rates = self.counter.rates();
+        self.sources.iter_mut().for_each(|source| source.window.compare_again(rates));
     }
 
     /// How often it is worth asking: the uncertainty should not grow by more than a set share of itself between two questions to a source.
     pub(super) fn pace(&mut self, now: u64, params: &Params) {
         let Ok((earliest, latest)) = params.now(now) else { return };
-        let rates = &self.config.ageing.rates;
+        let rates = self.counter.rates();
         // Zero where what is known contradicts itself: the next agreement will say so.
         let growth = rates.fast.segment(now).0.saturating_sub(rates.slow.segment(now).0);
         // Both are twice: of the uncertainty, and of its growth.
@@ -130,21 +117,6 @@ impl Synchronizer {
         let worth = width / (u128::from(growth.max(1)) * GROWTH_SHARE);
         let worth = if self.config.adapts { u64::try_from(worth).unwrap_or(u64::MAX) } else { u64::MAX };
         self.sources.iter_mut().for_each(|source| source.schedule.is_worth(worth));
-    }
-
-    /// The rate in force at reading `now`, for showing.
-    pub(super) fn learned_rate(&self, now: u64) -> Option<LearnedRate> {
-        let (wander, scale) = (self.learner.wander()?, self.config.scale);
-        let mut in_force = self.learner.certified().iter().filter(|known| known.until > now);
-        let (first, last) = (in_force.clone().next()?, in_force.next_back()?);
-        let slopes = first.slopes.and(last.slopes)?;
-        Some(LearnedRate {
-            least_ppb: scale.excess_ppb(slopes.slow).0,
-            most_ppb: scale.excess_ppb(slopes.fast).1,
-            wander_ppb: wander.ppb,
-            since: scale.duration(now.saturating_sub(first.from.max(last.from))),
-            until: scale.duration(last.until - now),
-        })
     }
 }
 

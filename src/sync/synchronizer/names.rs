@@ -12,7 +12,7 @@ impl Synchronizer {
     /// From now on the synchronizer chooses the address at which this source is asked, out of what
     /// [`resolved`](Synchronizer::resolved) gives. Otherwise whoever asks does.
     pub(crate) fn has_a_name(&mut self, source: usize) {
-        let scale = self.config.scale;
+        let scale = self.counter.scale();
         let pace = LookUpPace { between: scale.ticks(BETWEEN_LOOK_UPS), first_rest: scale.ticks(FIRST_REST) };
         if let Some(source) = self.sources.get_mut(source) {
             source.addresses.get_or_insert_with(|| Addresses::new(pace));
@@ -117,7 +117,7 @@ impl Synchronizer {
 
     pub(super) fn note_failure(&mut self, index: usize, problem: Problem) {
         self.events.failed(&self.config.sources[index].name, problem);
-        let (now, first_rest) = (self.last_now, self.config.scale.ticks(FIRST_REST));
+        let (now, first_rest) = (self.last_now, self.counter.scale().ticks(FIRST_REST));
         let source = &mut self.sources[index];
         source.problem = Some(problem);
         source.counts.failed += 1;

@@ -13,7 +13,7 @@ impl Synchronizer {
     /// What the synchronizer knows at reading `now`.
     pub(crate) fn status(&mut self, now: MonotonicTime) -> Status {
         let ticks = now.ticks();
-        let scale = self.config.scale;
+        let scale = self.counter.scale();
         // Looked at after the reading: of after a move that is not noted yet it says nothing.
         let moved = self.config.vm_clock.seems_unnoted();
         let agreed = match &self.phase {
@@ -36,7 +36,9 @@ impl Synchronizer {
             },
             (bound, _) => bound,
         };
-        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| read(source.window.bound(ticks))).collect();
+        let rates = self.counter.rates();
+        let bounds: Vec<Bound> =
+            self.sources.iter_mut().map(|source| read(source.window.bound(ticks, rates))).collect();
         let sources = self.sources.iter().zip(&self.config.sources).zip(bounds);
         let sources = sources.map(|((source, setup), bound)| SourceStatus {
             name: setup.name.clone(),
@@ -75,11 +77,11 @@ impl Synchronizer {
             distinct_domains: self.distinct_domains(),
             max_faulty: self.config.faulty,
             counter: self.config.counter_description.to_string(),
-            rate_bound_ppb: self.config.ageing.rates.wide().rate_bound_ppb(scale),
-            learned_rate: self.learned_rate(ticks),
+            rate_bound_ppb: self.counter.wide().rate_bound_ppb(scale),
+            learned_rate: self.counter.learned_rate(ticks),
             leap_second: leap.map(|leap| Timestamp::from_unix_nanos(leap.midnight_ns)),
             vm_clock: self.config.vm_clock.status(),
-            counter_margin: scale.duration(self.config.ageing.margin),
+            counter_margin: scale.duration(self.counter.margin()),
             counts: self.counts,
             sources,
         }
@@ -125,7 +127,7 @@ impl Synchronizer {
     /// How old the last agreement is, if that is more than three poll intervals.
     pub(super) fn holdover_age(&self, ticks: u64) -> Option<Duration> {
         let Phase::Running(params) = &self.phase else { return None };
-        let age = self.config.scale.duration(ticks.saturating_sub(params.heard));
+        let age = self.counter.scale().duration(ticks.saturating_sub(params.heard));
         (age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout)).then_some(age)
     }
 

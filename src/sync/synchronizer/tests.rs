@@ -820,7 +820,7 @@ fn found_readings_of_cores_that_differ_take_no_facts_away() {
     let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
     let (clock, synchronizer) = builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
     let ask = synchronizer.lock().next_ask(clock.monotonic()).unwrap();
-    let margin = synchronizer.lock().config.ageing.margin;
+    let margin = synchronizer.lock().counter.margin();
     counter.set(100 * S - margin);
     let before = clock.monotonic();
     let point = Timestamp::from_unix_nanos(TRUTH);
