@@ -10,12 +10,11 @@
 //! | [`CounterChoice::OsMonotonic`] | everywhere: [`std::time::Instant`] | 100 500 ppm: a sync daemon may slew it | measured granularity, at least 300 ns |
 //! | manual | tests and simulated worlds | as declared | 1 tick and the declared skew |
 //!
-//! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of a tick, `os` asks the operating
-//! system, `nominal` turns its answers into bounds, `continuity` watches that the counter runs on, `vm_clock` hears it from the hypervisor.
+//! `hardware` holds the instructions and what makes them a clock, `calibration` knows the length of
+//! a tick, `os` asks the operating system, `nominal` turns its answers into bounds, `watch` notices
+//! that the counter did not run on, `vm_clock` reads what the hypervisor says of that.
 
-mod asleep;
 mod calibration;
-mod continuity;
 mod fork;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod hardware;
@@ -27,14 +26,14 @@ mod manual;
 mod nominal;
 mod os;
 mod vm_clock;
+mod watch;
 
-pub(crate) use asleep::Suspends;
-pub(crate) use continuity::{Break, Continuity, Scope, Seen};
 pub(crate) use fork::ProcessMark;
 pub(crate) use incarnation::Incarnation;
 pub(crate) use manual::ManualCounter;
 pub(crate) use vm_clock::VmClock;
 pub use vm_clock::{ExpectedDisruption, VmClockChoice, VmClockError, VmClockStatus};
+pub(crate) use watch::{Break, Continuity, Scope, Seen, Suspends};
 
 use crate::time::{CounterId, MonotonicTime, TickBounds, TickScale, WallTime};
 use calibration::Calibration;
