@@ -237,11 +237,11 @@ impl ManualState {
 /// lock.
 pub(crate) fn status(clock: &SureClock, manual: Option<&Manual>) -> Status {
     let interval = clock.now();
-    let (mut counts, mut epoch, mut needs_new_epoch, mut news_age) = (Counts::default(), 0, false, None);
+    let (mut counts, mut epoch, mut needs_new_epoch, mut agreement_age) = (Counts::default(), 0, false, None);
     if let Some(manual) = manual {
         let state = manual.state.lock();
         (counts.disruptions, epoch, needs_new_epoch) = (state.disruptions, state.epoch, state.needs_new_epoch);
-        news_age = Some(Duration::from_nanos(state.aged_ns));
+        agreement_age = Some(Duration::from_nanos(state.aged_ns));
     }
     let state = match interval {
         Ok(_) => State::Synchronized,
@@ -258,7 +258,7 @@ pub(crate) fn status(clock: &SureClock, manual: Option<&Manual>) -> Status {
         state,
         epoch,
         interval: interval.ok(),
-        news_age,
+        agreement_age,
         domains: 0,
         distinct_domains: 0,
         max_faulty: 0,

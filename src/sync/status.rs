@@ -20,7 +20,7 @@ pub struct Status {
     /// The published interval now, whatever its age and width; `None` without one.
     pub interval: Option<TimeInterval>,
     /// How long ago f+1 failure domains had been heard; rounded down.
-    pub news_age: Option<Duration>,
+    pub agreement_age: Option<Duration>,
     /// N: the failure domains configured.
     pub domains: usize,
     /// How many of them are distinct: those whose sources share an address count once. Below f+1

@@ -72,7 +72,7 @@ impl Synchronizer {
             state: self.state(ticks, moved),
             epoch: self.epoch,
             interval: agreed.and_then(|(earliest, latest)| self.interval(earliest, latest)),
-            news_age: heard.map(|heard| scale.duration(ticks.saturating_sub(heard))),
+            agreement_age: heard.map(|heard| scale.duration(ticks.saturating_sub(heard))),
             domains: self.config.domains.len(),
             distinct_domains: self.distinct_domains(),
             max_faulty: self.config.faulty,
