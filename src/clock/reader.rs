@@ -162,6 +162,7 @@ impl Shared {
     }
 
     /// What is in force, but for the content.
+    #[inline]
     pub(crate) fn outline(&self) -> Outline {
         let (words, ()) = self.cell.load_with(|_| ());
         publish::outline(&words)
