@@ -1,7 +1,8 @@
-//! How late a commit wait ends, and what it costs of a processor: beside sleeps, timers of runtimes, a bare wake and a pure spin.
+//! How late a commit wait ends, and what it costs of a processor: beside sleeps, timers of
+//! runtimes, a bare wake and a pure spin.
 //!
-//! `cargo bench --bench commit_wait`; `-- N` takes N waits of each kind instead of 300, `-- --test` a few. With `--features cli` it draws
-//! `commit_wait.svg`, but for `--test`.
+//! `cargo bench --bench commit_wait`; `-- N` takes N waits of each kind instead of 300, `-- --test`
+//! a few. With `--features cli` it draws `commit_wait.svg`, but for `--test`.
 
 #[cfg(feature = "cli")]
 #[path = "commit_wait/chart.rs"]
@@ -168,7 +169,8 @@ impl Bare {
     }
 }
 
-/// Many tasks on one thread that wait for one moment: when the last of them has been woken and has looked.
+/// Many tasks on one thread that wait for one moment: when the last of them has been woken and has
+/// looked.
 fn many(clock: &SureClock, tokio: &tokio::runtime::Runtime, count: usize) {
     let t = in_(clock, Duration::from_millis(200));
     let tasks: Vec<_> = (0..count).map(|_| tokio.spawn(clock.wait_until_after(t))).collect();

@@ -1,8 +1,8 @@
-//! How many instructions the hot paths take, counted by valgrind over a counter that a test moves, and compared with
-//! `instructions.txt`: `cargo bench --bench instructions`
+//! How many instructions the hot paths take, counted by valgrind over a counter that a test moves,
+//! and compared with `instructions.txt`: `cargo bench --bench instructions`
 //!
-//! A count does not depend on the machine's load, but on the compiler: up to a tenth more than committed is allowed. Write the file
-//! anew with `cargo bench --bench instructions -- --bless`.
+//! A count does not depend on the machine's load, but on the compiler: up to a tenth more than
+//! committed is allowed. Write the file anew with `cargo bench --bench instructions -- --bless`.
 #![allow(missing_docs, reason = "a program")]
 
 use std::fmt::Write as _;

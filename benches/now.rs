@@ -1,7 +1,7 @@
 //! The hot paths beside the operating system's own calls: `cargo bench --bench now`
 //!
-//! First a table of interleaved rounds, whose ratios can be compared between machines; then criterion's statistics of each call.
-//! `benches/peers` measures other crates in the same way.
+//! First a table of interleaved rounds, whose ratios can be compared between machines; then
+//! criterion's statistics of each call. `benches/peers` measures other crates in the same way.
 #![allow(missing_docs, reason = "a program")]
 
 mod support;
@@ -34,8 +34,8 @@ fn table(clock: &SureClock, own_loop: &OwnLoop, count: usize) {
         subject("SystemTime::now", SystemTime::now),
         subject("Instant::now", Instant::now),
         subject("monotonic", || clock.monotonic()),
-        // What a caller looks at: both ends, or the answer. (A whole `Result` would be copied right after parts of it were
-        // written, which stalls a processor for longer than the call takes.)
+        // What a caller looks at: both ends, or the answer. (A whole `Result` would be copied right
+        // after parts of it were written, which stalls a processor for longer than the call takes.)
         subject("now", || clock.now().map_or((0, 0), ends)),
         subject("after", || clock.after(black_box(far)).unwrap_or(true)),
         subject("deadline.is_past", || deadline.is_past().unwrap_or(true)),

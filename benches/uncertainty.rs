@@ -1,9 +1,10 @@
-//! How wide the interval is, beside what nothing could be narrower than, and beside chrony's own bound.
+//! How wide the interval is, beside what nothing could be narrower than, and beside chrony's own
+//! bound.
 //!
 //! - `cargo bench --features sim,cli --bench uncertainty`: simulated, in half a minute;
 //! - the same with `-- pauses`: what a pause that nobody notices does to a learned rate;
-//! - `cargo bench --features sim,cli --bench uncertainty -- real [seconds]`: real servers on loopback behind a relay, ten minutes (wants
-//!   chronyd); draws `uncertainty.svg` and `watch.svg`.
+//! - `cargo bench --features sim,cli --bench uncertainty -- real [seconds]`: real servers on
+//!   loopback behind a relay, ten minutes (wants chronyd); draws `uncertainty.svg` and `watch.svg`.
 
 #[path = "uncertainty/real.rs"]
 mod real;

@@ -1,9 +1,10 @@
-//! The catalogue of faults as a campaign of simulated worlds: as long as you like, with progress, over seeds that can be split
-//! over machines.
+//! The catalogue of faults as a campaign of simulated worlds: as long as you like, with progress,
+//! over seeds that can be split over machines.
 //!
 //! `cargo run --release --features sim,cli --example campaign -- --worlds 1000000`
 //!
-//! Exit status: 0 if every scenario kept its law and every twin was seen to violate, 1 otherwise, 2 for bad usage.
+//! Exit status: 0 if every scenario kept its law and every twin was seen to violate, 1 otherwise, 2
+//! for bad usage.
 
 #[path = "../tests/catalogue/mod.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -31,7 +32,8 @@ struct Args {
     /// Threads; by default one a core.
     #[arg(long)]
     jobs: Option<usize>,
-    /// Readings of each clock in each stretch of a scenario; a scenario has one to a hundred stretches.
+    /// Readings of each clock in each stretch of a scenario; a scenario has one to a hundred
+    /// stretches.
     #[arg(long, default_value_t = 40)]
     readings: u64,
     /// Stop at the first violation.

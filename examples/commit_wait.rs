@@ -1,5 +1,6 @@
-//! Two machines whose clocks are right, and as different as their intervals allow. A client sees one transaction and begins the next, on the
-//! other machine: without the wait the later one may get the smaller timestamp, with it never. What the wait costs. Offline.
+//! Two machines whose clocks are right, and as different as their intervals allow. A client sees
+//! one transaction and begins the next, on the other machine: without the wait the later one may
+//! get the smaller timestamp, with it never. What the wait costs. Offline.
 //!
 //! `cargo run --release --example commit_wait`
 
@@ -13,7 +14,8 @@ const WAY: Duration = Duration::from_millis(3);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// A machine whose questions take so long to arrive, and the answers to come back. It cannot know which of the two it was.
+/// A machine whose questions take so long to arrive, and the answers to come back. It cannot know
+/// which of the two it was.
 fn machine(there: Duration, back: Duration) -> Result<SureClock> {
     let server = support::start_reference_server_behind(there, back)?;
     let builder = SureClock::builder().ntp(server.to_string()).max_faulty(0);
@@ -22,7 +24,8 @@ fn machine(there: Duration, back: Duration) -> Result<SureClock> {
     Ok(clock)
 }
 
-/// Transactions that follow one another, each on the other machine: how many have a smaller timestamp than the one before.
+/// Transactions that follow one another, each on the other machine: how many have a smaller
+/// timestamp than the one before.
 fn reversed(
     machines: &[SureClock; 2],
     mut commit: impl FnMut(&SureClock, CommitTimestamp, u32) -> Result<()>,
@@ -63,5 +66,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Takes a value only when its timestamp is certainly in the past: to send it sooner does not compile.
+/// Takes a value only when its timestamp is certainly in the past: to send it sooner does not
+/// compile.
 fn send(_reply: Past<u32>) {}

@@ -1,5 +1,6 @@
-//! One server of three lies by half a second: the agreed interval does not care. Then all servers of one machine lie: its clock is sure of
-//! itself and wrong, and the first message that it sends proves that one of the two clocks is. Offline.
+//! One server of three lies by half a second: the agreed interval does not care. Then all servers
+//! of one machine lie: its clock is sure of itself and wrong, and the first message that it sends
+//! proves that one of the two clocks is. Offline.
 //!
 //! `cargo run --release --example liar`
 
@@ -58,7 +59,8 @@ fn main() -> Result<()> {
     println!("{:?}: {broken}", opened.payload);
     assert!(broken.by > LIE / 2);
 
-    // The same from a log, afterwards: entries that were written one after the other, on either machine.
+    // The same from a log, afterwards: entries that were written one after the other, on either
+    // machine.
     let log = [honest.now()?, wrong, honest.now()?, honest.now()?];
     let proofs = audit(&log)?;
     println!("a log of {} entries: {} of them lie before one that came before", log.len(), proofs.len());

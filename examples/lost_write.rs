@@ -1,5 +1,6 @@
-//! Two nodes whose clocks differ by 5 ms. A client writes at one, is answered, and writes again at the other. Under the larger timestamp the
-//! second write is gone, and nobody was told; in a register it is there. Offline.
+//! Two nodes whose clocks differ by 5 ms. A client writes at one, is answered, and writes again at
+//! the other. Under the larger timestamp the second write is gone, and nobody was told; in a
+//! register it is there. Offline.
 //!
 //! `cargo run --release --example lost_write`
 

@@ -1,5 +1,6 @@
-//! Do you need this at all? On one machine, in one process, no: a counter orders events, and `Instant` measures them. What a clock with a bound is for
-//! begins where two machines are. Offline.
+//! Do you need this at all? On one machine, in one process, no: a counter orders events, and
+//! `Instant` measures them. What a clock with a bound is for begins where two machines are.
+//! Offline.
 //!
 //! `cargo run --release --example one_machine`
 

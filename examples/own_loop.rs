@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // 1. What is due? A machine decides; it has no socket and no clock of its own.
         while let Some(ask) = own_loop.next_ask() {
             asked += 1;
-            // 2. Ask, in whichever way your program does input and output. Here: blocking, one after the other.
+            // 2. Ask, in whichever way your program does input and output. Here: blocking, one
+            //    after the other.
             own_loop.located(ask.source, servers[ask.source]);
             match exchange(&clock, &ask, servers[ask.source]) {
                 Ok(facts) => own_loop.answered(ask.id, facts),

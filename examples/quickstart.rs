@@ -1,5 +1,6 @@
-//! From nothing to intervals and a finished commit wait. Offline by default: three reference servers on loopback inside
-//! this process. With host names as arguments it asks those servers instead.
+//! From nothing to intervals and a finished commit wait. Offline by default: three reference
+//! servers on loopback inside this process. With host names as arguments it asks those servers
+//! instead.
 //!
 //! `cargo run --release --example quickstart [HOST ...]`
 

@@ -1,6 +1,7 @@
-//! Leader leases for Raft: a leader that a majority has granted a lease may answer reads by itself, without asking anybody. Five simulated
-//! machines whose clocks run as fast and as slow as they may, a slow network, and partitions. First a leader that counts its term from
-//! the answers, as is often done, then from the requests.
+//! Leader leases for Raft: a leader that a majority has granted a lease may answer reads by itself,
+//! without asking anybody. Five simulated machines whose clocks run as fast and as slow as they
+//! may, a slow network, and partitions. First a leader that counts its term from the answers, as is
+//! often done, then from the requests.
 //!
 //! `cargo run --release --features sim --example raft_lease`
 

@@ -1,5 +1,6 @@
-//! A bank behind a network that loses one message in four and delivers some late. A client that takes silence for a failure is wrong, one that
-//! simply asks again pays twice; one that asks again with the same id knows. Offline.
+//! A bank behind a network that loses one message in four and delivers some late. A client that
+//! takes silence for a failure is wrong, one that simply asks again pays twice; one that asks again
+//! with the same id knows. Offline.
 //!
 //! `cargo run --release --example silence`
 
@@ -30,7 +31,8 @@ impl Bank {
         Ok(Bank { clock: clock.clone(), answers, paid: 0, messages: 0, late: Vec::new() })
     }
 
-    /// What the client hears: the reply, if neither message is lost. Of what is lost on the way there, some comes late.
+    /// What the client hears: the reply, if neither message is lost. Of what is lost on the way
+    /// there, some comes late.
     fn ask(&mut self, id: &RequestId, payment: u64) -> Result<Option<Reply<u64>>> {
         if self.network_loses() {
             self.late.extend((self.messages % 3 == 0).then_some((*id, payment)));

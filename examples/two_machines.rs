@@ -1,4 +1,5 @@
-//! Two machines compare timestamps: before, after, or *cannot know*. Two clocks with servers of their own stand for them.
+//! Two machines compare timestamps: before, after, or *cannot know*. Two clocks with servers of
+//! their own stand for them.
 //!
 //! `cargo run --release --example two_machines`
 

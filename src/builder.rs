@@ -97,11 +97,13 @@ impl Builder {
         self
     }
 
-    /// Adds an NTP server asked through the rsntp crate, **assuming that the OS clock is neither stepped nor slewed by
-    /// more than 1000 ppm during each exchange**: rsntp measures against the OS clock and hands over neither the stamps nor
-    /// the root delay and dispersion. So `root_bound`, by how much that server may be wrong at most, is yours to state.
+    /// Adds an NTP server asked through the rsntp crate, **assuming that the OS clock is neither
+    /// stepped nor slewed by more than 1000 ppm during each exchange**: rsntp measures against the
+    /// OS clock and hands over neither the stamps nor the root delay and dispersion. So
+    /// `root_bound`, by how much that server may be wrong at most, is yours to state.
     ///
-    /// A clock with such a source is not protected against steps of the OS clock. Prefer [`ntp`](Builder::ntp).
+    /// A clock with such a source is not protected against steps of the OS clock. Prefer
+    /// [`ntp`](Builder::ntp).
     #[cfg(feature = "rsntp")]
     #[must_use]
     pub fn rsntp_assuming_steady_os_clock(self, host: impl Into<String>, root_bound: Duration) -> Builder {
@@ -142,8 +144,8 @@ impl Builder {
         self
     }
 
-    /// f: how many failure domains may be wrong at once, within one window. Fixed for the life of the
-    /// clock. Default: floor((N-1)/2) of N domains; with fewer than three domains
+    /// f: how many failure domains may be wrong at once, within one window. Fixed for the life of
+    /// the clock. Default: floor((N-1)/2) of N domains; with fewer than three domains
     /// [`start`](Builder::start) is an error unless you set 0 here.
     #[must_use]
     pub fn max_faulty(mut self, faulty: usize) -> Builder {
@@ -151,7 +153,8 @@ impl Builder {
         self
     }
 
-    /// The drift bound of this machine's oscillator, assumption (R), and whether its rate is learned, assumption (W).
+    /// The drift bound of this machine's oscillator, assumption (R), and whether its rate is
+    /// learned, assumption (W).
     #[must_use]
     pub fn drift(mut self, drift: Drift) -> Builder {
         self.settings.drift = drift;
@@ -172,20 +175,23 @@ impl Builder {
         self
     }
 
-    /// The VM clock device that tells when this virtual machine was moved to another host or restored from a snapshot, or copied. By default
-    /// `/dev/vmclock0`, if there is one and this process may read it (often only root may: the
-    /// [`status`](SureClock::status) says whether it is read). With the device, the first reading
-    /// after a move or restore is an error, never an answer from old facts. A copy whose counter
-    /// ran on is noticed by the next wait, by the next lease check, or within
-    /// [`check_interval`](Builder::check_interval). Without it the next answers of the sources show
-    /// a move, and until then an interval may be wrong. It costs a reading two loads.
+    /// The VM clock device that tells when this virtual machine was moved to another host or
+    /// restored from a snapshot, or copied. By default `/dev/vmclock0`, if there is one and this
+    /// process may read it (often only root may: the [`status`](SureClock::status) says whether it
+    /// is read). With the device, the first reading after a move or restore is an error, never an
+    /// answer from old facts. A copy whose counter ran on is noticed by the next wait, by the next
+    /// lease check, or within [`check_interval`](Builder::check_interval). Without it the next
+    /// answers of the sources show a move, and until then an interval may be wrong. It costs a
+    /// reading two loads.
     ///
-    /// **Assumed of the hypervisor**: it has begun to write a new marker before the machine runs again, and repeats none. A pause of which it
-    /// writes nothing is none to it, and where the counter stood still meanwhile it is seen as without a device. The rate bound (R) has to hold
+    /// **Assumed of the hypervisor**: it has begun to write a new marker before the machine runs
+    /// again, and repeats none. A pause of which it writes nothing is none to it, and where the
+    /// counter stood still meanwhile it is seen as without a device. The rate bound (R) has to hold
     /// on the new host, too, by the frequency that the kernel measured at its start.
     ///
-    /// Where the hardware counter is read, its cores are compared anew after a move, and its tick; until that has succeeded, on a busy machine with many cores
-    /// after seconds, there is no answer. A reading in the middle of an update waits for its end, for 20 ms or so.
+    /// Where the hardware counter is read, its cores are compared anew after a move, and its tick;
+    /// until that has succeeded, on a busy machine with many cores after seconds, there is no
+    /// answer. A reading in the middle of an update waits for its end, for 20 ms or so.
     ///
     /// # References
     ///
@@ -196,38 +202,41 @@ impl Builder {
         self
     }
 
-    /// Charges 15 ppm of the age of each server's reference timestamp, for servers that do not age their root dispersion.
+    /// Charges 15 ppm of the age of each server's reference timestamp, for servers that do not age
+    /// their root dispersion.
     #[must_use]
     pub fn assume_unaged_root_dispersion(mut self) -> Builder {
         self.settings.exchange.assume_unaged_root_dispersion = true;
         self
     }
 
-    /// Takes root delay and root dispersion of every server as they are on the wire, **assuming that every server rounds both up**, as
-    /// chrony does; else 23 us are charged for the rest that may have been cut off, as ntpd-rs does. For paths of less than a millisecond.
+    /// Takes root delay and root dispersion of every server as they are on the wire, **assuming
+    /// that every server rounds both up**, as chrony does; else 23 us are charged for the rest that
+    /// may have been cut off, as ntpd-rs does. For paths of less than a millisecond.
     #[must_use]
     pub fn assume_root_fields_rounded_up(mut self) -> Builder {
         self.settings.exchange.assume_root_fields_rounded_up = true;
         self
     }
 
-    /// How long between two questions to a source that answers, at most: 1 s to 1 h; from 10 ms where every server is a loopback
-    /// address. Three questions 4 s apart begin a start and follow a disruption, and
-    /// [`adapt_poll_interval`](Builder::adapt_poll_interval) may ask more often. Never more than four times in 16 s, unless this
-    /// interval itself is shorter than that.
+    /// How long between two questions to a source that answers, at most: 1 s to 1 h; from 10 ms
+    /// where every server is a loopback address. Three questions 4 s apart begin a start and follow
+    /// a disruption, and [`adapt_poll_interval`](Builder::adapt_poll_interval) may ask more often.
+    /// Never more than four times in 16 s, unless this interval itself is shorter than that.
     ///
-    /// Keep it well below [`window`](Builder::window) and [`max_age`](Builder::max_age): after three
-    /// poll intervals without an answer the clock is in holdover, and after `max_age` readings are
-    /// errors.
+    /// Keep it well below [`window`](Builder::window) and [`max_age`](Builder::max_age): after
+    /// three poll intervals without an answer the clock is in holdover, and after `max_age`
+    /// readings are errors.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Builder {
         self.settings.poll = interval;
         self
     }
 
-    /// Whether a source is asked more often than once in [`poll_interval`](Builder::poll_interval) while the uncertainty would grow by
-    /// more than a hundredth of itself in between: three times in 16 s at most. True by default. Of little use with short poll intervals,
-    /// or once a rate is learned.
+    /// Whether a source is asked more often than once in [`poll_interval`](Builder::poll_interval)
+    /// while the uncertainty would grow by more than a hundredth of itself in between: three times
+    /// in 16 s at most. True by default. Of little use with short poll intervals, or once a rate is
+    /// learned.
     #[must_use]
     pub fn adapt_poll_interval(mut self, adapt: bool) -> Builder {
         self.settings.adapts = adapt;
@@ -265,8 +274,9 @@ impl Builder {
         self
     }
 
-    /// A leap second that you know of, at the end of the UTC day that `midnight` ends: as if a source had announced it, for where none of
-    /// your servers does. One at a time. Around it the interval is a second wider, whether it comes or not; `None` is no announcement.
+    /// A leap second that you know of, at the end of the UTC day that `midnight` ends: as if a
+    /// source had announced it, for where none of your servers does. One at a time. Around it the
+    /// interval is a second wider, whether it comes or not; `None` is no announcement.
     ///
     /// ```
     /// use sureclock::{LeapAnnouncement, SureClock};
@@ -280,26 +290,30 @@ impl Builder {
         self
     }
 
-    /// How far a floor given to [`commit_timestamp_above`](SureClock::commit_timestamp_above) may be beyond `latest`.
+    /// How far a floor given to [`commit_timestamp_above`](SureClock::commit_timestamp_above) may
+    /// be beyond `latest`.
     #[must_use]
     pub fn max_floor_lead(mut self, lead: Duration) -> Builder {
         self.settings.max_floor_lead = lead;
         self
     }
 
-    /// How far ahead of `latest` a timestamp given to [`commit_timestamp_at`](SureClock::commit_timestamp_at) may be: at most 1 year.
+    /// How far ahead of `latest` a timestamp given to
+    /// [`commit_timestamp_at`](SureClock::commit_timestamp_at) may be: at most 1 year.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Builder {
         self.settings.max_wait = wait;
         self
     }
 
-    /// How much processor time a commit wait may cost beyond sleeping: at most 10 ms. The system ends a sleep late, by tens of microseconds
-    /// at best; so a wait sleeps until shortly before its end, as it has learned, and spins for the rest, for this long at most.
+    /// How much processor time a commit wait may cost beyond sleeping: at most 10 ms. The system
+    /// ends a sleep late, by tens of microseconds at best; so a wait sleeps until shortly before
+    /// its end, as it has learned, and spins for the rest, for this long at most.
     /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps. The thread that wakes futures does the same, so where
-    /// timestamps follow closer on each other than that, it takes a whole processor. It wakes them 5 us early, and one that is polled
-    /// with less than 10 us left spins for that in the poll, for 20 us at most. On Linux a blocking wait sets the timer slack of
-    /// its thread to the least and back.
+    /// timestamps follow closer on each other than that, it takes a whole processor. It wakes them
+    /// 5 us early, and one that is polled with less than 10 us left spins for that in the poll, for
+    /// 20 us at most. On Linux a blocking wait sets the timer slack of its thread to the least and
+    /// back.
     #[must_use]
     pub fn spin_budget(mut self, budget: Duration) -> Builder {
         self.settings.spin_budget = budget;
@@ -341,8 +355,8 @@ impl Builder {
     /// mark is damaged, of another timescale, or in use by another clock. Links among the
     /// directories are followed once, at the start.
     ///
-    /// **If there is no file, this counts as a first start, and nothing warns you.** Keep the mark on
-    /// a volume that survives restarts, where only the service may write: who may write to the
+    /// **If there is no file, this counts as a first start, and nothing warns you.** Keep the mark
+    /// on a volume that survives restarts, where only the service may write: who may write to the
     /// directory can delete the mark, and so make the clock forget it.
     ///
     /// If the lock is removed or replaced while the clock runs, commits are
@@ -355,7 +369,8 @@ impl Builder {
         self
     }
 
-    /// How far a recovery may lie below what was published before the status asks for the caller's decision.
+    /// How far a recovery may lie below what was published before the status asks for the caller's
+    /// decision.
     #[must_use]
     pub fn max_recovery(mut self, recovery: Duration) -> Builder {
         self.settings.max_recovery = recovery;
@@ -373,26 +388,27 @@ impl Builder {
         self
     }
 
-    /// How often the sync thread looks whether the counter ran on (suspends, the hardware counter against RAW, the kernel's clock
-    /// source): 1 ms to 1 min of running time.
+    /// How often the sync thread looks whether the counter ran on (suspends, the hardware counter
+    /// against RAW, the kernel's clock source): 1 ms to 1 min of running time.
     #[must_use]
     pub fn check_interval(mut self, interval: Duration) -> Builder {
         self.settings.check_interval = interval;
         self
     }
 
-    /// Looks for a suspend in every reading, not only at `check_interval`: a suspend that the platform can measure is then never
-    /// overlooked by `now`, `at`, `after`, `before`, timestamps and deadlines. Costs three more readings of the OS's clocks each, through
-    /// the vDSO on Linux, and the quick way of readings: about three times the price. Does nothing where the system does not tell of
-    /// suspends: elsewhere than on Linux, Android, macOS, iOS and Windows.
+    /// Looks for a suspend in every reading, not only at `check_interval`: a suspend that the
+    /// platform can measure is then never overlooked by `now`, `at`, `after`, `before`, timestamps
+    /// and deadlines. Costs three more readings of the OS's clocks each, through the vDSO on Linux,
+    /// and the quick way of readings: about three times the price. Does nothing where the system
+    /// does not tell of suspends: elsewhere than on Linux, Android, macOS, iOS and Windows.
     #[must_use]
     pub fn suspend_check(mut self, every_reading: bool) -> Builder {
         self.settings.suspend_check = every_reading;
         self
     }
 
-    /// Starts the clock and its sync thread. All sources are asked at once; the clock has no answer until enough of them
-    /// agree: [`wait_synchronized`](SureClock::wait_synchronized).
+    /// Starts the clock and its sync thread. All sources are asked at once; the clock has no answer
+    /// until enough of them agree: [`wait_synchronized`](SureClock::wait_synchronized).
     ///
     /// # Errors
     ///
@@ -407,8 +423,9 @@ impl Builder {
         Ok(SureClock::synced(shared, synchronizer, Some(driver)))
     }
 
-    /// The clock and the synchronizer behind it, for a loop of your own: no thread is left running (the first clock of a process compares the
-    /// counters of the cores, with short-lived threads) and nothing is sent.
+    /// The clock and the synchronizer behind it, for a loop of your own: no thread is left running
+    /// (the first clock of a process compares the counters of the cores, with short-lived threads)
+    /// and nothing is sent.
     ///
     /// # Errors
     ///
@@ -451,7 +468,8 @@ impl Builder {
                 let (_, with_port) = parsed.as_ref().ok_or(BuildError::BadServerName { name: server.clone() })?;
                 server.clone_from(with_port);
             }
-            // A source that is not asked by us may be named after its host: that name is believed, too.
+            // A source that is not asked by us may be named after its host: that name is believed,
+            // too.
             let host = parsed.map_or(String::new(), |(host, _)| host);
             if let Some(serves) = Timescale::known_for(&host).filter(|serves| *serves != self.settings.timescale) {
                 return Err(BuildError::MixedTimescales { name: host, serves, clock: self.settings.timescale });
@@ -549,8 +567,9 @@ fn check_faulty(domains: usize, faulty: Option<usize>) -> Result<usize, BuildErr
     }
 }
 
-/// A learned rate is the mean over so many windows at most. Fewer: less is certified over slow paths, where an interval of 10 ms
-/// at both ends is 10 ppm after an hour. More: the wander must be kept for longer.
+/// A learned rate is the mean over so many windows at most. Fewer: less is certified over slow
+/// paths, where an interval of 10 ms at both ends is 10 ppm after an hour. More: the wander must be
+/// kept for longer.
 const WINDOWS_OF_A_BASE: u32 = 4;
 
 #[cfg(all(test, not(sureclock_loom)))]

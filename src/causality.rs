@@ -1,15 +1,18 @@
 //! Causality: every message is a free audit of both clocks. Pure: intervals in, proofs out.
 //!
-//! A sender reads its interval before it sends, a receiver after it has received. What was sent was sent before it was received, so
-//! `t(sent) <= t(received)`; if `sender.earliest > receiver.latest`, one of the two intervals does not contain true time. That
-//! proves that an assumption is broken on one of the machines; it does not say on which. The reverse proves nothing: a message may take long.
+//! A sender reads its interval before it sends, a receiver after it has received. What was sent was
+//! sent before it was received, so `t(sent) <= t(received)`; if `sender.earliest >
+//! receiver.latest`, one of the two intervals does not contain true time. That proves that an
+//! assumption is broken on one of the machines; it does not say on which. The reverse proves
+//! nothing: a message may take long.
 //!
-//! It reports and does no more. A peer that may say anything must not be able to disrupt a clock; what to do is for people, or for a
-//! vote of many peers.
+//! It reports and does no more. A peer that may say anything must not be able to disrupt a clock;
+//! what to do is for people, or for a vote of many peers.
 //!
 //! # References
 //!
-//! Lamport, *Time, Clocks, and the Ordering of Events* (1978): the happened-before relation, here against measured bounds.
+//! Lamport, *Time, Clocks, and the Ordering of Events* (1978): the happened-before relation, here
+//! against measured bounds.
 
 use crate::time::{TimeInterval, Timescale, TimescaleMismatch};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -18,8 +21,9 @@ use std::time::Duration;
 
 /// A payload with the interval of its sender, read before it was sent, and a checksum over both.
 ///
-/// Made by [`SureClock::seal`](crate::SureClock::seal), opened by [`SureClock::open`](crate::SureClock::open). The checksum finds what
-/// disks, memory and networks do to it by accident; it is no signature.
+/// Made by [`SureClock::seal`](crate::SureClock::seal), opened by
+/// [`SureClock::open`](crate::SureClock::open). The checksum finds what disks, memory and networks
+/// do to it by accident; it is no signature.
 ///
 /// ```
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
@@ -60,7 +64,8 @@ pub struct Opened<'a, P> {
     pub broken_bound: Option<BrokenBound>,
 }
 
-/// A proof that one of two intervals does not contain true time: what came first lies wholly after what came second.
+/// A proof that one of two intervals does not contain true time: what came first lies wholly after
+/// what came second.
 ///
 /// What is read from others is checked: it is the proof that its two intervals make. That they are
 /// what two clocks said, and in that order, is the sender's word: against accidents, not forgers.
@@ -73,7 +78,8 @@ pub struct BrokenBound {
     pub first: TimeInterval,
     /// The interval of what came second, the receipt.
     pub second: TimeInterval,
-    /// How far the second one's `latest` is below the first one's `earliest`: at least so wrong is one of them, or both together.
+    /// How far the second one's `latest` is below the first one's `earliest`: at least so wrong is
+    /// one of them, or both together.
     pub by: Duration,
 }
 
@@ -142,8 +148,8 @@ impl<P: AsRef<[u8]>> Envelope<P> {
 }
 
 impl BrokenBound {
-    /// The proof that `first`, an interval of something that certainly came before that of `second`, or `second` is wrong; `None` if the two
-    /// intervals prove nothing.
+    /// The proof that `first`, an interval of something that certainly came before that of
+    /// `second`, or `second` is wrong; `None` if the two intervals prove nothing.
     ///
     /// # Errors
     ///
@@ -157,11 +163,12 @@ impl BrokenBound {
     }
 }
 
-/// Looks for broken bounds in a log of intervals of events that happened one after the other, each of which may have been seen by the next:
-/// commits in the order in which they were answered and begun, messages of a conversation, entries of a replicated log.
+/// Looks for broken bounds in a log of intervals of events that happened one after the other, each
+/// of which may have been seen by the next: commits in the order in which they were answered and
+/// begun, messages of a conversation, entries of a replicated log.
 ///
-/// Gives a proof for each event that lies wholly before something that came before it, with the one that it contradicts most; in the order
-/// of the log. Takes one pass.
+/// Gives a proof for each event that lies wholly before something that came before it, with the one
+/// that it contradicts most; in the order of the log. Takes one pass.
 ///
 /// # Errors
 ///
@@ -180,7 +187,8 @@ pub fn audit<'a>(log: impl IntoIterator<Item = &'a TimeInterval>) -> Result<Vec<
     Ok(proofs)
 }
 
-/// A checksum of 128 bits of what is stored or sent: the same on every machine and in every version. It finds accidents, not forgeries.
+/// A checksum of 128 bits of what is stored or sent: the same on every machine and in every
+/// version. It finds accidents, not forgeries.
 ///
 /// # References
 ///

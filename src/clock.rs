@@ -18,8 +18,9 @@ pub(crate) use reader::{Limits, Shared};
 
 /// A clock that knows its error: intervals that contain true time, or an error.
 ///
-/// Cheap to clone; all clones are one clock, usable from any thread by `&self`. When the last one is dropped its thread
-/// ends, without blocking. There is no global clock; to have one for a whole process, keep it in a static:
+/// Cheap to clone; all clones are one clock, usable from any thread by `&self`. When the last one
+/// is dropped its thread ends, without blocking. There is no global clock; to have one for a whole
+/// process, keep it in a static:
 ///
 /// ```no_run
 /// use std::sync::OnceLock;
@@ -57,7 +58,8 @@ impl SureClock {
         Builder::new()
     }
 
-    /// A clock for a unit test: true time is in `interval`, and stands still until the test moves it.
+    /// A clock for a unit test: true time is in `interval`, and stands still until the test moves
+    /// it.
     ///
     /// ```
     /// use sureclock::{SureClock, TimeInterval};
@@ -84,7 +86,8 @@ impl SureClock {
         SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source, _driver: driver }) }
     }
 
-    /// Makes a suspend that can be seen now a disruption, before something that cannot be taken back.
+    /// Makes a suspend that can be seen now a disruption, before something that cannot be taken
+    /// back.
     pub(crate) fn check_continuity(&self) {
         if let Source::Synced(synchronizer) = &self.inner.source {
             synchronizer.check_continuity(&self.inner.shared.counter, Scope::Clocks);
@@ -103,8 +106,9 @@ impl SureClock {
 
     /// An interval that contains true time at some moment between the call and its return.
     ///
-    /// Lock-free, without allocation and (where the vDSO serves the counter) without a system call. But while a hypervisor writes a [VM
-    /// clock device](crate::Builder::vm_clock) it waits, and should that take longer than a moment, asleep: for 20 ms or so.
+    /// Lock-free, without allocation and (where the vDSO serves the counter) without a system call.
+    /// But while a hypervisor writes a [VM clock device](crate::Builder::vm_clock) it waits, and
+    /// should that take longer than a moment, asleep: for 20 ms or so.
     ///
     /// # Errors
     ///
@@ -125,7 +129,8 @@ impl SureClock {
         self.inner.shared.counter.read()
     }
 
-    /// The interval that contained true time at an earlier reading. The error grows backward by the drift bound.
+    /// The interval that contained true time at an earlier reading. The error grows backward by the
+    /// drift bound.
     ///
     /// # Errors
     ///
@@ -151,12 +156,14 @@ impl SureClock {
         Ok(shared.certain(earliest_ns, latest_ns)?)
     }
 
-    /// How much true time passed between two readings of this clock's counter, under the drift bound. Needs no
-    /// synchronization.
+    /// How much true time passed between two readings of this clock's counter, under the drift
+    /// bound. Needs no synchronization.
     ///
-    /// `None` if a reading belongs to another counter, if the clock was disrupted between the two (the counter may not have
-    /// run through; with the hardware counter or a VM clock device, or where every reading looks for a suspend, also after the two), while the counter
-    /// cannot be trusted, or if `later` is before `earlier`. A suspend that nobody has noticed yet is not seen: *Not guaranteed*.
+    /// `None` if a reading belongs to another counter, if the clock was disrupted between the two
+    /// (the counter may not have run through; with the hardware counter or a VM clock device, or
+    /// where every reading looks for a suspend, also after the two), while the counter cannot be
+    /// trusted, or if `later` is before `earlier`. A suspend that nobody has noticed yet is not
+    /// seen: *Not guaranteed*.
     #[must_use]
     pub fn elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         let shared = &self.inner.shared;
@@ -166,11 +173,13 @@ impl SureClock {
             return None;
         }
         let (n, margin) = (later.ticks() - earlier.ticks(), shared.counter.margin());
-        // Before the publication is loaded: who does not see a suspend or a move any more sees the disruption that it is.
+        // Before the publication is loaded: who does not see a suspend or a move any more sees the
+        // disruption that it is.
         if shared.unnoted().is_some() {
             return None;
         }
-        // The rate is that of the readings' time; and there is none while the counter itself cannot be trusted.
+        // The rate is that of the readings' time; and there is none while the counter itself cannot
+        // be trusted.
         let outline = shared.outline();
         let other = outline.incarnation != later.incarnation();
         if !outline.trusted || other && (shared.counter.rate_is_learned() || shared.looks_in_readings()) {
@@ -184,8 +193,8 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`NowError`], but neither [`Stale`](NowError::Stale) nor [`TooUncertain`](NowError::TooUncertain): `after` needs
-    /// the lower bound only.
+    /// [`NowError`], but neither [`Stale`](NowError::Stale) nor
+    /// [`TooUncertain`](NowError::TooUncertain): `after` needs the lower bound only.
     ///
     /// # References
     ///
@@ -213,7 +222,8 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// What [`now`](SureClock::now) says when the time is over; the sources' reasons are in the [`status`](SureClock::status).
+    /// What [`now`](SureClock::now) says when the time is over; the sources' reasons are in the
+    /// [`status`](SureClock::status).
     pub fn wait_synchronized(&self, timeout: Duration) -> Result<TimeInterval, NowError> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
@@ -231,15 +241,17 @@ impl SureClock {
         }
     }
 
-    /// Waits for the clock's first interval as a future, on any runtime and without a limit: combine it with your
-    /// runtime's timeout.
+    /// Waits for the clock's first interval as a future, on any runtime and without a limit:
+    /// combine it with your runtime's timeout.
     pub async fn synchronized(&self) -> Result<TimeInterval, NowError> {
         crate::commit::synchronized(self).await
     }
 
-    /// Blocks until the state of the clock is another than `known`, or `timeout` is over; gives the state then.
+    /// Blocks until the state of the clock is another than `known`, or `timeout` is over; gives the
+    /// state then.
     ///
-    /// A change to [`State::Holdover`] is a matter of time, not of a publication, and is seen at the next one.
+    /// A change to [`State::Holdover`] is a matter of time, not of a publication, and is seen at
+    /// the next one.
     #[must_use]
     pub fn wait_state_change(&self, known: State, timeout: Duration) -> State {
         let deadline = Instant::now().checked_add(timeout);
@@ -256,7 +268,8 @@ impl SureClock {
         }
     }
 
-    /// Everything there is to see. Takes a lock and allocates: for metrics and for people, not for a hot path.
+    /// Everything there is to see. Takes a lock and allocates: for metrics and for people, not for
+    /// a hot path.
     #[must_use]
     pub fn status(&self) -> Status {
         match &self.inner.source {
@@ -278,8 +291,8 @@ impl SureClock {
     ///
     /// **Do not call it for every disruption.** It acts in any of them, also in those that end by
     /// themselves within seconds. Call it only where the status shows
-    /// [`needs_new_epoch`](crate::State::Disrupted::needs_new_epoch) and a person has found that the
-    /// sources are right.
+    /// [`needs_new_epoch`](crate::State::Disrupted::needs_new_epoch) and a person has found that
+    /// the sources are right.
     ///
     /// Returns false and does nothing if the clock is not disrupted, if its rate bound was refuted
     /// ([`RateBeyondBound`](crate::DisruptionReason::RateBeyondBound)), or in the child of a fork.
@@ -294,7 +307,8 @@ impl SureClock {
         }
     }
 
-    /// Puts the interval before a payload that is sent: whoever [opens](SureClock::open) it audits both clocks.
+    /// Puts the interval before a payload that is sent: whoever [opens](SureClock::open) it audits
+    /// both clocks.
     ///
     /// # Errors
     ///
@@ -309,7 +323,8 @@ impl SureClock {
         }
     }
 
-    /// Opens what was received. Says so if it proves that one of the two clocks is wrong; it changes nothing.
+    /// Opens what was received. Says so if it proves that one of the two clocks is wrong; it
+    /// changes nothing.
     ///
     /// # Errors
     ///

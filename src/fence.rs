@@ -1,8 +1,11 @@
-//! Fencing: a write carries a token, and the resource refuses the writes of whoever has been succeeded.
+//! Fencing: a write carries a token, and the resource refuses the writes of whoever has been
+//! succeeded.
 //!
-//! A lease tells its holder that it is over; a holder that was paused between the look and the write does not hear it. So the resource
-//! keeps who wrote last, in the order of the *sequence* numbers that a consensus store gave out with the lease, and checks it **in the same
-//! atomic step as the write, and durable with it**. Pure: [`admit`] takes the state and a token and gives the state to store.
+//! A lease tells its holder that it is over; a holder that was paused between the look and the
+//! write does not hear it. So the resource keeps who wrote last, in the order of the *sequence*
+//! numbers that a consensus store gave out with the lease, and checks it **in the same atomic step
+//! as the write, and durable with it**. Pure: [`admit`] takes the state and a token and gives the
+//! state to store.
 //!
 //! | token beside the state | verdict |
 //! |---|---|
@@ -18,23 +21,29 @@
 //! | a write before the last | [`Replayed`](Rejected::Replayed) |
 //! | a write after the next | [`Gap`](Rejected::Gap): the one before it has not arrived; send that first |
 //!
-//! The writes of one holder to one resource are a chain: each token names the one before it. Two copies of one holder go on from the same
-//! token; as soon as one of them has written, what the other sends has a number that is taken, or names a token that is not the last. So
-//! whatever a copy gets in is on top of writes that it knows. A number that has only to be higher does not do: a copy that had
-//! written elsewhere meanwhile had a higher one, and wrote over what it had not seen.
+//! The writes of one holder to one resource are a chain: each token names the one before it. Two
+//! copies of one holder go on from the same token; as soon as one of them has written, what the
+//! other sends has a number that is taken, or names a token that is not the last. So whatever a
+//! copy gets in is on top of writes that it knows. A number that has only to be higher does not do:
+//! a copy that had written elsewhere meanwhile had a higher one, and wrote over what it had not
+//! seen.
 //!
 //! Rules for those who use it:
 //!
-//! - A new holder writes its barrier to every shard **before it reads there**: otherwise a zombie may write after the read, to a shard that has
-//!   not heard of the new holder.
-//! - A write whose outcome is unknown is sent again with its token before the next one; a holder that cannot go on acquires a new sequence.
-//!   If it is rejected then, it is still unknown: it may have been made before a successor came. Do not tell a client that it failed.
-//! - Copies are told apart by the system's random numbers and by what they write. A virtual machine that is copied needs a kernel that
-//!   draws afresh then (Linux with a VM generation device); without it, two copies that write the same content look like one that asks again.
-//! - The sequence comes from a store that never gives one twice and never a lower one: etcd's revision, a row in a database.
-//! - The nonce is drawn after the grant, so make the [`FencingHolder`] when the lease is granted, not before.
-//! - A resource that is restored from a backup has forgotten who wrote last: begin it with [`FenceState::above`] the highest sequence that the
-//!   store gave out.
+//! - A new holder writes its barrier to every shard **before it reads there**: otherwise a zombie
+//!   may write after the read, to a shard that has not heard of the new holder.
+//! - A write whose outcome is unknown is sent again with its token before the next one; a holder
+//!   that cannot go on acquires a new sequence. If it is rejected then, it is still unknown: it may
+//!   have been made before a successor came. Do not tell a client that it failed.
+//! - Copies are told apart by the system's random numbers and by what they write. A virtual machine
+//!   that is copied needs a kernel that draws afresh then (Linux with a VM generation device);
+//!   without it, two copies that write the same content look like one that asks again.
+//! - The sequence comes from a store that never gives one twice and never a lower one: etcd's
+//!   revision, a row in a database.
+//! - The nonce is drawn after the grant, so make the [`FencingHolder`] when the lease is granted,
+//!   not before.
+//! - A resource that is restored from a backup has forgotten who wrote last: begin it with
+//!   [`FenceState::above`] the highest sequence that the store gave out.
 //!
 //! A barrier keeps everybody with a lower sequence out, so one that is too high locks the resource.
 //! At most 2^40 above the highest sequence seen is admitted ([`FenceState::MOST_AHEAD`]). Whoever
@@ -47,7 +56,8 @@
 //!
 //! # References
 //!
-//! Kleppmann, *How to do distributed locking* (2016); Burrows, *The Chubby lock service* (2006), section 2.4, sequencers.
+//! Kleppmann, *How to do distributed locking* (2016); Burrows, *The Chubby lock service* (2006),
+//! section 2.4, sequencers.
 
 mod memory;
 #[cfg(feature = "serde")]
@@ -73,7 +83,8 @@ use std::hash::Hasher as _;
 pub struct FencingToken {
     /// What is written to. Every other resource refuses the token.
     pub resource: ResourceName,
-    /// The number that the lease came with: whoever came later has a higher one. From 1 to 2^64 - 2.
+    /// The number that the lease came with: whoever came later has a higher one. From 1 to 2^64 -
+    /// 2.
     pub sequence: u64,
     /// Drawn at random by the holder, after the grant.
     #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
@@ -83,7 +94,8 @@ pub struct FencingToken {
     /// The `id` of the write before this one; 0 for the first one.
     #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub previous: u128,
-    /// What tells this write from every other: 128 bits of `previous`, of what is written and of the system's random numbers; 0 of a barrier.
+    /// What tells this write from every other: 128 bits of `previous`, of what is written and of
+    /// the system's random numbers; 0 of a barrier.
     #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))]
     pub id: u128,
 }
@@ -144,10 +156,12 @@ pub enum Admitted {
     Retry,
 }
 
-/// A write that must not happen now. The holder has been succeeded, or there are two of it, and it should stop; but for a [gap](Rejected::Gap).
+/// A write that must not happen now. The holder has been succeeded, or there are two of it, and it
+/// should stop; but for a [gap](Rejected::Gap).
 ///
-/// Of a token that was sent before, and whose answer was lost, it says **nothing of whether that was made**: the successor may have come
-/// after it. Its outcome stays unknown until the resource is read.
+/// Of a token that was sent before, and whose answer was lost, it says **nothing of whether that
+/// was made**: the successor may have come after it. Its outcome stays unknown until the resource
+/// is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "read::RejectedForm"))]
@@ -161,8 +175,8 @@ pub enum Rejected {
         /// The highest one seen.
         highest: u64,
     },
-    /// Two holders have one sequence: one was restored from before the grant, or the store gave it out twice. Or the holder is 0, which is
-    /// nobody.
+    /// Two holders have one sequence: one was restored from before the grant, or the store gave it
+    /// out twice. Or the holder is 0, which is nobody.
     #[error("sequence {sequence} belongs to another holder")]
     OtherHolder {
         /// The token's.
@@ -220,8 +234,8 @@ pub enum Rejected {
     },
 }
 
-/// Decides on a write. Call it inside the transaction or compare-and-set that writes, with the state read in it, and store the new
-/// state in it.
+/// Decides on a write. Call it inside the transaction or compare-and-set that writes, with the
+/// state read in it, and store the new state in it.
 ///
 /// # Errors
 ///
@@ -292,7 +306,8 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
 /// partition that is not fenced yet, `42501` a role without the right.
 pub const POSTGRES: &str = include_str!("fence/postgres.sql");
 
-/// The holder of a sequence, with the nonce that tells it from every copy of it that was made before.
+/// The holder of a sequence, with the nonce that tells it from every copy of it that was made
+/// before.
 ///
 /// Not `Clone`: two of it would be two holders.
 #[derive(Debug)]
@@ -303,8 +318,8 @@ pub struct FencingHolder {
 
 /// A holder's writes to one resource: makes the token of each.
 ///
-/// Not `Clone`, and one for each resource: the tokens of one resource are a chain. One token is one write, so a write that is sent again goes
-/// with its first token.
+/// Not `Clone`, and one for each resource: the tokens of one resource are a chain. One token is one
+/// write, so a write that is sent again goes with its first token.
 #[derive(Debug)]
 pub struct FencedWriter {
     resource: ResourceName,
@@ -333,7 +348,8 @@ pub enum FencingError {
 }
 
 impl FencingHolder {
-    /// The holder of `sequence`, which the lease was granted with. Draws its nonce now: call it after the grant.
+    /// The holder of `sequence`, which the lease was granted with. Draws its nonce now: call it
+    /// after the grant.
     ///
     /// # Errors
     ///

@@ -1,30 +1,40 @@
-//! A hybrid logical clock on top of the interval: causes before effects, and among honest machines never ahead of true time by more than is declared.
+//! A hybrid logical clock on top of the interval: causes before effects, and among honest machines
+//! never ahead of true time by more than is declared.
 //!
-//! A stamp is the largest of three: one above the last stamp given out here, one above what was received, and `earliest` now. The candidate
-//! is `earliest`, and not the middle or `latest`, because it is never after true time. Then, with L the lead that all are allowed:
+//! A stamp is the largest of three: one above the last stamp given out here, one above what was
+//! received, and `earliest` now. The candidate is `earliest`, and not the middle or `latest`,
+//! because it is never after true time. Then, with L the lead that all are allowed:
 //!
-//! 1. Among honest machines a stamp's physical part is at most true time at its event plus L. By induction along the events: `earliest <= t`; one more
-//!    in the counter of an older stamp leaves its physical part, which was at most `t' + L` at an event before, and `t' <= t`; and where the counter is
-//!    full, the physical part goes on only up to `earliest + L <= t + L`, and otherwise it is an error.
-//! 2. So what such machines send is at most `latest + L` where it is received, since it was sent before. What is beyond is **proof** that a clock is wrong
-//!    or a machine lies, whatever the network did: it is refused, and changes nothing. Whose it is the proof does not say: of a machine that the
-//!    sender heard of, perhaps, whose stamp was within the sender's own `latest + L`, which is wider.
-//! 3. Whatever is received, a stamp is at most `latest + L` of the machine that gives it out: a lie can lead by the width of an honest machine's
-//!    interval more than it may, and no further. It can use up the counter there, or be refuted by a narrower interval, and then stamps are an error until
-//!    `earliest + L` has come after.
+//! 1. Among honest machines a stamp's physical part is at most true time at its event plus L. By
+//!    induction along the events: `earliest <= t`; one more in the counter of an older stamp leaves
+//!    its physical part, which was at most `t' + L` at an event before, and `t' <= t`; and where
+//!    the counter is full, the physical part goes on only up to `earliest + L <= t + L`, and
+//!    otherwise it is an error.
+//! 2. So what such machines send is at most `latest + L` where it is received, since it was sent
+//!    before. What is beyond is **proof** that a clock is wrong or a machine lies, whatever the
+//!    network did: it is refused, and changes nothing. Whose it is the proof does not say: of a
+//!    machine that the sender heard of, perhaps, whose stamp was within the sender's own `latest +
+//!    L`, which is wider.
+//! 3. Whatever is received, a stamp is at most `latest + L` of the machine that gives it out: a lie
+//!    can lead by the width of an honest machine's interval more than it may, and no further. It
+//!    can use up the counter there, or be refuted by a narrower interval, and then stamps are an
+//!    error until `earliest + L` has come after.
 //! 4. A stamp is at least `earliest` of its event, less a unit.
 //!
-//! What others set by a guess (a maximal offset of 500 ms that nobody measures) follows here from the bound.
+//! What others set by a guess (a maximal offset of 500 ms that nobody measures) follows here from
+//! the bound.
 //!
 //! # What it is not
 //!
-//! A commit timestamp. Stamps order what could have caused one another by messages that carry them. Two transactions that a client sees one after
-//! the other, without a message between their machines, may have stamps in the contrary order; for that there is
+//! A commit timestamp. Stamps order what could have caused one another by messages that carry them.
+//! Two transactions that a client sees one after the other, without a message between their
+//! machines, may have stamps in the contrary order; for that there is
 //! [`commit_wait`](SureClock::commit_wait).
 //!
 //! # References
 //!
-//! Kulkarni, Demirbas and others, *Logical Physical Clocks* (2014), figure 5, with the bound measured instead of assumed.
+//! Kulkarni, Demirbas and others, *Logical Physical Clocks* (2014), figure 5, with the bound
+//! measured instead of assumed.
 
 use crate::bound::NowError;
 use crate::clock::SureClock;
@@ -33,10 +43,12 @@ use crate::time::{HybridTimestamp, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A hybrid logical clock over a [`SureClock`]. Cheap to clone; all clones are one clock. Two that are made of one `SureClock` are two, and may
-/// give out the same stamp: make one for each machine, or name them.
+/// A hybrid logical clock over a [`SureClock`]. Cheap to clone; all clones are one clock. Two that
+/// are made of one `SureClock` are two, and may give out the same stamp: make one for each machine,
+/// or name them.
 ///
-/// One reading and one compare-and-swap a stamp, if nobody else stamps at the time; lock-free, without allocation.
+/// One reading and one compare-and-swap a stamp, if nobody else stamps at the time; lock-free,
+/// without allocation.
 ///
 /// ```
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
@@ -51,8 +63,10 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// After a restart: [`receive`](HybridClock::receive) the highest stamp of your log before the first [`stamp`](HybridClock::stamp). Should it be refused (it was
-/// received from a machine that lied, and the interval is narrower now), wait until it is not: stamps before that would be below it.
+/// After a restart: [`receive`](HybridClock::receive) the highest stamp of your log before the
+/// first [`stamp`](HybridClock::stamp). Should it be refused (it was received from a machine that
+/// lied, and the interval is narrower now), wait until it is not: stamps before that would be below
+/// it.
 #[derive(Clone, Debug)]
 pub struct HybridClock {
     clock: SureClock,
@@ -68,12 +82,14 @@ pub enum StampError {
     /// The clock has no bound.
     #[error(transparent)]
     Now(#[from] NowError),
-    /// The counter of the last stamp is full, and its physical part may not go on yet; or the last stamp was received from a machine that lied, and the interval is
-    /// narrower now; or it is of before [a new epoch](SureClock::start_new_epoch), and far ahead: for that make a new clock.
+    /// The counter of the last stamp is full, and its physical part may not go on yet; or the last
+    /// stamp was received from a machine that lied, and the interval is narrower now; or it is of
+    /// before [a new epoch](SureClock::start_new_epoch), and far ahead: for that make a new clock.
     #[error("the next stamp would be {by:?} too far ahead of true time")]
     TooFarAhead {
-        /// How far, rounded up. Wait so long and ask again, perhaps more than once: `earliest` goes slower than true time by the drift bound, and
-        /// stands still for a second where a leap second is announced.
+        /// How far, rounded up. Wait so long and ask again, perhaps more than once: `earliest` goes
+        /// slower than true time by the drift bound, and stands still for a second where a leap
+        /// second is announced.
         by: Duration,
     },
     /// The time is before 1970 or after 2106-02-07T06:28:15Z.
@@ -93,8 +109,9 @@ pub enum ReceiveError {
     Stamp(#[from] StampError),
 }
 
-/// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong clock or says what is not so: it was made before it was
-/// received, and lies after the receipt by more than every clock is allowed.
+/// A proof that the machine that sent a stamp, or one that it heard of, or this one, has a wrong
+/// clock or says what is not so: it was made before it was received, and lies after the receipt by
+/// more than every clock is allowed.
 ///
 /// What is read from others is checked: there is a lead with which the stamp is so far ahead. That
 /// it was received by `latest` is the sender's word: against accidents, not forgers.
@@ -143,8 +160,8 @@ impl TryFrom<ProofFields> for AheadOfTime {
     }
 }
 
-/// Enough for forty million stamps while `earliest` stands still for a leap second. More would refuse less of what is wrong, less would stop
-/// who stamps faster.
+/// Enough for forty million stamps while `earliest` stands still for a leap second. More would
+/// refuse less of what is wrong, less would stop who stamps faster.
 const DEFAULT_MAX_LEAD: Duration = Duration::from_millis(10);
 
 impl HybridClock {
@@ -154,8 +171,9 @@ impl HybridClock {
         HybridClock::with_max_lead(clock, DEFAULT_MAX_LEAD)
     }
 
-    /// A hybrid clock whose stamps may lead true time by `max_lead`; up to 292 years. All machines that exchange stamps declare the same one. With stamps
-    /// of other software among them, it is what that software allows (500 ms for uhlc and CockroachDB, if their clocks keep to it).
+    /// A hybrid clock whose stamps may lead true time by `max_lead`; up to 292 years. All machines
+    /// that exchange stamps declare the same one. With stamps of other software among them, it is
+    /// what that software allows (500 ms for uhlc and CockroachDB, if their clocks keep to it).
     #[must_use]
     pub fn with_max_lead(clock: SureClock, max_lead: Duration) -> HybridClock {
         let max_lead_ns = i64::try_from(max_lead.as_nanos()).unwrap_or(i64::MAX);
@@ -166,17 +184,20 @@ impl HybridClock {
     ///
     /// # Errors
     ///
-    /// [`StampError`]. Of the clock's limits neither `max_age` nor `max_uncertainty` applies: a lower bound is enough.
+    /// [`StampError`]. Of the clock's limits neither `max_age` nor `max_uncertainty` applies: a
+    /// lower bound is enough.
     #[inline]
     pub fn stamp(&self) -> Result<HybridTimestamp, StampError> {
         self.above(HybridTimestamp::MIN)
     }
 
-    /// A stamp for the receipt of a message that carries `remote`: above it, and above every stamp given out or received here before.
+    /// A stamp for the receipt of a message that carries `remote`: above it, and above every stamp
+    /// given out or received here before.
     ///
     /// # Errors
     ///
-    /// [`ReceiveError::AheadOfTime`] with the proof, if it is of a time that has not come; [`ReceiveError::Stamp`].
+    /// [`ReceiveError::AheadOfTime`] with the proof, if it is of a time that has not come;
+    /// [`ReceiveError::Stamp`].
     pub fn receive(&self, remote: HybridTimestamp) -> Result<HybridTimestamp, ReceiveError> {
         let latest = self.clock.shared().latest().map_err(StampError::from)?;
         let highest = latest.saturating_add(self.max_lead_ns);
@@ -224,7 +245,8 @@ impl HybridClock {
         if next.units() <= units_at(highest)? {
             return Ok(());
         }
-        // As far ahead as the one before it, which was honest when it was made, unless that is refuted by now.
+        // As far ahead as the one before it, which was honest when it was made, unless that is
+        // refuted by now.
         let of_its_unit = next.units() == last.units();
         if of_its_unit && next.units() <= units_at(self.clock.shared().latest()?.saturating_add(self.max_lead_ns))? {
             return Ok(());
@@ -243,7 +265,8 @@ fn units_at(ns: i64) -> Result<u64, StampError> {
     Ok(HybridTimestamp::first_of(ns).unwrap_or(HybridTimestamp::MAX).units())
 }
 
-/// The bits of a stamp as a signed number, in the same order: the high-water mark is signed, and its least number is no stamp.
+/// The bits of a stamp as a signed number, in the same order: the high-water mark is signed, and
+/// its least number is no stamp.
 #[inline]
 fn signed(stamp: HybridTimestamp) -> i64 {
     i64::from_ne_bytes((stamp.to_bits() ^ SIGN).to_ne_bytes())
@@ -295,7 +318,8 @@ mod tests {
         assert_eq!(hybrid.last(), None, "nothing is changed by it");
         // The first unit beyond the edge is beyond.
         assert!(hybrid.receive(HybridTimestamp::from_bits(edge.to_bits() + 1)).is_err());
-        // The edge itself is not refused; but there is no room above it in its unit, and the next one has not come.
+        // The edge itself is not refused; but there is no room above it in its unit, and the next
+        // one has not come.
         let Err(ReceiveError::Stamp(StampError::TooFarAhead { by })) = hybrid.receive(edge) else { panic!("no room") };
         assert!(by > 500 * MS && by < 501 * MS, "{by:?}");
         time.advance(by);
@@ -309,7 +333,8 @@ mod tests {
             (manual("2026-11-23T11:03:00.000Z ± 250 ms").0, manual("2026-11-23T11:03:00.000Z ± 1 ms").0);
         let latest = wide.now().unwrap().latest();
         let (wide, narrow) = (HybridClock::with_max_lead(wide, lead), HybridClock::with_max_lead(narrow, lead));
-        // It cannot be told from one of an honest machine whose clock is right at the end of the interval.
+        // It cannot be told from one of an honest machine whose clock is right at the end of the
+        // interval.
         let lie = stamp("2026-11-23T11:03:00.250000000Z#0");
         wide.receive(lie).unwrap();
         let sent = wide.stamp().unwrap();
@@ -347,7 +372,8 @@ mod tests {
     fn above_a_full_counter_that_was_received_the_physical_part_does_not_go_on_by_itself() {
         let (clock, _time) = manual("2026-11-23T11:03:00.000Z ± 500 ms");
         let hybrid = HybridClock::with_max_lead(clock, Duration::ZERO);
-        // It may be true, so what is above it in its unit may be too; the next unit may not have come.
+        // It may be true, so what is above it in its unit may be too; the next unit may not have
+        // come.
         let room = stamp("2026-11-23T11:03:00.000000000Z#65534");
         assert_eq!(hybrid.receive(room), Ok(stamp("2026-11-23T11:03:00.000000000Z#65535")));
         assert!(matches!(hybrid.stamp(), Err(StampError::TooFarAhead { .. })));
@@ -377,7 +403,8 @@ mod tests {
         assert_eq!(hybrid.receive(HybridTimestamp::MAX), Err(StampError::OutOfRange.into()));
     }
 
-    /// A cluster in a simulated history: truth is known, clocks are as wrong as their intervals allow.
+    /// A cluster in a simulated history: truth is known, clocks are as wrong as their intervals
+    /// allow.
     #[derive(Clone, Debug)]
     enum Act {
         Stamp(usize),
@@ -423,7 +450,8 @@ mod tests {
                     }
                 };
                 prop_assert!(before < Some(given));
-                // Lead 0: the physical part, exact, is not after true time, and not before `earliest` by more than a unit.
+                // Lead 0: the physical part, exact, is not after true time, and not before
+                // `earliest` by more than a unit.
                 let (units, scaled) = (u128::from(given.units()) * 1_000_000_000, u128::try_from(truth).unwrap() << 16);
                 prop_assert!(units <= scaled);
                 let earliest = u128::try_from(truth - clocks[at].0).unwrap() << 16;

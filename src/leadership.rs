@@ -1,11 +1,13 @@
-//! Leadership: a lease from a consensus store, with the sequence that fences its writes. The store is yours: etcd, a database.
+//! Leadership: a lease from a consensus store, with the sequence that fences its writes. The store
+//! is yours: etcd, a database.
 
 use crate::fence::{FencingError, FencingHolder};
 use crate::lease::{Lease, LeaseClock, LeaseError};
 use crate::resource::ResourceName;
 use std::time::Duration;
 
-/// A store that gives a lease to one holder at a time, and a sequence with it. Implement it over the consensus store that you have.
+/// A store that gives a lease to one holder at a time, and a sequence with it. Implement it over
+/// the consensus store that you have.
 pub trait LeaseStore {
     /// What may go wrong there. The outcome is unknown then.
     type Error;
@@ -28,10 +30,11 @@ pub trait LeaseStore {
 /// What a store gives with a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acquired {
-    /// Higher than every one that was given out for this name before: etcd's revision, a row's counter.
+    /// Higher than every one that was given out for this name before: etcd's revision, a row's
+    /// counter.
     pub sequence: u64,
-    /// For how long from the receipt of the request on the lease is given to nobody else, in **true time**: the store's own term, less what
-    /// its clock may be too fast by.
+    /// For how long from the receipt of the request on the lease is given to nobody else, in **true
+    /// time**: the store's own term, less what its clock may be too fast by.
     pub term: Duration,
 }
 
@@ -62,7 +65,8 @@ pub enum LeadershipError<E> {
 }
 
 impl Leadership {
-    /// Acquires the lease of this name, if nobody has it. The term counts from before the store is asked; the nonce is drawn after its answer.
+    /// Acquires the lease of this name, if nobody has it. The term counts from before the store is
+    /// asked; the nonce is drawn after its answer.
     ///
     /// # Errors
     ///
@@ -83,7 +87,8 @@ impl Leadership {
         Ok(Some(Leadership { name, term, lease, holder }))
     }
 
-    /// Renews the lease; false if the store says that it is lost. What was granted before is held as before if the store does not answer.
+    /// Renews the lease; false if the store says that it is lost. What was granted before is held
+    /// as before if the store does not answer.
     ///
     /// # Errors
     ///

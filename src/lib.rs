@@ -1,47 +1,59 @@
 //! What time is it, *with certainty*: an interval that contains true time, or an error.
 //!
-//! A clock asks NTP servers, some of which may lie, and answers [`now`](SureClock::now) with a [`TimeInterval`]. On it
-//! stand [commit timestamps](SureClock::commit_timestamp), a [commit wait](CommitWait) and an [order](TimeInterval::order)
-//! of timestamps that says *cannot know* where it cannot. No daemon, no root, no clock is set; the operating system's clock
-//! may be stepped by anyone at any time.
+//! A clock asks NTP servers, some of which may lie, and answers [`now`](SureClock::now) with a
+//! [`TimeInterval`]. On it stand [commit timestamps](SureClock::commit_timestamp), a [commit
+//! wait](CommitWait) and an [order](TimeInterval::order) of timestamps that says *cannot know*
+//! where it cannot. No daemon, no root, no clock is set; the operating system's clock may be
+//! stepped by anyone at any time.
 //!
 //! # Guarantees
 //!
 //! Under the assumptions below:
 //!
-//! - true time was inside every interval at some moment between call and return (`now`), or at the reading (`at`);
-//! - within an epoch `earliest` never goes back, so [`after`](SureClock::after) once true stays true (between two cores whose
-//!   counters differ, to within the difference that the status shows as the counter's margin);
-//! - if a transaction began after another was seen committed, on any two machines, its timestamp is the larger one, given
-//!   that both took [`commit_timestamp`](SureClock::commit_timestamp) after the request arrived and waited;
-//! - every arithmetic step is in integers and rounded outward; a bound that does not fit is an error.
+//! - true time was inside every interval at some moment between call and return (`now`), or at the
+//!   reading (`at`);
+//! - within an epoch `earliest` never goes back, so [`after`](SureClock::after) once true stays
+//!   true (between two cores whose counters differ, to within the difference that the status shows
+//!   as the counter's margin);
+//! - if a transaction began after another was seen committed, on any two machines, its timestamp is
+//!   the larger one, given that both took [`commit_timestamp`](SureClock::commit_timestamp) after
+//!   the request arrived and waited;
+//! - every arithmetic step is in integers and rounded outward; a bound that does not fit is an
+//!   error.
 //!
 //! Each assumption has a default:
 //!
-//! - **(R) rate**: the local oscillator is within 200 ppm ([`Drift`]); for what the nominal rate of the counter may
-//!   be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW and the performance counter of Windows, the same and what its calibration leaves
-//!   open for the hardware counter, 10.05 % for other monotonic clocks).
-//! - **(W) wander**: where the rate is learned, which is the default, it stays within 2 ppm of its mean over the past for an hour and
-//!   25 minutes ([`Drift`]); [`Drift::fixed_ppm`] does without.
-//! - **(C) continuity**: the counter ran on through all that an answer rests on: the last window, and the four before it where a rate is
-//!   learned of them.
-//! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f = floor((N-1)/2) of N.
+//! - **(R) rate**: the local oscillator is within 200 ppm ([`Drift`]); for what the nominal rate of
+//!   the counter may be wrong the library adds its own share (100 ppm for CLOCK_MONOTONIC_RAW and
+//!   the performance counter of Windows, the same and what its calibration leaves open for the
+//!   hardware counter, 10.05 % for other monotonic clocks).
+//! - **(W) wander**: where the rate is learned, which is the default, it stays within 2 ppm of its
+//!   mean over the past for an hour and 25 minutes ([`Drift`]); [`Drift::fixed_ppm`] does without.
+//! - **(C) continuity**: the counter ran on through all that an answer rests on: the last window,
+//!   and the four before it where a rate is learned of them.
+//! - **(S) sources**: at most f failure domains supplied a wrong fact within one window (1024 s), f
+//!   = floor((N-1)/2) of N.
 //!
 //! # Not guaranteed
 //!
-//! 1. Plain NTP can be forged by anyone on the path to the servers. Strictly, all servers behind one unauthenticated path are
-//!    one failure domain.
-//! 2. A suspended machine is noticed, where its system tells of it (*Platforms*), up to `check_interval` (100 ms of running time) late, at once with [`Builder::suspend_check`]. A
-//!    hardware counter that jumps or changes its rate is noticed as soon where CLOCK_MONOTONIC_RAW is another clock; where the
-//!    kernel makes that clock out of the counter itself (the usual case), only when the kernel's watchdog gives the counter up,
-//!    or at the next exchange that contradicts what was published. A virtual machine that is moved to another
-//!    host or restored: at once, where there is a VM clock device ([`Builder::vm_clock`]). A suspend shorter than the platform
-//!    measures, a move without such a device, a pause of a virtual machine whose counter stands still: only at the next exchange that
-//!    contradicts what was published. Until then an interval may be off: behind true time, and where a rate is learned for longer, since the pause is taken for a part of
-//!    the rate as long as it is in its base; and a pause smaller than the uncertainty may never be noticed. Pauses that come again and again, each
-//!    unnoticed, are learned as a rate, and when they stop `earliest` runs ahead: machines that are paused on schedule take [`Drift::fixed_ppm`]. Only a
-//!    fence at the resource makes that harmless.
-//! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What contradicts itself is an error.
+//! 1. Plain NTP can be forged by anyone on the path to the servers. Strictly, all servers behind
+//!    one unauthenticated path are one failure domain.
+//! 2. A suspended machine is noticed, where its system tells of it (*Platforms*), up to
+//!    `check_interval` (100 ms of running time) late, at once with [`Builder::suspend_check`]. A
+//!    hardware counter that jumps or changes its rate is noticed as soon where CLOCK_MONOTONIC_RAW
+//!    is another clock; where the kernel makes that clock out of the counter itself (the usual
+//!    case), only when the kernel's watchdog gives the counter up, or at the next exchange that
+//!    contradicts what was published. A virtual machine that is moved to another host or restored:
+//!    at once, where there is a VM clock device ([`Builder::vm_clock`]). A suspend shorter than the
+//!    platform measures, a move without such a device, a pause of a virtual machine whose counter
+//!    stands still: only at the next exchange that contradicts what was published. Until then an
+//!    interval may be off: behind true time, and where a rate is learned for longer, since the
+//!    pause is taken for a part of the rate as long as it is in its base; and a pause smaller than
+//!    the uncertainty may never be noticed. Pauses that come again and again, each unnoticed, are
+//!    learned as a rate, and when they stop `earliest` runs ahead: machines that are paused on
+//!    schedule take [`Drift::fixed_ppm`]. Only a fence at the resource makes that harmless.
+//! 3. Beyond f liars, or with an oscillator beyond (R) or (W), nothing is promised. What
+//!    contradicts itself is an error.
 //! 4. A server that smears leap seconds unannounced looks like one of UTC. Known ones are in a
 //!    table ([`Timescale::known_for`]). Around a leap second that was announced to this clock more
 //!    than two seconds before, or that you have announced ([`Builder::leap_second`]), the interval
@@ -50,8 +62,10 @@
 //!    have to announce it. Around any other leap second the interval is wrong until the next
 //!    answers show it, which is a disruption. One liar can widen those two midnights a year, or, by
 //!    an announcement within two seconds of them, disrupt the clock there.
-//! 5. A pause between an answer and its use cannot be detected by anyone. What `now` said was true when it was said.
-//! 6. A raw `clone` system call that goes past the C library's `fork` makes a child that does not know it has no clock.
+//! 5. A pause between an answer and its use cannot be detected by anyone. What `now` said was true
+//!    when it was said.
+//! 6. A raw `clone` system call that goes past the C library's `fork` makes a child that does not
+//!    know it has no clock.
 //!
 //! # Platforms
 //!
@@ -66,9 +80,11 @@
 //!
 //! All tests run on Linux on x86-64. The README says what was checked elsewhere.
 //!
-//! On wasm32-unknown-unknown there are values, arithmetic, [`ntp`] packets, leases, [`fence::admit`], [`causality`], [`register`],
-//! [`request`], [`HybridClock`] and [`SureClock::manual`]. What is not there: a clock over sources ([`BuildError::CounterUnavailable`]), random numbers (what draws
-//! them is an error that says so), files. What blocks or reads the system's clock panics, as `std` does:
+//! On wasm32-unknown-unknown there are values, arithmetic, [`ntp`] packets, leases,
+//! [`fence::admit`], [`causality`], [`register`], [`request`], [`HybridClock`] and
+//! [`SureClock::manual`]. What is not there: a clock over sources
+//! ([`BuildError::CounterUnavailable`]), random numbers (what draws them is an error that says so),
+//! files. What blocks or reads the system's clock panics, as `std` does:
 //! [`wall_time`](SureClock::wall_time) and the blocking waits; a commit wait is a future there.
 //!
 //! # Five lines
@@ -103,23 +119,28 @@
 //!
 //! # The guide
 //!
-//! New to clocks that differ? [`guide`] begins at the beginning: what a clock can know, when [`after`](SureClock::after) may be trusted, why a
-//! lease is not enough, what silence means, how to choose servers and settings, what each state means, how to migrate.
+//! New to clocks that differ? [`guide`] begins at the beginning: what a clock can know, when
+//! [`after`](SureClock::after) may be trusted, why a lease is not enough, what silence means, how
+//! to choose servers and settings, what each state means, how to migrate.
 //!
 //! # Writes, stamps, requests
 //!
-//! A [`register::Register`] keeps both of two writes whose order nobody can know; a [`HybridClock`] gives 64-bit stamps that do not lead true time by more than
-//! is declared, and where a machine lies by no more than an honest one thinks possible; a [`request::Outcome`] may be unknown, and [`request::Answers`] is the way out.
+//! A [`register::Register`] keeps both of two writes whose order nobody can know; a [`HybridClock`]
+//! gives 64-bit stamps that do not lead true time by more than is declared, and where a machine
+//! lies by no more than an honest one thinks possible; a [`request::Outcome`] may be unknown, and
+//! [`request::Answers`] is the way out.
 //!
 //! # Leases and fences
 //!
-//! A [`Lease`] knows its error: held, over, or nobody can know. A leader that is paused between the look and the write does not hear of its end;
-//! a [`fence`] at the resource keeps its write out. A message that is [sealed](SureClock::seal) audits both clocks ([`causality`]).
+//! A [`Lease`] knows its error: held, over, or nobody can know. A leader that is paused between the
+//! look and the write does not hear of its end; a [`fence`] at the resource keeps its write out. A
+//! message that is [sealed](SureClock::seal) audits both clocks ([`causality`]).
 //!
 //! # Features
 //!
-//! None is on by default, and none changes a result: `cli` (the command), `serde`, `jiff`, `tracing`, `rsntp` (a source through
-//! that crate, under a further assumption), `sim` (a simulated world in which true time is known, for tests of your own).
+//! None is on by default, and none changes a result: `cli` (the command), `serde`, `jiff`,
+//! `tracing`, `rsntp` (a source through that crate, under a further assumption), `sim` (a simulated
+//! world in which true time is known, for tests of your own).
 
 mod bound;
 mod builder;

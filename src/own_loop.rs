@@ -18,9 +18,11 @@ use std::time::Duration;
 /// a second at a time, in [`next_ask`](OwnLoop::next_ask), while the cores are compared; the same
 /// when the process may run on further cores. `examples/own_loop.rs` is a whole program.
 ///
-/// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at the hardware counter, as the thread
-/// does; so come back at least as often as you want such things to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the machine
-/// by other means than the [VM clock device](crate::Builder::vm_clock) must say so with [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
+/// [`next_ask`](OwnLoop::next_ask) and [`answered`](OwnLoop::answered) look for a suspend and at
+/// the hardware counter, as the thread does; so come back at least as often as you want such things
+/// to be noticed. A loop that stops asking lets the last answer age; one that sees a restore of the
+/// machine by other means than the [VM clock device](crate::Builder::vm_clock) must say so with
+/// [`disrupt`](OwnLoop::disrupt). Dropping it makes every later reading an error.
 ///
 /// **Addresses.** Either resolve each source's name once at the start and pass all its addresses to
 /// [`resolved`](OwnLoop::resolved); then ask [`Ask::address`](crate::Ask::address), and look up
@@ -44,7 +46,8 @@ impl OwnLoop {
         OwnLoop { synchronizer, counter }
     }
 
-    /// The next question that is due, if any. Call until `None`. Looks first whether the counter ran on.
+    /// The next question that is due, if any. Call until `None`. Looks first whether the counter
+    /// ran on.
     #[must_use]
     pub fn next_ask(&self) -> Option<Ask> {
         let synchronizer = self.here()?;
@@ -58,7 +61,8 @@ impl OwnLoop {
         self.here().map_or(Duration::MAX, |synchronizer| synchronizer.lock().wake_after(self.counter.read()))
     }
 
-    /// Whether the question still waits for its answer. After its timeout or a disruption it does not.
+    /// Whether the question still waits for its answer. After its timeout or a disruption it does
+    /// not.
     #[must_use]
     pub fn awaits(&self, id: AskId) -> bool {
         self.here().is_some_and(|synchronizer| synchronizer.lock().awaits(id))
@@ -112,16 +116,16 @@ impl OwnLoop {
         }
     }
 
-    /// The address at which a source is asked from now on. Two sources at one address are one failure domain, and the facts
-    /// of another address are another source's: they are dropped.
+    /// The address at which a source is asked from now on. Two sources at one address are one
+    /// failure domain, and the facts of another address are another source's: they are dropped.
     pub fn located(&self, source: usize, address: SocketAddr) {
         if let Some(synchronizer) = self.here() {
             synchronizer.lock().located(source, address);
         }
     }
 
-    /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone count. Looks first whether the counter ran
-    /// on.
+    /// An assumption was seen to be broken: what was published is withdrawn, and later facts alone
+    /// count. Looks first whether the counter ran on.
     pub fn disrupt(&self, reason: DisruptionReason) {
         self.with_checked(|synchronizer| {
             if reason.leaves_the_counter_in_doubt() {

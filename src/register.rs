@@ -1,12 +1,16 @@
-//! A register for last write wins without silent loss: where the order of two writes cannot be known, both are kept.
+//! A register for last write wins without silent loss: where the order of two writes cannot be
+//! known, both are kept.
 //!
-//! Plain last-write-wins keeps the write with the larger timestamp. If the clocks differ, a write that came later, and was acknowledged, goes
-//! under one that came before it, and nobody is told. Here a write carries the interval of its clock, and goes only under a write
+//! Plain last-write-wins keeps the write with the larger timestamp. If the clocks differ, a write
+//! that came later, and was acknowledged, goes under one that came before it, and nobody is told.
+//! Here a write carries the interval of its clock, and goes only under a write
 //!
-//! - that **certainly came later** in true time: `latest` of the one is before `earliest` of the other; or
+//! - that **certainly came later** in true time: `latest` of the one is before `earliest` of the
+//!   other; or
 //! - that **has seen it**: whoever wrote had read it before ([`Seen`]).
 //!
-//! Otherwise both stay, and who reads gets both. What goes is handed to whoever merges ([`Dropped`]).
+//! Otherwise both stay, and who reads gets both. What goes is handed to whoever merges
+//! ([`Dropped`]).
 //!
 //! | moves | with |
 //! |---|---|
@@ -18,22 +22,26 @@
 //!
 //! # Why it is right
 //!
-//! Let x R y mean that y has seen x, or that `x.latest < y.earliest`; a state that has taken in the writes S holds those that no other one of S is
-//! R-above.
+//! Let x R y mean that y has seen x, or that `x.latest < y.earliest`; a state that has taken in the
+//! writes S holds those that no other one of S is R-above.
 //!
-//! 1. *No loss.* x R y implies that x came before y in true time, given that intervals contain it; so every write that is gone came
-//!    before one that is there. (A chain of R ends, since true time rises along it.)
-//! 2. *The bound of a writer may be raised.* A write that has seen x came after it, so its `earliest` is raised to the highest one seen; if that
-//!    exceeds its `latest`, a clock is wrong, and the write is refused with the proof.
-//! 3. *Merging needs what is left only.* Let x be in A alone, and under y, which B has dropped. If y has seen x then B has x among what it has
-//!    taken in, for whoever saw brought that along. Otherwise x is under y by time, y under a z that is left in B by time or by
-//!    seeing, and in both cases `x.latest < y.earliest <= z.earliest` by 2: x is under z itself.
-//! 4. *What has been seen may be forgotten.* The count of a writer's writes is needed only to know one of them that comes again. If all of them end
-//!    before the highest `earliest` here, they are under that one by time. So a register's size is that of the writes within one uncertainty of
+//! 1. *No loss.* x R y implies that x came before y in true time, given that intervals contain it;
+//!    so every write that is gone came before one that is there. (A chain of R ends, since true
+//!    time rises along it.)
+//! 2. *The bound of a writer may be raised.* A write that has seen x came after it, so its
+//!    `earliest` is raised to the highest one seen; if that exceeds its `latest`, a clock is wrong,
+//!    and the write is refused with the proof.
+//! 3. *Merging needs what is left only.* Let x be in A alone, and under y, which B has dropped. If
+//!    y has seen x then B has x among what it has taken in, for whoever saw brought that along.
+//!    Otherwise x is under y by time, y under a z that is left in B by time or by seeing, and in
+//!    both cases `x.latest < y.earliest <= z.earliest` by 2: x is under z itself.
+//! 4. *What has been seen may be forgotten.* The count of a writer's writes is needed only to know
+//!    one of them that comes again. If all of them end before the highest `earliest` here, they are
+//!    under that one by time. So a register's size is that of the writes within one uncertainty of
 //!    the newest, however many have written to it.
 //!
-//! So merging gives the state of the united sets, which is commutative, associative and idempotent. `register/tests.rs` compares it with
-//! that definition.
+//! So merging gives the state of the united sets, which is commutative, associative and idempotent.
+//! `register/tests.rs` compares it with that definition.
 //!
 //! # What it does not do
 //!
@@ -62,8 +70,9 @@
 //!
 //! # References
 //!
-//! Thomas, *A majority consensus approach* (1979), for last write wins; Preguiça et al., *Dotted version vectors* (2010), for what has been
-//! seen; Shapiro et al., *Conflict-free replicated data types* (2011), for the laws. Forgetting by true time is ours.
+//! Thomas, *A majority consensus approach* (1979), for last write wins; Preguiça et al., *Dotted
+//! version vectors* (2010), for what has been seen; Shapiro et al., *Conflict-free replicated data
+//! types* (2011), for the laws. Forgetting by true time is ours.
 
 #[cfg(feature = "serde")]
 mod read;
@@ -100,8 +109,8 @@ const MOST_WRITES: u64 = 1 << 48;
 
 /// A replica of a register: takes writes, and merges what other replicas have.
 ///
-/// Not `Clone`: it numbers its writes, and two that number alike would hide each other's. What travels and is stored is its
-/// [`State`].
+/// Not `Clone`: it numbers its writes, and two that number alike would hide each other's. What
+/// travels and is stored is its [`State`].
 ///
 /// ```
 /// use sureclock::register::{Latest, Register, Seen};
@@ -138,11 +147,12 @@ struct Writer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// What is here, or was seen, was written before, and yet lies wholly after this write: one of the two clocks is wrong. Or `now` was read
-    /// before the last merge, and not after it.
+    /// What is here, or was seen, was written before, and yet lies wholly after this write: one of
+    /// the two clocks is wrong. Or `now` was read before the last merge, and not after it.
     #[error(transparent)]
     BrokenBound(#[from] BrokenBound),
-    /// Its author claims to have seen writes of this replica that it has not made: the replica was copied, or the claim is false.
+    /// Its author claims to have seen writes of this replica that it has not made: the replica was
+    /// copied, or the claim is false.
     #[error("{claimed} writes of {writer:032x} are said to have been seen, and it has made {made}")]
     Unwritten {
         /// The name of this replica.
@@ -221,14 +231,16 @@ impl<V> Register<V> {
         &self.state
     }
 
-    /// What was written last, as far as that can be known here, and what a write that follows has seen.
+    /// What was written last, as far as that can be known here, and what a write that follows has
+    /// seen.
     #[must_use]
     pub fn read(&self) -> Reading<'_, V> {
         self.state.read()
     }
 
-    /// Writes. `now` is read after the request has arrived and after the last merge: under the lock, where there is one. `seen` is what the
-    /// author had read. Acknowledge it when the state is as safe as you promise.
+    /// Writes. `now` is read after the request has arrived and after the last merge: under the
+    /// lock, where there is one. `seen` is what the author had read. Acknowledge it when the state
+    /// is as safe as you promise.
     ///
     /// Gives what is dropped for it: certainly earlier, or seen.
     ///
@@ -262,8 +274,9 @@ impl<V> Register<V> {
     /// copied, or the claim is false: what it writes from now on has another name, and no claim
     /// hides it.
     ///
-    /// Gives every write that one of the two had and that is not there any more: each was seen by the author of one that is, or certainly
-    /// came before it. Merging the same again may name it again.
+    /// Gives every write that one of the two had and that is not there any more: each was seen by
+    /// the author of one that is, or certainly came before it. Merging the same again may name it
+    /// again.
     ///
     /// # Errors
     ///

@@ -61,7 +61,8 @@ struct ManualState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetTimeError {
-    /// `earliest` would go back, which no clock does within an epoch. [`disrupt`](ManualTime::disrupt) first.
+    /// `earliest` would go back, which no clock does within an epoch.
+    /// [`disrupt`](ManualTime::disrupt) first.
     #[error("earliest would go back: disrupt the clock first")]
     WouldGoBack,
     /// A manual clock keeps the timescale it was made with.
@@ -97,7 +98,8 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, Arc<Manual>, ManualTime)
 }
 
 impl ManualTime {
-    /// Moves true time and both bounds on by `by`, to the nanosecond. The agreement does not get older.
+    /// Moves true time and both bounds on by `by`, to the nanosecond. The agreement does not get
+    /// older.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let Some(mut state) = self.manual.lock() else { return };
@@ -108,8 +110,8 @@ impl ManualTime {
         self.manual.waiters.notify();
     }
 
-    /// Makes the agreement older by `by`, as if no source had answered for so long; the time stays what
-    /// it is. The next [`set`](ManualTime::set) is a new agreement.
+    /// Makes the agreement older by `by`, as if no source had answered for so long; the time stays
+    /// what it is. The next [`set`](ManualTime::set) is a new agreement.
     pub fn age(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let Some(mut state) = self.manual.lock() else { return };
@@ -290,8 +292,8 @@ fn exact(interval: &TimeInterval, now: u64) -> Content {
 }
 
 const EXACT: Slopes = Slopes { slow: 1 << 40, fast: 1 << 40 };
-/// Somewhere with room behind it (in ns, 13 days), for earlier readings and for an agreement that was made
-/// old.
+/// Somewhere with room behind it (in ns, 13 days), for earlier readings and for an agreement that
+/// was made old.
 const ORIGIN: u64 = 1 << 50;
 
 /// The slopes are those of the arithmetic for a counter of nanoseconds without drift.

@@ -1,4 +1,5 @@
-//! Servers and networks that misbehave, over real sockets: each a typed problem, never a panic, never a wrong interval.
+//! Servers and networks that misbehave, over real sockets: each a typed problem, never a panic,
+//! never a wrong interval.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};

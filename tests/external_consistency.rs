@@ -1,5 +1,6 @@
-//! The bank of `examples/transactions` in simulated worlds: its protocol, its partitions and its checker, over machines whose clocks are
-//! as wrong as they may be. Strictly serializable; and with any one condition taken out the checker sees it.
+//! The bank of `examples/transactions` in simulated worlds: its protocol, its partitions and its
+//! checker, over machines whose clocks are as wrong as they may be. Strictly serializable; and with
+//! any one condition taken out the checker sees it.
 
 #[path = "../examples/transactions/history.rs"]
 mod history;
@@ -57,7 +58,8 @@ struct Bank {
     failed: Cell<u64>,
     next: Cell<Id>,
     without: Without,
-    /// Of transactions whose commits are exposed too soon: the first of the two keys that was written.
+    /// Of transactions whose commits are exposed too soon: the first of the two keys that was
+    /// written.
     half_written: RefCell<HashMap<Id, Key>>,
 }
 
@@ -190,7 +192,8 @@ impl Network for Bank {
     }
 }
 
-/// Plays a world of `transactions` and gives what its clients saw, and how many transactions failed.
+/// Plays a world of `transactions` and gives what its clients saw, and how many transactions
+/// failed.
 fn run(seed: u64, transactions: usize, without: Without) -> (Vec<Operation>, u64) {
     let mut world = World::new(seed);
     let mut dice = Dice::new(seed ^ 0x5eed);
@@ -282,8 +285,9 @@ fn with_any_condition_taken_out_the_checker_sees_it() {
     }
 }
 
-/// The definition: some order of all operations in which each sees what is current, which contains real time, and in which those that
-/// write stand in the order of their timestamps, those of one timestamp together.
+/// The definition: some order of all operations in which each sees what is current, which contains
+/// real time, and in which those that write stand in the order of their timestamps, those of one
+/// timestamp together.
 fn is_strictly_serializable(history: &[Operation]) -> bool {
     fn goes_on(rest: &[&Operation], current: &HashMap<Key, i64>) -> bool {
         let writes = rest.iter().filter(|operation| !operation.wrote.is_empty());

@@ -34,7 +34,8 @@ fn an_interval_travels_as_two_timestamps_and_its_timescale() {
     }
 }
 
-/// What a service sends: a kind, and the rest beside it. Serde reads that from a form of its own, which has no numbers of 128 bits.
+/// What a service sends: a kind, and the rest beside it. Serde reads that from a form of its own,
+/// which has no numbers of 128 bits.
 #[cfg(feature = "serde")]
 #[test]
 fn found_what_travels_in_a_tagged_message() {

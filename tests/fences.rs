@@ -1,8 +1,10 @@
-//! Leaders that are paused, cloned and succeeded, and shards that are restored from backups, all in one step at a time: no write goes over
-//! what its writer does not know, none is made after a later leader's barrier, and when a write is answered it is there. (What a restore
-//! takes away is gone.) Each condition that is needed for that is taken out once, and what it is for must happen.
+//! Leaders that are paused, cloned and succeeded, and shards that are restored from backups, all in
+//! one step at a time: no write goes over what its writer does not know, none is made after a later
+//! leader's barrier, and when a write is answered it is there. (What a restore takes away is gone.)
+//! Each condition that is needed for that is taken out once, and what it is for must happen.
 //!
-//! `SURECLOCK_STEPS=100000000 cargo test --release --features sim --test fences -- --nocapture` takes so many steps.
+//! `SURECLOCK_STEPS=100000000 cargo test --release --features sim --test fences -- --nocapture`
+//! takes so many steps.
 
 use std::time::{Duration, Instant};
 use sureclock::ResourceName;
@@ -191,7 +193,8 @@ impl Run {
             }
             5 => self.backups = self.shards,
             6 => {
-                // A backup from before a leader was admitted would make it look new: it is refused by its sequence.
+                // A backup from before a leader was admitted would make it look new: it is refused
+                // by its sequence.
                 let shard = self.one_shard();
                 let mut restored = self.backups[shard];
                 if self.without != Without::StateAfterRestore {
@@ -368,8 +371,9 @@ fn with_a_condition_taken_out_what_it_is_for_happens() {
     }
 }
 
-/// What the chain does by itself already. The nonce refuses the second copy at its barrier, before it has read; the number tells a write
-/// that overtook another, which is to be sent again, from a copy's.
+/// What the chain does by itself already. The nonce refuses the second copy at its barrier, before
+/// it has read; the number tells a write that overtook another, which is to be sent again, from a
+/// copy's.
 #[test]
 fn without_the_nonce_or_the_number_nothing_is_lost() {
     for without in [Without::Nonce, Without::Number] {

@@ -25,7 +25,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     let mut idle = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
     let (mut register, written_at) = (Register::new(), clock.now().unwrap());
     register.write(1, &written_at, &Seen::nothing()).unwrap();
-    // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole after a fork, and leaves by _exit.
+    // SAFETY: the child calls what takes no lock but that of the C library's heap, which is whole
+    // after a fork, and leaves by _exit.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {
@@ -37,7 +38,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
             && !idle.is_free(&clock)
             && !grantor.is_free(&clock);
         let gives_nothing_up = lease.release().is_none();
-        // Its first write under a name of its own: under that of its parent it would be the second one. (The C library's heap may be used.)
+        // Its first write under a name of its own: under that of its parent it would be the second
+        // one. (The C library's heap may be used.)
         let writes = register.write(2, &written_at, &Seen::nothing()).is_ok();
         let under_its_own_name = writes && !format!("{:?}", register.state()).contains("number: 2");
         let forked = forked && holds_nothing && grants_nothing && gives_nothing_up && under_its_own_name;

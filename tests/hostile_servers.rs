@@ -1,8 +1,10 @@
-//! Every fault of networks (F6) and of servers (F7) over real sockets, beside honest chronyd processes.
+//! Every fault of networks (F6) and of servers (F7) over real sockets, beside honest chronyd
+//! processes.
 //!
-//! The law of every row: a reading is an interval that contains true time, or an error; with at most f bad ones it is
-//! never an error once all are heard. Truth is the host's clock, which the honest servers serve, read before and after.
-//! A row also says what must have been seen of its fault, so that none passes empty; the rows stand in `hostile/`.
+//! The law of every row: a reading is an interval that contains true time, or an error; with at
+//! most f bad ones it is never an error once all are heard. Truth is the host's clock, which the
+//! honest servers serve, read before and after. A row also says what must have been seen of its
+//! fault, so that none passes empty; the rows stand in `hostile/`.
 //!
 //! `cargo test --test hostile_servers -- --nocapture` prints the table of `tests/README.md`.
 
@@ -94,7 +96,8 @@ struct Outcome {
     status: String,
 }
 
-/// Plays one row: its bad ones beside `honest`, until its fault was seen and it has acted for a while.
+/// Plays one row: its bad ones beside `honest`, until its fault was seen and it has acted for a
+/// while.
 fn run_row(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
     let bad: Vec<Running> = (0..row.bad).map(|number| Running::start(row.what, number, upstream)).collect();
     let bad_names: Vec<String> = bad.iter().map(|bad| bad.addr().to_string()).collect();

@@ -1,7 +1,9 @@
-//! Leases in simulated worlds: messages late, lost, twice and out of order; grantors that restart; machines that stop and are
-//! suspended; clocks at their bounds. Never two holders, and with any one condition taken out there are two.
+//! Leases in simulated worlds: messages late, lost, twice and out of order; grantors that restart;
+//! machines that stop and are suspended; clocks at their bounds. Never two holders, and with any
+//! one condition taken out there are two.
 //!
-//! `SURECLOCK_STEPS=100000000 cargo test --release --features sim --test leases -- --nocapture` takes so many steps.
+//! `SURECLOCK_STEPS=100000000 cargo test --release --features sim --test leases -- --nocapture`
+//! takes so many steps.
 
 use std::time::{Duration, Instant};
 use sureclock::sim::{ClockError, Delay, Dice, Host, Oscillator, Path, Server, World};
@@ -166,7 +168,8 @@ impl Run {
         }
     }
 
-    /// The grantor goes on in another process: on the same machine, or on another one from what the first had stored.
+    /// The grantor goes on in another process: on the same machine, or on another one from what the
+    /// first had stored.
     fn restart(&mut self, side: &mut Side) {
         let stored = side.grantor.promised_until().filter(|_| side.form == LeaseForm::Deadline);
         let at = if stored.is_some() { HOLDERS + MACHINES - 1 - side.at } else { side.at };
@@ -183,7 +186,8 @@ impl Run {
     }
 }
 
-/// Plays a world of so many steps: how often the lease was granted and held, or who held it beside whom.
+/// Plays a world of so many steps: how often the lease was granted and held, or who held it beside
+/// whom.
 fn run(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64, u64), String> {
     let mut run = Run {
         world: World::new(seed),

@@ -1,7 +1,10 @@
-//! Hand-made mutants: each breaks one rule of the bound, and the campaign must find it within 10^4 worlds.
+//! Hand-made mutants: each breaks one rule of the bound, and the campaign must find it within 10^4
+//! worlds.
 //!
-//! A mutant is a file `tests/mutants/NAME.mutant`: what it breaks, the file, the scenario that should find it, which is run_worlds first, and
-//! blocks of old and new text, each old text there exactly once. That all of them apply is an ordinary test; that each is found takes minutes and is run by name:
+//! A mutant is a file `tests/mutants/NAME.mutant`: what it breaks, the file, the scenario that
+//! should find it, which is run_worlds first, and blocks of old and new text, each old text there
+//! exactly once. That all of them apply is an ordinary test; that each is found takes minutes and
+//! is run by name:
 //!
 //! `cargo test --release --test mutants -- --ignored --nocapture`
 //!
@@ -102,7 +105,8 @@ fn the_campaign_finds_every_mutant() {
     let waiting: Mutex<Vec<Mutant>> = Mutex::new(chosen.collect());
     let missed: Mutex<Vec<String>> = Mutex::default();
     let workshops: Vec<Workshop> = (0..AT_A_TIME).map(Workshop::open).collect();
-    // The twin of the whole: what is not broken is not found. More worlds of it are the campaign's own business.
+    // The twin of the whole: what is not broken is not found. More worlds of it are the campaign's
+    // own business.
     let unbroken = workshops[0].verdict(&[(None, UNBROKEN_WORLDS)]);
     println!("{:28} {}", "(none)", unbroken.as_deref().unwrap_or("nothing found, as it must be"));
     assert_eq!(unbroken, None, "the campaign fails without a mutant");
@@ -159,7 +163,8 @@ impl Workshop {
         found.is_some()
     }
 
-    /// What campaigns find, of one scenario or of all and so many worlds, one campaign after the other until one does.
+    /// What campaigns find, of one scenario or of all and so many worlds, one campaign after the
+    /// other until one does.
     fn verdict(&self, campaigns: &[(Option<&str>, u32)]) -> Option<String> {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.build).env_remove("RUSTFLAGS");

@@ -1,4 +1,5 @@
-//! With the hardware counter the hot path makes no system call, nor beside a VM clock device: read by a thread that is not allowed any.
+//! With the hardware counter the hot path makes no system call, nor beside a VM clock device: read
+//! by a thread that is not allowed any.
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "seccomp is a system call without a safe wrapper")]
 
@@ -19,7 +20,8 @@ use vm_clock::Device;
 
 const BROKEN: &str = "SURECLOCK_TEST_MAKES_A_CALL";
 
-/// A clock over the hardware counter without a VM clock device and one with a file of its layout, or why there are none.
+/// A clock over the hardware counter without a VM clock device and one with a file of its layout,
+/// or why there are none.
 fn clocks() -> Result<[SureClock; 2], sureclock::BuildError> {
     let device = Device::new();
     Ok([clock(VmClockChoice::Off)?, clock(VmClockChoice::Device(device.path().to_owned()))?])
@@ -33,8 +35,8 @@ fn clock(vm_clock: VmClockChoice) -> Result<SureClock, sureclock::BuildError> {
     Ok(clock)
 }
 
-/// From now on this thread may end, and nothing else: the kernel kills the process for any other call. (The strict mode of seccomp
-/// would not do: it forbids reading the TSC, too.)
+/// From now on this thread may end, and nothing else: the kernel kills the process for any other
+/// call. (The strict mode of seccomp would not do: it forbids reading the TSC, too.)
 fn forbid_system_calls() {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
@@ -48,7 +50,8 @@ fn forbid_system_calls() {
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
     ];
     let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
-    // SAFETY: both calls concern this thread alone; the kernel copies the program, which lives until then.
+    // SAFETY: both calls concern this thread alone; the kernel copies the program, which lives
+    // until then.
     let set = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0

@@ -1,4 +1,5 @@
-//! Containment against three real chronyd processes: the host's CLOCK_REALTIME, which all of them serve, is the truth.
+//! Containment against three real chronyd processes: the host's CLOCK_REALTIME, which all of them
+//! serve, is the truth.
 //!
 //! The law at every reading: `earliest <= os_after && os_before <= latest`.
 
@@ -28,7 +29,8 @@ fn clock(servers: [SocketAddr; 3]) -> SureClock {
     clock
 }
 
-/// Takes `count` readings over at least `span`, and gives how many had an interval; every one of those holds the truth.
+/// Takes `count` readings over at least `span`, and gives how many had an interval; every one of
+/// those holds the truth.
 fn readings(clock: &SureClock, count: u32, span: Duration) -> u32 {
     let started = Instant::now();
     let mut held = 0;
@@ -152,7 +154,8 @@ fn the_first_bound_stands_within_a_second_of_the_start() {
     let servers = [start(Config::honest()), start(Config::honest()), start(Config::honest())];
     let started = Instant::now();
     let _clock = clock([servers[0].addr(), servers[1].addr(), servers[2].addr()]);
-    // A round trip on loopback is a hundred microseconds; a second is the promise, and does not flake.
+    // A round trip on loopback is a hundred microseconds; a second is the promise, and does not
+    // flake.
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 

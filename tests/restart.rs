@@ -1,4 +1,5 @@
-//! A process that gives out timestamps is killed, again and again: whatever it gave out, the next one gives out more.
+//! A process that gives out timestamps is killed, again and again: whatever it gave out, the next
+//! one gives out more.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -47,7 +48,8 @@ fn gives_out_timestamps_until_it_is_killed() {
     }
 }
 
-/// Runs the process until it has said `lines` lines and kills it: the first commit timestamp, and the highest of all it said.
+/// Runs the process until it has said `lines` lines and kills it: the first commit timestamp, and
+/// the highest of all it said.
 fn run_and_kill(mark: Option<&Path>, half_ms: u32, lines: usize) -> (i64, i64) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "gives_out_timestamps_until_it_is_killed", "--ignored", "--nocapture"]);
@@ -105,7 +107,8 @@ fn after_a_kill_nothing_is_given_out_again() {
     let dir = Directory::new("kill");
     let mark = dir.0.join("mark");
     let mut highest = i64::MIN;
-    // The clock is by turns less and more certain, so that `latest` of the next is below that of the last.
+    // The clock is by turns less and more certain, so that `latest` of the next is below that of
+    // the last.
     for (lines, half_ms) in LINES.into_iter().zip([100, 1].into_iter().cycle()) {
         let (first, said) = run_and_kill(Some(&mark), half_ms, lines);
         assert!(first > highest, "{first} was given out after {highest}, {} ns too low", highest - first);

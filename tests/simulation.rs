@@ -1,7 +1,9 @@
-//! The catalogue of faults over simulated worlds: a short campaign, and the twins that must violate.
+//! The catalogue of faults over simulated worlds: a short campaign, and the twins that must
+//! violate.
 //!
-//! The long one, with progress: `cargo run --release --features sim,cli --example campaign`. `SURECLOCK_SEED` moves the seeds of
-//! this one, `SURECLOCK_WORLDS` sets how many worlds each scenario gets.
+//! The long one, with progress: `cargo run --release --features sim,cli --example campaign`.
+//! `SURECLOCK_SEED` moves the seeds of this one, `SURECLOCK_WORLDS` sets how many worlds each
+//! scenario gets.
 
 #[allow(dead_code, reason = "the campaign uses the rest")]
 mod catalogue;

@@ -1,5 +1,6 @@
-//! Writes, stamps and requests in simulated worlds, by the clocks of machines with liars, drift and stepped OS clocks: true time is known, so
-//! what is lost, leads or is done twice is seen. Each law has a twin that must break it.
+//! Writes, stamps and requests in simulated worlds, by the clocks of machines with liars, drift and
+//! stepped OS clocks: true time is known, so what is lost, leads or is done twice is seen. Each law
+//! has a twin that must break it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,8 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 const WORLDS: u64 = 60;
 
-/// Three machines at the edges of their drift bound; four servers behind asymmetric paths, and a liar that runs away.
+/// Three machines at the edges of their drift bound; four servers behind asymmetric paths, and a
+/// liar that runs away.
 fn machines(world: &mut World) -> Vec<SureClock> {
     for (name, there, back) in [("a", 1, 8), ("b", 9, 2), ("c", 4, 4), ("d", 12, 1)] {
         let path = Path::new(Delay::new(there * MS, 5 * MS), Delay::new(back * MS, 5 * MS)).loss_ppm(50_000);
@@ -30,7 +32,8 @@ fn machines(world: &mut World) -> Vec<SureClock> {
     clocks
 }
 
-/// What an OS clock says, and a guess of how wrong it is: what a register is fed where there is no bound.
+/// What an OS clock says, and a guess of how wrong it is: what a register is fed where there is no
+/// bound.
 fn guess(world: &World, clock: &SureClock) -> TimeInterval {
     let os = world.wall_time(clock).assume_true();
     let (earliest, latest) = (os.checked_sub(MS).unwrap(), os.checked_add(MS).unwrap());
@@ -39,7 +42,8 @@ fn guess(world: &World, clock: &SureClock) -> TimeInterval {
 
 const WRITES: u32 = 40;
 
-/// In how many worlds the last acknowledged write is not there in the end, or is refused; and how many writes are left in all.
+/// In how many worlds the last acknowledged write is not there in the end, or is refused; and how
+/// many writes are left in all.
 fn last_writes_lost(by_the_interval: bool) -> (u64, usize) {
     let mut left = 0;
     let mut lost = |seed: &u64| {
@@ -114,7 +118,8 @@ fn no_stamp_leads_true_time_and_honest_ones_are_taken() {
             last[at] = Some(stamp);
         }
         assert!(received > 50, "or nothing is shown");
-        // The twin: a machine that stamps by an OS clock that is two seconds ahead. It is refused, with the proof, and drags nobody along.
+        // The twin: a machine that stamps by an OS clock that is two seconds ahead. It is refused,
+        // with the proof, and drags nobody along.
         world.step_wall(clocks[0].clock(), 2_000_000_000);
         let os = world.wall_time(clocks[0].clock()).assume_true().to_string();
         // A whole second is one of the units of a stamp.
@@ -125,7 +130,8 @@ fn no_stamp_leads_true_time_and_honest_ones_are_taken() {
     }
 }
 
-/// How often an id was carried out twice, or carried out although it had been said that it never would be.
+/// How often an id was carried out twice, or carried out although it had been said that it never
+/// would be.
 fn broken_promises(restart_says_so: bool) -> u64 {
     let mut broken = 0;
     for seed in 0..WORLDS {

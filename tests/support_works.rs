@@ -1,5 +1,5 @@
-//! The relay delays, loses and alters as asked, and chronyd serves the truth or the lie it was told to: the ground
-//! under the integration tests holds.
+//! The relay delays, loses and alters as asked, and chronyd serves the truth or the lie it was told
+//! to: the ground under the integration tests holds.
 
 mod support;
 
@@ -308,7 +308,8 @@ fn start(config: Config) -> (Chronyd, Answer) {
     (daemon, answer)
 }
 
-/// Of several answers the one with the shortest round trip, so that a busy machine does not pass for a lie.
+/// Of several answers the one with the shortest round trip, so that a busy machine does not pass
+/// for a lie.
 fn best_of_ten(server: SocketAddr) -> Answer {
     (0..10)
         .filter_map(|_| ntp_probe::ask(server, PATIENCE).ok())

@@ -1,9 +1,11 @@
-//! Taste held by a test: the floors, the length of files, where floats, atomics and unsafe may stand.
+//! Taste held by a test: the floors, the length of files, where floats, atomics and unsafe may
+//! stand.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors only.
+/// The floor of each part of `src/`, lowest first. A file imports its own part and lower floors
+/// only.
 const FLOORS: [(&str, u32); 27] = [
     ("time", 0),
     ("resource", 0),

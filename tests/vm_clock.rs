@@ -1,4 +1,5 @@
-//! A clock over real servers and a VM clock device: here a file that this test writes as a hypervisor does.
+//! A clock over real servers and a VM clock device: here a file that this test writes as a
+//! hypervisor does.
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Commit waits over a real counter: never early, woken in the order of their timestamps, a million of them in little memory.
+//! Commit waits over a real counter: never early, woken in the order of their timestamps, a million
+//! of them in little memory.
 #![allow(unsafe_code, reason = "a counting allocator is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -73,8 +74,8 @@ fn a_million_waits_are_woken_in_order_and_take_little_memory() {
     const COUNT: u64 = 1_000_000;
     let (clock, _own_loop) = own_clock();
     let turns = Arc::new(AtomicU32::new(0));
-    // All registered long before the first is due, one each microsecond then, in an order that is none: 7 and the count share no
-    // factor.
+    // All registered long before the first is due, one each microsecond then, in an order that is
+    // none: 7 and the count share no factor.
     let first = earliest_in(&clock, Duration::from_secs(12));
     let at = |i: u64| first.checked_add(Duration::from_micros(i * 700_007 % COUNT)).unwrap();
     let notes: Vec<Arc<Note>> = (0..COUNT)
@@ -149,7 +150,8 @@ fn no_wait_is_early_whatever_the_budget() {
 fn a_better_bound_ends_a_wait_sooner_and_a_disruption_ends_it_badly() {
     let builder = own_clock::builder().max_uncertainty(Duration::from_secs(3_600));
     let (clock, own_loop) = own_clock::start(builder, Duration::from_secs(1_000)).unwrap();
-    // Certainly past only in a quarter of an hour by what is known now, and at once when more is known.
+    // Certainly past only in a quarter of an hour by what is known now, and at once when more is
+    // known.
     let t = earliest_in(&clock, Duration::from_secs(900));
     let mut future = clock.wait_until_after(t);
     let far = earliest_in(&clock, Duration::from_secs(3_600));

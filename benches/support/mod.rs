@@ -1,4 +1,5 @@
-//! What the measurements share: a clock without a network, an ordered read of the bare counter, and interleaved rounds.
+//! What the measurements share: a clock without a network, an ordered read of the bare counter, and
+//! interleaved rounds.
 #![allow(dead_code, unsafe_code, reason = "each bench uses its part; reading the counter is an instruction")]
 
 #[path = "../../tests/support/vm_clock.rs"]
@@ -13,13 +14,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use sureclock::{BuildError, OwnLoop, SureClock, Timescale, VmClockChoice};
 
-/// A clock over the machine's own counter and a loop that can publish 1000 times a second: ten sources, each asked every 10 ms and
-/// answered at once with the OS clock.
+/// A clock over the machine's own counter and a loop that can publish 1000 times a second: ten
+/// sources, each asked every 10 ms and answered at once with the OS clock.
 pub(crate) fn clock() -> (SureClock, OwnLoop) {
     clock_beside(VmClockChoice::Off).expect("a clock")
 }
 
-/// The same with a VM clock device, here a file of its layout; `None` on platforms where none is read.
+/// The same with a VM clock device, here a file of its layout; `None` on platforms where none is
+/// read.
 pub(crate) fn clock_with_a_vm_clock() -> Option<(SureClock, OwnLoop)> {
     let device = vm_clock::Device::new();
     clock_beside(VmClockChoice::Device(device.path().to_owned())).ok()
@@ -41,7 +43,8 @@ pub(crate) fn answer(clock: &SureClock, own_loop: &OwnLoop) {
     }
 }
 
-/// Runs `work` while the clock's parameters are published about a thousand times a second; gives how many that were.
+/// Runs `work` while the clock's parameters are published about a thousand times a second; gives
+/// how many that were.
 pub(crate) fn with_writer(clock: &SureClock, own_loop: &OwnLoop, work: impl FnOnce()) -> u64 {
     let end = AtomicBool::new(false);
     let before = clock.status().counts.published;
@@ -58,11 +61,13 @@ pub(crate) fn with_writer(clock: &SureClock, own_loop: &OwnLoop, work: impl FnOn
     clock.status().counts.published - before
 }
 
-/// The processor's counter, read after every earlier load: what no certain reading can be cheaper than.
+/// The processor's counter, read after every earlier load: what no certain reading can be cheaper
+/// than.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn ordered_counter() -> u64 {
-    // SAFETY: SSE2 and RDTSC; the library has found that both may be used, or the measurement is of no interest.
+    // SAFETY: SSE2 and RDTSC; the library has found that both may be used, or the measurement is of
+    // no interest.
     unsafe {
         std::arch::x86_64::_mm_lfence();
         std::arch::x86_64::_rdtsc()
@@ -96,8 +101,8 @@ pub(crate) fn subject<'a, R>(name: &'static str, mut call: impl FnMut() -> R + '
     Subject { name, batch: Box::new(batch) }
 }
 
-/// Nanoseconds a call: a row a subject, a column a round. In each round every subject has its turn, another one first each time, so
-/// that what disturbs the machine disturbs all alike.
+/// Nanoseconds a call: a row a subject, a column a round. In each round every subject has its turn,
+/// another one first each time, so that what disturbs the machine disturbs all alike.
 pub(crate) fn rounds(subjects: &mut [Subject<'_>], rounds: usize, calls: u32) -> Vec<Vec<f64>> {
     let mut results = vec![Vec::new(); subjects.len()];
     let count = subjects.len();

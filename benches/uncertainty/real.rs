@@ -1,5 +1,5 @@
-//! Real chronyd servers behind a relay whose delays are known, asked by a clock of ours and by `chronyd -x` over like links. The host's
-//! clock, which all servers serve, is the truth.
+//! Real chronyd servers behind a relay whose delays are known, asked by a clock of ours and by
+//! `chronyd -x` over like links. The host's clock, which all servers serve, is the truth.
 
 use crate::support::chronyd::{Chronyd, Config, require_chronyd};
 use crate::support::ntp_probe::{self, Answer, ntp_stamp};
@@ -305,7 +305,8 @@ fn reading(clock: &SureClock) -> Option<(Duration, bool)> {
     now.ok().map(|now| (now.uncertainty(), now.latest() < before || now.earliest() > after))
 }
 
-/// The same of what chronyd serves: its time, and half of its root delay and its root dispersion as its error.
+/// The same of what chronyd serves: its time, and half of its root delay and its root dispersion as
+/// its error.
 fn bound_of_chrony(answer: Answer) -> Option<(Duration, bool)> {
     let header = answer.header;
     if !header.synchronized() {

@@ -53,8 +53,8 @@ pub(crate) fn table() {
 }
 
 impl Case {
-    /// Medians over worlds of: the uncertainty as a multiple of the limit at the median, and at the 99th percentile; at the first
-    /// answer; after the burst of the start, which takes 8 s.
+    /// Medians over worlds of: the uncertainty as a multiple of the limit at the median, and at the
+    /// 99th percentile; at the first answer; after the burst of the start, which takes 8 s.
     fn run(&self) -> (f64, f64, f64, f64) {
         let mut all = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
         for seed in 0..10 {
@@ -113,8 +113,9 @@ impl Case {
     }
 }
 
-/// What a pause of the machine that nobody can notice at once does, with a learned rate and without: beyond the assumptions, and measured
-/// for that reason. For each path the worst of many pauses.
+/// What a pause of the machine that nobody can notice at once does, with a learned rate and
+/// without: beyond the assumptions, and measured for that reason. For each path the worst of many
+/// pauses.
 pub(crate) fn pauses() {
     println!(
         "| there, back ms | drift | wrong seconds of 6000 | `earliest` ahead of true time by | `latest` behind it by |"

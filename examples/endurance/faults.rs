@@ -1,8 +1,9 @@
 //! What the servers and the network do during the run: turns of faults, with a rest after each lie.
 //!
-//! At most one server is wrong within any window (assumption (S) with f = 1): a turn has one liar, and after it nobody
-//! lies for longer than the window and the longest exchange together, so its facts are gone when the next begins.
-//! Outages and moves are no wrong facts and may overlap with anything.
+//! At most one server is wrong within any window (assumption (S) with f = 1): a turn has one liar,
+//! and after it nobody lies for longer than the window and the longest exchange together, so its
+//! facts are gone when the next begins. Outages and moves are no wrong facts and may overlap with
+//! anything.
 
 use crate::support::chronyd::{Chronyd, Config};
 use crate::support::relay::{Direction, Path, Relay, shift_server_stamps};
@@ -141,6 +142,6 @@ const LIES: [Lie; 7] = [
 const SERVERS: u64 = 4;
 /// Between two looks at how far the liar is off by now.
 const STEP: Duration = Duration::from_millis(50);
-/// A lie that left its server just before the end of a turn is read this much later at most: the timeout of an
-/// exchange, and as much again for a machine that is busy.
+/// A lie that left its server just before the end of a turn is read this much later at most: the
+/// timeout of an exchange, and as much again for a machine that is busy.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(2);

@@ -38,7 +38,8 @@ impl Held {
 /// A thing that may grow: its name, and how much of it is held.
 type Judged = (&'static str, fn(&Held) -> u64);
 
-/// What grew: the most of the last quarter is beyond the most of the first by more than [`SLACK`]. Empty is well.
+/// What grew: the most of the last quarter is beyond the most of the first by more than [`SLACK`].
+/// Empty is well.
 pub(crate) fn growth(samples: &[Held]) -> Vec<String> {
     let quarter = samples.len() / 4;
     if quarter == 0 {
@@ -62,8 +63,9 @@ pub(crate) fn growth(samples: &[Held]) -> Vec<String> {
     grew
 }
 
-/// Larger: a slow leak passes (2 MiB an hour are 14 bytes for each of 40 exchanges a second); smaller: the allocator's
-/// own moods fail a sound run. Sockets come and go with each exchange, one at a time for each source.
+/// Larger: a slow leak passes (2 MiB an hour are 14 bytes for each of 40 exchanges a second);
+/// smaller: the allocator's own moods fail a sound run. Sockets come and go with each exchange, one
+/// at a time for each source.
 const SLACK: Held = Held { rss_kib: 2048, fds: 6, sockets: 6, threads: 1 };
 
 #[cfg(test)]

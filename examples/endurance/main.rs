@@ -1,14 +1,16 @@
-//! Hours of one clock against real chronyd processes that stop, move, lie by turns and are cut off, while threads use it.
+//! Hours of one clock against real chronyd processes that stop, move, lie by turns and are cut off,
+//! while threads use it.
 //!
-//! The clock lives in a process of its own, so that what it holds (memory, descriptors, sockets, threads) can be measured
-//! from outside; this process is the world around it. It fails if a reading was without true time, or if something grew:
-//! `growth.rs` says what that is.
+//! The clock lives in a process of its own, so that what it holds (memory, descriptors, sockets,
+//! threads) can be measured from outside; this process is the world around it. It fails if a
+//! reading was without true time, or if something grew: `growth.rs` says what that is.
 //!
 //! ```console
 //! $ cargo run --release --features cli --example endurance -- --hours 1 --out endurance
 //! ```
 //!
-//! Two twins must fail: `--two-liars` has one more than the clock is told to expect, `--leak` holds on to sockets.
+//! Two twins must fail: `--two-liars` has one more than the clock is told to expect, `--leak` holds
+//! on to sockets.
 
 mod faults;
 mod growth;

@@ -1,6 +1,8 @@
-//! The process under test: one clock, threads that use it all the time, and a line about it every few seconds.
+//! The process under test: one clock, threads that use it all the time, and a line about it every
+//! few seconds.
 //!
-//! Truth is the OS clock of this machine, which the honest servers serve: it is read before and after each use.
+//! Truth is the OS clock of this machine, which the honest servers serve: it is read before and
+//! after each use.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -20,11 +22,13 @@ pub(crate) struct Told {
     pub(crate) failing: u64,
     pub(crate) readings: u64,
     pub(crate) intervals: u64,
-    /// What broke a law: a reading without true time in it, an `after` that came too soon, a wait that ended early.
+    /// What broke a law: a reading without true time in it, an `after` that came too soon, a wait
+    /// that ended early.
     pub(crate) outside: u64,
     pub(crate) commits: u64,
     pub(crate) disruptions: u64,
-    /// By how much the OS clock ran ahead of the monotonic one since the start: a step of it shows here.
+    /// By how much the OS clock ran ahead of the monotonic one since the start: a step of it shows
+    /// here.
     pub(crate) os_ahead_ns: i64,
 }
 
@@ -207,7 +211,8 @@ fn ns(length: Duration) -> i128 {
 const POLL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_millis(500);
 const BETWEEN_USES: Duration = Duration::from_millis(2);
-/// So far before and after the OS clock `after` and `before` are asked about, too: near the edge of a usual interval.
+/// So far before and after the OS clock `after` and `before` are asked about, too: near the edge of
+/// a usual interval.
 const LEAD: Duration = Duration::from_millis(5);
 /// Of a commit, by when it gives up and the next begins.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! Draws the pictures of the guide from simulated runs: into `docs/`, or with `--check` compares them with what is there.
+//! Draws the pictures of the guide from simulated runs: into `docs/`, or with `--check` compares
+//! them with what is there.
 //!
 //! `cargo run --release --features sim,cli --example guide_pictures [-- --check]`
 

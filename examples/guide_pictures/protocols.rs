@@ -22,7 +22,8 @@ fn ms_since(of: Timestamp, begin: Timestamp) -> f64 {
 
 /// Two machines whose clocks are as different as their uncertainty of some milliseconds allows.
 fn two_machines(world: &mut World) -> Result<[SureClock; 2]> {
-    // What takes all of its time on one way looks the same from the machine as what takes it on the other.
+    // What takes all of its time on one way looks the same from the machine as what takes it on the
+    // other.
     let way = |there, back| {
         let delay = |ms| sureclock::sim::Delay::new(ms * MS, Duration::ZERO);
         Server::honest().path(Path::new(delay(there), delay(back)))
@@ -77,7 +78,8 @@ pub(crate) fn writes() -> Result<String> {
         for _ in 0..PAIRS {
             let think = i64::try_from(dice.below(10_000_000))?;
             let (first, second) = (0, think);
-            // The first node's clock is ahead by the skew; both intervals hold true time, and reach up to 2 ms to either side.
+            // The first node's clock is ahead by the skew; both intervals hold true time, and reach
+            // up to 2 ms to either side.
             plain_lost += u32::from(first + skew_us * 1_000 > second);
             let mut interval = |truth: i64| {
                 let (before, after) = (dice.below(2_000_000) as i64, dice.below(2_000_000) as i64);

@@ -1,5 +1,6 @@
-//! A store of three replicas inside this process, for where no etcd runs: a majority of them decides. What a consensus store does in earnest, in
-//! short: one caller at a time, and nothing survives the process.
+//! A store of three replicas inside this process, for where no etcd runs: a majority of them
+//! decides. What a consensus store does in earnest, in short: one caller at a time, and nothing
+//! survives the process.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -54,7 +55,8 @@ impl Embedded {
         if reached.iter().filter(|replica| agrees(replica)).count() < 2 {
             return Ok(None);
         }
-        // Any two majorities have a replica in common, so this is above every one that was given out.
+        // Any two majorities have a replica in common, so this is above every one that was given
+        // out.
         let highest = reached.iter().map(|replica| replica.sequence).max().unwrap_or(0);
         let sequence = if renews { highest } else { highest + 1 };
         for replica in reached {

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 use sureclock::{Acquired, LeaseStore};
 
-/// Leases from etcd. A key that lives as long as an etcd lease names the holder; its creation's revision is the sequence.
+/// Leases from etcd. A key that lives as long as an etcd lease names the holder; its creation's
+/// revision is the sequence.
 #[derive(Debug)]
 pub struct EtcdLeases {
     url: String,
@@ -62,7 +63,8 @@ impl EtcdLeases {
     }
 }
 
-/// What an etcd of 3.4 promises in true time for a lease of so many seconds: it counts by CLOCK_MONOTONIC, which a daemon may slew by a tenth.
+/// What an etcd of 3.4 promises in true time for a lease of so many seconds: it counts by
+/// CLOCK_MONOTONIC, which a daemon may slew by a tenth.
 fn promised(seconds: u64) -> Duration {
     Duration::from_millis(seconds * 900)
 }

@@ -1,5 +1,6 @@
-//! A node that hears nothing *suspects*, by the time that has passed on its own counter. Only the record of a quorum *declares*, with a sequence
-//! that the fence knows. Three nodes; the store is an etcd whose address is given, or three replicas inside this process. Offline.
+//! A node that hears nothing *suspects*, by the time that has passed on its own counter. Only the
+//! record of a quorum *declares*, with a sequence that the fence knows. Three nodes; the store is
+//! an etcd whose address is given, or three replicas inside this process. Offline.
 //!
 //! `cargo run --release --example quorum [http://127.0.0.1:2379]`
 

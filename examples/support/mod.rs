@@ -1,4 +1,5 @@
-//! Reference NTP servers on loopback for the examples, and clocks over them. A server takes this machine's OS clock for true time, ± 100 µs.
+//! Reference NTP servers on loopback for the examples, and clocks over them. A server takes this
+//! machine's OS clock for true time, ± 100 µs.
 #![allow(dead_code, reason = "each example uses a part of it")]
 
 use std::net::{SocketAddr, UdpSocket};
@@ -27,7 +28,8 @@ pub(crate) fn start_liar(ahead: Duration) -> std::io::Result<SocketAddr> {
     start(Duration::ZERO, Duration::ZERO, ahead)
 }
 
-/// Starts one that questions take `there` to reach and answers `back` to come from. One question at a time.
+/// Starts one that questions take `there` to reach and answers `back` to come from. One question at
+/// a time.
 pub(crate) fn start_reference_server_behind(there: Duration, back: Duration) -> std::io::Result<SocketAddr> {
     start(there, back, Duration::ZERO)
 }

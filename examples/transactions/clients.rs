@@ -1,4 +1,5 @@
-//! Starts the nodes as processes, sends them transactions from several clients at once, and writes down what each client saw.
+//! Starts the nodes as processes, sends them transactions from several clients at once, and writes
+//! down what each client saw.
 
 use crate::history::{INITIAL, Operation};
 use crate::node::{Connection, Request};
@@ -63,7 +64,8 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// `clients` clients make so many transactions in all, one in four an audit; what each of them saw.
+    /// `clients` clients make so many transactions in all, one in four an audit; what each of them
+    /// saw.
     pub(crate) fn run(&self, clients: u64, transactions: u64) -> Result<Outcome, Error> {
         let began = Instant::now();
         std::thread::scope(|scope| {

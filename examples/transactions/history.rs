@@ -1,10 +1,13 @@
-//! What clients saw of a store, and whether some order explains it that contains real time: strict serializability.
+//! What clients saw of a store, and whether some order explains it that contains real time: strict
+//! serializability.
 //!
-//! Write transactions stand where their timestamps put them: that is what a timestamp promises. A transaction that only read stands
-//! anywhere between the newest version it saw and the next version of anything it saw. Then three things must hold:
+//! Write transactions stand where their timestamps put them: that is what a timestamp promises. A
+//! transaction that only read stands anywhere between the newest version it saw and the next
+//! version of anything it saw. Then three things must hold:
 //!
 //! - whoever read, saw the versions that were current where it stands;
-//! - no two transactions wrote one key at one timestamp (those that wrote other keys at it stand there together);
+//! - no two transactions wrote one key at one timestamp (those that wrote other keys at it stand
+//!   there together);
 //! - whoever began after another had its answer stands behind it.
 //!
 //! Only times of one observer are compared, so nobody's clock has to be believed.
@@ -56,7 +59,8 @@ pub(crate) fn check(history: &[Operation]) -> Result<(), Box<Violation>> {
     let versions = versions(history)?;
     let mut invoked: Vec<&Operation> = history.iter().collect();
     invoked.sort_by_key(|operation| operation.invoked_ns);
-    // Answers by their time, as they become known, and the place furthest behind of those that came before.
+    // Answers by their time, as they become known, and the place furthest behind of those that came
+    // before.
     let mut answers: BTreeMap<(i64, usize), (Place, &Operation)> = BTreeMap::new();
     let mut furthest: Option<(Place, &Operation)> = None;
     for (number, operation) in invoked.into_iter().enumerate() {
@@ -84,7 +88,8 @@ fn versions(history: &[Operation]) -> Result<Versions<'_>, Box<Violation>> {
     Ok(versions)
 }
 
-/// Where an operation stands: as far in front as what it saw, and those answered before it began, allow.
+/// Where an operation stands: as far in front as what it saw, and those answered before it began,
+/// allow.
 fn place(
     operation: &Operation,
     versions: &Versions<'_>,

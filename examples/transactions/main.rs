@@ -1,5 +1,6 @@
-//! A small bank over three processes whose clocks are as different as their uncertainty allows: with commit wait its history is strictly
-//! serializable, without it a transaction is missing from what began after its answer. Offline.
+//! A small bank over three processes whose clocks are as different as their uncertainty allows:
+//! with commit wait its history is strictly serializable, without it a transaction is missing from
+//! what began after its answer. Offline.
 //!
 //! `cargo run --release --example transactions`
 
@@ -21,7 +22,8 @@ use std::time::{Duration, Instant};
 const CLIENTS: u64 = 8;
 const TRANSACTIONS: u64 = 4000;
 
-/// Where all of the delay to the servers lies: an uncertainty of a millisecond, and true time at one end of the interval or the other.
+/// Where all of the delay to the servers lies: an uncertainty of a millisecond, and true time at
+/// one end of the interval or the other.
 const PATHS: [(Duration, Duration); 3] =
     [(ROUND_TRIP, Duration::ZERO), (Duration::ZERO, ROUND_TRIP), (Duration::from_millis(1), Duration::from_millis(1))];
 const ROUND_TRIP: Duration = Duration::from_millis(2);

@@ -1,5 +1,5 @@
-//! A node: a process with a clock of its own, a part of the keys, and a thread for each connection. Requests and replies are lines of
-//! JSON over TCP.
+//! A node: a process with a clock of its own, a part of the keys, and a thread for each connection.
+//! Requests and replies are lines of JSON over TCP.
 
 use crate::partition::{Error, Partition};
 use crate::storage::{Id, Key, Storage, Version};
@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     pub(crate) servers: Vec<String>,
 }
 
-/// Runs a node: prints its address, reads those of all nodes from the standard input, and ends when that does.
+/// Runs a node: prints its address, reads those of all nodes from the standard input, and ends when
+/// that does.
 pub(crate) fn run(settings: &Settings, storage: impl Storage + 'static) -> Result<(), Error> {
     let mut builder = SureClock::builder();
     for server in &settings.servers {

@@ -1,5 +1,5 @@
-//! One node's part of the store: which of its keys are locked, what is prepared, and the versions. It never waits: who has to, asks
-//! again when something has changed.
+//! One node's part of the store: which of its keys are locked, what is prepared, and the versions.
+//! It never waits: who has to, asks again when something has changed.
 
 use crate::storage::{Id, Key, Storage, Version};
 use parking_lot::{Condvar, Mutex};
@@ -54,7 +54,8 @@ impl<S: Storage> Partition<S> {
         Ok(at)
     }
 
-    /// Makes versions durable. Nobody sees them before [`finish`](Partition::finish): writers do not get the locks, readers wait.
+    /// Makes versions durable. Nobody sees them before [`finish`](Partition::finish): writers do
+    /// not get the locks, readers wait.
     pub(crate) fn write(&self, versions: &[Version]) -> Result<(), Error> {
         self.storage.write(versions)
     }
@@ -80,7 +81,8 @@ impl<S: Storage> Partition<S> {
         Ok(self.clock.forbid_commits_up_to(t)?)
     }
 
-    /// All keys as they are at `t`, which was forbidden before; `None` while a transaction might still commit at or below it.
+    /// All keys as they are at `t`, which was forbidden before; `None` while a transaction might
+    /// still commit at or below it.
     pub(crate) fn try_read(&self, t: Timestamp) -> Result<Option<Vec<Version>>, Error> {
         if self.state.lock().prepared.values().any(|at| *at <= t) {
             return Ok(None);

@@ -1,15 +1,17 @@
-//! The protocol: what a node does with a transaction that a client sent it. Over a network that is sockets in the example, and simulated
-//! in `tests/external_consistency.rs`.
+//! The protocol: what a node does with a transaction that a client sent it. Over a network that is
+//! sockets in the example, and simulated in `tests/external_consistency.rs`.
 //!
-//! What a real store has and this one has not: a node that ends is the end of the run. Its locks and prepared transactions would have to be in
-//! a replicated log, and its promises to readers in a file ([`mark_file`](sureclock::Builder::mark_file)).
+//! What a real store has and this one has not: a node that ends is the end of the run. Its locks
+//! and prepared transactions would have to be in a replicated log, and its promises to readers in a
+//! file ([`mark_file`](sureclock::Builder::mark_file)).
 
 use crate::partition::Error;
 use crate::storage::{Id, Key, Version};
 use serde::{Deserialize, Serialize};
 use sureclock::{SureClock, Timestamp};
 
-/// The way to the owners of the keys. Each call is answered by the owner's [`Partition`](crate::partition::Partition).
+/// The way to the owners of the keys. Each call is answered by the owner's
+/// [`Partition`](crate::partition::Partition).
 #[allow(async_fn_in_trait, reason = "used with one concrete type at a time")]
 pub(crate) trait Network {
     async fn lock(&self, id: Id, key: Key) -> Result<Version, Error>;
@@ -47,14 +49,16 @@ pub(crate) async fn transfer(
     let reply = match prepare_and_wait(clock, network, id, (from, to, amount), wait).await {
         Ok(reply) => reply,
         Err(error) => {
-            // Nobody has seen anything of it. An owner that does not hear of it keeps its key locked.
+            // Nobody has seen anything of it. An owner that does not hear of it keeps its key
+            // locked.
             for key in [from, to] {
                 let _ = network.abort(id, key).await;
             }
             return Err(error);
         }
     };
-    // It is committed: from here on there is no way back, an error says that some owner does not know it yet.
+    // It is committed: from here on there is no way back, an error says that some owner does not
+    // know it yet.
     for key in [from, to] {
         network.finish(id, key).await?;
     }

@@ -1,5 +1,6 @@
-//! A leader is stopped for longer than its lease, another one takes over, and the first wakes up between its check and its write. First
-//! without a fence, then with one. Offline; the leaders are processes of their own, really stopped by SIGSTOP.
+//! A leader is stopped for longer than its lease, another one takes over, and the first wakes up
+//! between its check and its write. First without a fence, then with one. Offline; the leaders are
+//! processes of their own, really stopped by SIGSTOP.
 //!
 //! `cargo run --release --features serde --example zombie_leader`
 
@@ -67,7 +68,8 @@ fn ask(ask: &Ask) -> Result<Answer> {
     Ok(serde_json::from_str(&line)?)
 }
 
-/// Runs a leader until it ends; the first one is stopped before its third write, and the second one runs meanwhile.
+/// Runs a leader until it ends; the first one is stopped before its third write, and the second one
+/// runs meanwhile.
 fn run(store: &mut Store, name: &str, stops: bool) -> Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     let mut child = command.arg("leader").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

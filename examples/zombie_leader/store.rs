@@ -1,4 +1,5 @@
-//! The store of the example: it grants the lease with a sequence, and keeps a balance behind a fence. Real ones: etcd, PostgreSQL.
+//! The store of the example: it grants the lease with a sequence, and keeps a balance behind a
+//! fence. Real ones: etcd, PostgreSQL.
 
 use crate::TERM;
 use serde::{Deserialize, Serialize};

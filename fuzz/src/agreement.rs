@@ -3,7 +3,8 @@
 use crate::input::Input;
 use sureclock::sim::{Agreed, DomainBound, agreement as agree};
 
-/// What the clock makes of any domains is the definition; and where at most f of them are wrong true time is inside.
+/// What the clock makes of any domains is the definition; and where at most f of them are wrong
+/// true time is inside.
 pub fn agreement(data: &[u8]) -> bool {
     let mut input = Input(data);
     let (faulty, narrow) = (input.number(1) as usize % 4, input.number(1));
@@ -26,7 +27,8 @@ pub fn agreement(data: &[u8]) -> bool {
     matches!(agreed, Agreed::Within { .. })
 }
 
-/// DESIGN of it: the hull of the points that lie in at least n'-f of the n' bounds that are not silent.
+/// DESIGN of it: the hull of the points that lie in at least n'-f of the n' bounds that are not
+/// silent.
 fn definition(domains: &[DomainBound], faulty: usize) -> Agreed {
     let live = domains.iter().filter(|domain| **domain != DomainBound::Silent).count();
     if live <= faulty {
@@ -40,7 +42,8 @@ fn definition(domains: &[DomainBound], faulty: usize) -> Agreed {
     }
 }
 
-/// Whatever end true time may be at, or just beyond one: with at most f wrong about it there is an answer, and it is inside.
+/// Whatever end true time may be at, or just beyond one: with at most f wrong about it there is an
+/// answer, and it is inside.
 fn truth_is_inside(domains: &[DomainBound], faulty: usize, agreed: Agreed) {
     let live = domains.iter().filter(|domain| **domain != DomainBound::Silent).count();
     let near = |end: i64| [end.saturating_sub(1), end, end.saturating_add(1)];

@@ -1,4 +1,5 @@
-//! The law of leases: whatever is sent, lost, sent twice or late, restarted or disrupted: never two holders.
+//! The law of leases: whatever is sent, lost, sent twice or late, restarted or disrupted: never two
+//! holders.
 
 use crate::input::Input;
 use std::time::Duration;
@@ -19,13 +20,15 @@ impl Node {
         Node { clock, time }
     }
 
-    /// Another interval around true time. `earliest` does not go back: what would is refused, and the old one is as good.
+    /// Another interval around true time. `earliest` does not go back: what would is refused, and
+    /// the old one is as good.
     fn reads(&self, truth_ns: i64, below: u64, above: u64) {
         let _refused = self.time.set(around(truth_ns, below, above));
     }
 }
 
-/// Two holders and a grantor by three clocks; what the bytes say happens. True if somebody held the lease.
+/// Two holders and a grantor by three clocks; what the bytes say happens. True if somebody held the
+/// lease.
 pub fn lease(data: &[u8]) -> bool {
     let mut input = Input(data);
     let leader = "leader".parse().expect("a name");

@@ -1,7 +1,8 @@
-//! The laws that every input must obey, one function each: called by the fuzz targets and by the replay on stable.
+//! The laws that every input must obey, one function each: called by the fuzz targets and by the
+//! replay on stable.
 //!
-//! A law panics where it is broken. It returns whether the input got past the first refusal, so that the replay can
-//! notice a law that has become empty.
+//! A law panics where it is broken. It returns whether the input got past the first refusal, so
+//! that the replay can notice a law that has become empty.
 
 mod agreement;
 mod input;
@@ -23,7 +24,8 @@ use std::time::Duration;
 use sureclock::ntp::{Exchange, ExchangeSettings, NtpTime, Packet, Rejected, ServerIdentity, respond};
 use sureclock::{Order, SureClock, TimeInterval, Timescale, Timestamp};
 
-/// Decoding is total: any 48 bytes are a packet and come back as they were; any other length is an error.
+/// Decoding is total: any 48 bytes are a packet and come back as they were; any other length is an
+/// error.
 pub fn packet(data: &[u8]) -> bool {
     let decoded = Packet::decode(data);
     assert_eq!(decoded.is_ok(), data.len() == 48, "{} bytes gave {decoded:?}", data.len());
@@ -40,8 +42,8 @@ pub fn exchange(data: &[u8]) -> bool {
     honest_facts_contain_truth(data)
 }
 
-/// Any text is refused, or is an interval that prints outward and, in the alternate form, exactly; so does the interval
-/// that the bytes spell as two numbers.
+/// Any text is refused, or is an interval that prints outward and, in the alternate form, exactly;
+/// so does the interval that the bytes spell as two numbers.
 pub fn interval_text(data: &[u8]) -> bool {
     if let Some(interval) = Input(data).interval() {
         prints_outward(&interval);
@@ -102,7 +104,8 @@ fn garbage_makes_no_facts(data: &[u8]) {
     }
 }
 
-/// Truth is an exact manual clock; the network delays as it likes; the server is wrong within what it says.
+/// Truth is an exact manual clock; the network delays as it likes; the server is wrong within what
+/// it says.
 fn honest_facts_contain_truth(data: &[u8]) -> bool {
     let mut input = Input(data);
     let choice = input.number(1);
@@ -123,7 +126,8 @@ fn honest_facts_contain_truth(data: &[u8]) -> bool {
     time.advance(input.delay());
     let transmitted = input.around(truth());
     let mut reference_age = Duration::from_secs(input.number(2));
-    // The server's clock was set between the two stamps: the first one is of the older setting, and behind.
+    // The server's clock was set between the two stamps: the first one is of the older setting, and
+    // behind.
     let set_between = choice & 2 != 0 && received.midpoint() <= transmitted.midpoint();
     if set_between {
         let behind = Duration::from_secs(input.number(2));

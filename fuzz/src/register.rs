@@ -1,5 +1,5 @@
-//! The law of registers: whatever is written, read, stored, reopened and merged in whichever order, there is what the definition leaves, and
-//! merging is commutative, associative and idempotent.
+//! The law of registers: whatever is written, read, stored, reopened and merged in whichever order,
+//! there is what the definition leaves, and merging is commutative, associative and idempotent.
 
 use crate::input::Input;
 use std::collections::BTreeSet;
@@ -19,7 +19,8 @@ struct Replica {
     taken_in: BTreeSet<usize>,
 }
 
-/// Three replicas and two clients; what the bytes say happens. True if two writes stayed beside each other.
+/// Three replicas and two clients; what the bytes say happens. True if two writes stayed beside
+/// each other.
 pub fn register(data: &[u8]) -> bool {
     let mut input = Input(data);
     let mut replicas: Vec<Replica> = (0..3).map(|_| Replica::default()).collect();

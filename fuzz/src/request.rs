@@ -1,5 +1,5 @@
-//! The law of requests: whatever is sent, lost, sent twice or late, finished or forgotten, and however often the server begins anew: no id is
-//! carried out twice, and *not done* means never.
+//! The law of requests: whatever is sent, lost, sent twice or late, finished or forgotten, and
+//! however often the server begins anew: no id is carried out twice, and *not done* means never.
 
 use crate::input::Input;
 use std::collections::BTreeMap;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use sureclock::request::{Answers, Begun, Reply, RequestId};
 use sureclock::{Timescale, Timestamp};
 
-/// A server and its clients by clocks that hold true time; what the bytes say happens. True if something was carried out and something was not.
+/// A server and its clients by clocks that hold true time; what the bytes say happens. True if
+/// something was carried out and something was not.
 pub fn request(data: &[u8]) -> bool {
     let mut input = Input(data);
     let (keep, longest) = (Duration::from_nanos(input.number(3)), Duration::from_nanos(input.number(4)));

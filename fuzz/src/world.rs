@@ -1,12 +1,13 @@
-//! The law of simulated worlds: bytes say what there is and what happens; every reading contains true time, or is an error.
+//! The law of simulated worlds: bytes say what there is and what happens; every reading contains
+//! true time, or is an error.
 
 use crate::input::Input;
 use std::time::Duration;
 use sureclock::sim::{ClockError, Delay, Host, Oscillator, Path, ReadPoint, Reply, Server, World};
 use sureclock::{Drift, LeapAnnouncement, SureClock, Timestamp};
 
-/// Three to seven servers of which f may do anything, a machine or two, and up to forty things that happen. True if a clock
-/// had an interval.
+/// Three to seven servers of which f may do anything, a machine or two, and up to forty things that
+/// happen. True if a clock had an interval.
 pub fn world(data: &[u8]) -> bool {
     let mut input = Input(data);
     let near_midnight = input.number(1) % 4 == 0;

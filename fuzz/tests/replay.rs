@@ -1,4 +1,5 @@
-//! Replays the corpora, their mutations and pseudo-random inputs through every law, on stable Rust and without a fuzzer.
+//! Replays the corpora, their mutations and pseudo-random inputs through every law, on stable Rust
+//! and without a fuzzer.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,8 +1,8 @@
 //! Agreement: what n' failure domains say together, if at most f of them are wrong.
 //!
-//! f is fixed by configuration. True time is in the intervals of the n'-f domains that are right, so it is covered at
-//! least n'-f times: that is the whole proof. Raising or lowering f, or taking the best covered point, to get an answer
-//! loses true time against f liars.
+//! f is fixed by configuration. True time is in the intervals of the n'-f domains that are right,
+//! so it is covered at least n'-f times: that is the whole proof. Raising or lowering f, or taking
+//! the best covered point, to get an answer loses true time against f liars.
 
 use super::window::Bound;
 
@@ -13,8 +13,9 @@ pub(crate) enum Agreement {
     NoNews,
     /// No point is covered by n'-f domains: more than f are wrong, or (R) is broken.
     Contradiction,
-    /// True time is between the two, in nanoseconds. Otherwise no point is in it that no honest domain covers;
-    /// degraded: at most 2f domains have a bound, so liars can widen it at will (but never move it off true time).
+    /// True time is between the two, in nanoseconds. Otherwise no point is in it that no honest
+    /// domain covers; degraded: at most 2f domains have a bound, so liars can widen it at will (but
+    /// never move it off true time).
     Within { earliest_ns: i64, latest_ns: i64, degraded: bool },
 }
 
@@ -22,7 +23,8 @@ pub(crate) enum Agreement {
 ///
 /// # References
 ///
-/// Marzullo, *Maintaining the time in a distributed system* (1984), with f fixed instead of searched for.
+/// Marzullo, *Maintaining the time in a distributed system* (1984), with f fixed instead of
+/// searched for.
 pub(crate) fn agree(domains: &[Bound], faulty: usize) -> Agreement {
     let live = domains.iter().filter(|bound| !matches!(bound, Bound::Silent)).count();
     if live <= faulty {
@@ -39,7 +41,8 @@ pub(crate) fn agree(domains: &[Bound], faulty: usize) -> Agreement {
     }
     starts.sort_unstable();
     ends.sort_unstable();
-    // A point x is covered (starts <= x) - (ends < x) times. Coverage rises only at a start and falls only past an end.
+    // A point x is covered (starts <= x) - (ends < x) times. Coverage rises only at a start and
+    // falls only past an end.
     let covered = |x: i64| starts.partition_point(|&s| s <= x) - ends.partition_point(|&e| e < x);
     let earliest = starts.iter().copied().find(|&x| covered(x) >= needed);
     let latest = ends.iter().rev().copied().find(|&x| covered(x) >= needed);
@@ -51,8 +54,9 @@ pub(crate) fn agree(domains: &[Bound], faulty: usize) -> Agreement {
     }
 }
 
-/// The bound of a failure domain of several sources: the hull of its members, or their intersection if the user trusts
-/// the domain whole. If the domain is right all its members are, so true time is in every one of them.
+/// The bound of a failure domain of several sources: the hull of its members, or their intersection
+/// if the user trusts the domain whole. If the domain is right all its members are, so true time is
+/// in every one of them.
 pub(crate) fn domain_bound(members: impl IntoIterator<Item = Bound>, trusted_whole: bool) -> Bound {
     let mut result = Bound::Silent;
     for member in members {
@@ -116,7 +120,8 @@ mod tests {
 
     #[test]
     fn f_plus_one_colluding_liars_do_move_it() {
-        // The twin that must fail: beyond the assumption nothing is promised, and the check sees it.
+        // The twin that must fail: beyond the assumption nothing is promised, and the check sees
+        // it.
         let truth = 15;
         let domains = [within(10, 20), within(100, 110), within(100, 110)];
         let Agreement::Within { earliest_ns, .. } = agree(&domains, 1) else { panic!() };
@@ -133,8 +138,9 @@ mod tests {
         assert_eq!(domain_bound([Bound::Empty, Bound::Silent], false), Bound::Empty);
     }
 
-    /// The definition, of every three members: silent ones count for nothing; trusted whole, it is what all others have in common, else
-    /// all that any of them covers (where there are gaps, these too).
+    /// The definition, of every three members: silent ones count for nothing; trusted whole, it is
+    /// what all others have in common, else all that any of them covers (where there are gaps,
+    /// these too).
     #[test]
     fn a_domain_is_its_definition_of_any_members() {
         let any = [Bound::Silent, Bound::Empty, within(1, 4), within(3, 6), within(5, 9), within(4, 4)];

@@ -3,9 +3,9 @@
 //!
 //! An oscillator beyond the bound contradicts its sources again and again: after each disruption
 //! the clock would answer, and be wrong again. Between two agreements, one at reading a and one at
-//! reading b, the mean length of a tick is certified as in [`learned_rate`](super::learned_rate). If that excludes
-//! (R) over three spans that follow each other, always on the same side, and one rate explains all
-//! three, the bound is to blame.
+//! reading b, the mean length of a tick is certified as in [`learned_rate`](super::learned_rate).
+//! If that excludes (R) over three spans that follow each other, always on the same side, and one
+//! rate explains all three, the bound is to blame.
 //!
 //! Pauses that nobody noticed, and servers that are slewed, may look like that for a while. So
 //! contradictions more than half an hour apart are no chain (an oscillator that is off by so much
@@ -35,8 +35,8 @@ pub(crate) struct Lengths {
     pub(crate) margin: u64,
     /// Contradictions further apart are no chain.
     pub(crate) most_apart: u64,
-    /// A rate is not found to have gone in less. Agreements of facts that were aged by a wrong bound
-    /// are off by up to their width: the longer the span, the less that matters.
+    /// A rate is not found to have gone in less. Agreements of facts that were aged by a wrong
+    /// bound are off by up to their width: the longer the span, the less that matters.
     pub(crate) least_since: u64,
 }
 

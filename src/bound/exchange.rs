@@ -1,16 +1,18 @@
 //! One exchange with a server as two one-way facts.
 //!
-//! A request that is read before it leaves and a reply that is read after it came bound true time from two sides, with
-//! no assumption about the symmetry of the path: a message is not received before it was sent.
+//! A request that is read before it leaves and a reply that is read after it came bound true time
+//! from two sides, with no assumption about the symmetry of the path: a message is not received
+//! before it was sent.
 
 use crate::time::{MonotonicTime, Timestamp};
 use std::time::Duration;
 
-/// What one exchange with a source proved: true time was at most so much at one reading of the local counter, and at
-/// least so much at another.
+/// What one exchange with a source proved: true time was at most so much at one reading of the
+/// local counter, and at least so much at another.
 ///
-/// A [`Source`](crate::Source) of your own makes one with [`Facts::new`]; the library's sources do it for you. Both facts
-/// must hold whatever the network did: take the first reading before the request leaves, the second after the reply came.
+/// A [`Source`](crate::Source) of your own makes one with [`Facts::new`]; the library's sources do
+/// it for you. Both facts must hold whatever the network did: take the first reading before the
+/// request leaves, the second after the reply came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub(crate) before: MonotonicTime,
@@ -23,15 +25,17 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// True time was at most `no_later_than` at reading `before`, and at least `no_earlier_than` at reading `after`.
+    /// True time was at most `no_later_than` at reading `before`, and at least `no_earlier_than` at
+    /// reading `after`.
     ///
-    /// Round `no_later_than` up and `no_earlier_than` down. For a reply with stamps T2 and T3 of a server whose clock is
-    /// at most B wrong these are T2 + B and T3 - B.
+    /// Round `no_later_than` up and `no_earlier_than` down. For a reply with stamps T2 and T3 of a
+    /// server whose clock is at most B wrong these are T2 + B and T3 - B.
     ///
     /// # Errors
     ///
-    /// [`FactsError::ForeignCounter`] if the readings belong to two counters; [`FactsError::Disrupted`] if the clock was
-    /// disrupted between them; [`FactsError::Backward`] if `after` was read before `before`.
+    /// [`FactsError::ForeignCounter`] if the readings belong to two counters;
+    /// [`FactsError::Disrupted`] if the clock was disrupted between them; [`FactsError::Backward`]
+    /// if `after` was read before `before`.
     pub fn new(
         before: MonotonicTime,
         no_later_than: Timestamp,
@@ -58,7 +62,8 @@ impl Facts {
         })
     }
 
-    /// The same facts with the source's announcement of a leap second at the end of the current UTC day.
+    /// The same facts with the source's announcement of a leap second at the end of the current UTC
+    /// day.
     #[must_use]
     pub fn with_leap(self, leap: LeapAnnouncement) -> Facts {
         Facts { leap, ..self }
@@ -71,13 +76,15 @@ impl Facts {
         Some(Facts { no_later_than, no_earlier_than, ..*self })
     }
 
-    /// The same facts with what the source says of itself, for the status: stratum, and its own error B.
+    /// The same facts with what the source says of itself, for the status: stratum, and its own
+    /// error B.
     #[must_use]
     pub fn with_quality(self, stratum: u8, root_bound: Duration) -> Facts {
         Facts { stratum: Some(stratum), root_bound, ..self }
     }
 
-    /// The reading before the request left, at which true time was at most [`no_later_than`](Facts::no_later_than).
+    /// The reading before the request left, at which true time was at most
+    /// [`no_later_than`](Facts::no_later_than).
     #[must_use]
     pub const fn before(&self) -> MonotonicTime {
         self.before
@@ -89,7 +96,8 @@ impl Facts {
         self.no_later_than
     }
 
-    /// The reading after the reply came, at which true time was at least [`no_earlier_than`](Facts::no_earlier_than).
+    /// The reading after the reply came, at which true time was at least
+    /// [`no_earlier_than`](Facts::no_earlier_than).
     #[must_use]
     pub const fn after(&self) -> MonotonicTime {
         self.after
@@ -159,9 +167,10 @@ impl Stamps {
 
 /// B in nanoseconds, rounded up: root delay/2 + root dispersion + 2^precision + 1.5 * 2^-16 s.
 ///
-/// Delay and dispersion are unsigned 16.16 seconds, precision is log2 of seconds. The last term is there because some servers cut the
-/// two fields off, by less than a unit each: half a unit of delay, since it is halved, and one of dispersion. `cut_off` false leaves
-/// it out, for a server that rounds both up.
+/// Delay and dispersion are unsigned 16.16 seconds, precision is log2 of seconds. The last term is
+/// there because some servers cut the two fields off, by less than a unit each: half a unit of
+/// delay, since it is halved, and one of dispersion. `cut_off` false leaves it out, for a server
+/// that rounds both up.
 ///
 /// # References
 ///

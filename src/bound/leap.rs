@@ -1,29 +1,36 @@
-//! A leap second that has been announced: what an interval must contain while nobody knows which second it is.
+//! A leap second that has been announced: what an interval must contain while nobody knows which
+//! second it is.
 //!
-//! Let u be true time as it was counted before, on through the leap second, and M the midnight that it is announced for. POSIX time is
-//! u until the step and one second less (insertion) or more (deletion) after it, or u for ever if the announcement is false. An
-//! insertion steps at M by one convention and at M+1 by another, a deletion at M-1 or at M.
+//! Let u be true time as it was counted before, on through the leap second, and M the midnight that
+//! it is announced for. POSIX time is u until the step and one second less (insertion) or more
+//! (deletion) after it, or u for ever if the announcement is false. An insertion steps at M by one
+//! convention and at M+1 by another, a deletion at M-1 or at M.
 //!
-//! **The law.** Where u is within `[x, y]`, every reading that anyone may rightly take now is within `[earliest(x), latest(y)]`:
+//! **The law.** Where u is within `[x, y]`, every reading that anyone may rightly take now is
+//! within `[earliest(x), latest(y)]`:
 //!
 //! ```text
 //! insertion   earliest(x) = max(x - 1, min(x, M-1))     it stalls before M, for whoever steps at M reads M-1 then
 //! deletion    latest(y)   = y, from M-1 on y + 1
 //! ```
 //!
-//! and the other end, as well as both where nothing is announced, stays what it is. *Proof* for an insertion: before M everyone reads
-//! u, and `earliest(u) <= u`; from M on everyone reads u or u - 1, and `earliest(u) = u - 1`. For a deletion: before M-1 everyone reads u;
-//! from then on u or u + 1. Both functions never fall, so what holds for u holds for the ends of an interval around it. A
-//! false announcement leaves u, which is within all of them.
+//! and the other end, as well as both where nothing is announced, stays what it is. *Proof* for
+//! an insertion: before M everyone reads u, and `earliest(u) <= u`; from M on everyone reads u or
+//! u - 1, and `earliest(u) = u - 1`. For a deletion: before M-1 everyone reads u; from then on u
+//! or u + 1. Both functions never fall, so what holds for u holds for the ends of an interval
+//! around it. A false announcement leaves u, which is within all of them.
 //!
-//! `earliest` never falls and no reading that comes later is below it: it is the infimum of all readings from now on, so `after` stays true
-//! and a commit wait ends when it should. One function, `earliest(u)`, is within the intervals of all clocks that know of the leap second and
-//! never falls, so what is proved of a monotone true time (commit wait, leases by deadline) holds of it. A clock that begins after a true deletion
-//! counts as everyone does then, u + 1; with it the function is `earliest(u)` until M+1 and u + 1 from there on, by when everyone has stepped.
+//! `earliest` never falls and no reading that comes later is below it: it is the infimum of all
+//! readings from now on, so `after` stays true and a commit wait ends when it should. One function,
+//! `earliest(u)`, is within the intervals of all clocks that know of the leap second and never
+//! falls, so what is proved of a monotone true time (commit wait, leases by deadline) holds of it.
+//! A clock that begins after a true deletion counts as everyone does then, u + 1; with it the
+//! function is `earliest(u)` until M+1 and u + 1 from there on, by when everyone has stepped.
 //!
-//! **Facts** of a server that may have stepped, or not, are brought back to u: `u >= L - 1` if a deletion is announced, `u <= U + 1` if
-//! an insertion is. A lower fact below M-1 needs neither: if the server had stepped, u would be at M-1 or above. Nor does an upper fact
-//! below M-1: the server has not stepped.
+//! **Facts** of a server that may have stepped, or not, are brought back to u: `u >= L - 1` if a
+//! deletion is announced, `u <= U + 1` if an insertion is. A lower fact below M-1 needs neither: if
+//! the server had stepped, u would be at M-1 or above. Nor does an upper fact below M-1: the server
+//! has not stepped.
 
 use super::Facts;
 use super::exchange::LeapAnnouncement;
@@ -58,7 +65,8 @@ impl Leap {
         self.midnight_ns.saturating_sub(SECOND_NS)
     }
 
-    /// From here on, by the count of before, everyone has stepped, also a server that is a second late.
+    /// From here on, by the count of before, everyone has stepped, also a server that is a second
+    /// late.
     pub(crate) fn is_over_ns(&self) -> i64 {
         self.midnight_ns.saturating_add(2 * SECOND_NS)
     }
@@ -87,7 +95,8 @@ impl Leap {
         facts.widened(down, up)
     }
 
-    /// How far the ends of what is known of u must be moved, down and up, to hold of what everyone reads when it is over.
+    /// How far the ends of what is known of u must be moved, down and up, to hold of what everyone
+    /// reads when it is over.
     pub(crate) fn after_ns(&self) -> (i64, i64) {
         (if self.inserted { SECOND_NS } else { 0 }, if self.deleted { SECOND_NS } else { 0 })
     }
@@ -167,7 +176,8 @@ mod tests {
             prop_assert_eq!(leap.earliest(u) > ns, u > leap.least_to_exceed(ns));
         }
 
-        /// A server stamps a reading of its own convention, wrong by at most `b`; the request left before and the reply came after it.
+        /// A server stamps a reading of its own convention, wrong by at most `b`; the request left
+        /// before and the reply came after it.
         #[test]
         fn facts_brought_back_hold_of_the_count_of_before(
             (leap, truth) in worlds(), u in near(), b in prop_oneof![Just(0), 0i64..10 * SECOND_NS], share in -1000i64..=1000,

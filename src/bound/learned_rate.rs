@@ -1,24 +1,31 @@
-//! The learned rate: what agreed intervals of the past certify of the counter's mean rate, and what (W) makes of it for a while.
+//! The learned rate: what agreed intervals of the past certify of the counter's mean rate, and what
+//! (W) makes of it for a while.
 //!
-//! At reading a true time was between E_a and L_a, at reading b between E_b and L_b. So over the n = b - a ticks in between, of which
-//! more than n - m and less than n + m passed, the mean length of a tick is certified:
+//! At reading a true time was between E_a and L_a, at reading b between E_b and L_b. So over the n
+//! = b - a ticks in between, of which more than n - m and less than n + m passed, the mean length
+//! of a tick is certified:
 //!
 //! ```text
 //! (E_b - L_a) / (n + m)  <=  mean  <=  (L_b - E_a) / (n - m)
 //! ```
 //!
-//! This says nothing of any single moment. **Assumption (W)**: at every moment from a until a horizon H after b the rate is within
-//! `wander` of that mean. So from a to b + H a tick is between `mean (1 - wander)` and `mean (1 + wander)` long, on top of (R).
+//! This says nothing of any single moment. **Assumption (W)**: at every moment from a until a
+//! horizon H after b the rate is within `wander` of that mean. So from a to b + H a tick is between
+//! `mean (1 - wander)` and `mean (1 + wander)` long, on top of (R).
 //!
 //! Rules:
-//! - *Margins.* A reading may be off by up to m ticks of the core that the bound is used on, so a rate holds from a + m until b + H - m.
-//!   (Let a counter show x + d, where 0 <= d <= m differs by core. The elapsed time between two readings is a sum of slopes over an
-//!   interval of x. A lower line is read from m after its fact on, so the interval that its sum is taken over, moved back by m, lies
-//!   within the true one; an upper line's lies around it. Either way each tick of the sum is moved by m at most.)
-//! - *Only more.* What is in force is never withdrawn before it ends, only narrowed: a later line of `earliest` then rises nowhere less than
-//!   an earlier one, and a publication that comes late takes nothing back. Two certified rates are kept, the later one taken up when half
-//!   of the horizon of the first is over; in between a new one narrows both.
-//! - *A contradiction* (two certified rates, or one and (R), exclude each other) shows that an assumption is broken, whichever.
+//! - *Margins.* A reading may be off by up to m ticks of the core that the bound is used on, so a
+//!   rate holds from a + m until b + H - m. (Let a counter show x + d, where 0 <= d <= m differs by
+//!   core. The elapsed time between two readings is a sum of slopes over an interval of x. A lower
+//!   line is read from m after its fact on, so the interval that its sum is taken over, moved back
+//!   by m, lies within the true one; an upper line's lies around it. Either way each tick of the
+//!   sum is moved by m at most.)
+//! - *Only more.* What is in force is never withdrawn before it ends, only narrowed: a later line
+//!   of `earliest` then rises nowhere less than an earlier one, and a publication that comes late
+//!   takes nothing back. Two certified rates are kept, the later one taken up when half of the
+//!   horizon of the first is over; in between a new one narrows both.
+//! - *A contradiction* (two certified rates, or one and (R), exclude each other) shows that an
+//!   assumption is broken, whichever.
 
 use super::slopes::{MOST_STEPS, Rates, Slopes, Step};
 use std::collections::VecDeque;
@@ -75,7 +82,8 @@ impl Learner {
         self.wander
     }
 
-    /// Whether there is anything to learn at reading `now`: not again within the distance at which the past is kept.
+    /// Whether there is anything to learn at reading `now`: not again within the distance at which
+    /// the past is kept.
     pub(crate) fn is_due(&self, now: u64) -> bool {
         let spacing = self.wander.map(|wander| wander.base / KEPT);
         spacing.is_some_and(|spacing| self.agreed.back().is_none_or(|last| now.saturating_sub(last.at) >= spacing))
@@ -97,7 +105,8 @@ impl Learner {
         rates
     }
 
-    /// Sources agree at reading `at`: certifies a rate where there is enough of a past. True if more is known of the rate than before.
+    /// Sources agree at reading `at`: certifies a rate where there is enough of a past. True if
+    /// more is known of the rate than before.
     ///
     /// # Errors
     ///
@@ -117,7 +126,8 @@ impl Learner {
         }
     }
 
-    /// Forgets the agreed intervals, not what they have certified: a leap second lies between them and those to come.
+    /// Forgets the agreed intervals, not what they have certified: a leap second lies between them
+    /// and those to come.
     pub(crate) fn begin_again(&mut self) {
         self.agreed.clear();
     }
@@ -131,8 +141,9 @@ impl Learner {
     /// The best that the past certifies until a horizon after `b`.
     fn certify(&self, b: &Agreed, wander: Wander, wide: Slopes) -> Result<Option<Certified>, Contradiction> {
         let m = self.margin;
-        // Not from the newer half: it says less, and what it says would hold from later on. And what moves the counter once, unseen, is
-        // the less of a rate the longer the base: with bases of a whole horizon `earliest` stays behind true time all the same.
+        // Not from the newer half: it says less, and what it says would hold from later on. And
+        // what moves the counter once, unseen, is the less of a rate the longer the base: with
+        // bases of a whole horizon `earliest` stays behind true time all the same.
         let longest = self.agreed.front().map_or(0, |first| b.at.saturating_sub(first.at));
         let shortest = (longest / 2).max(wander.valid_for).max(m.saturating_mul(16));
         let (mut slopes, mut since) = (wide, 0);
@@ -157,7 +168,8 @@ impl Learner {
     fn take_up(&mut self, fresh: Certified, now: u64, valid_for: u64) -> Result<bool, Contradiction> {
         let mut kept: Vec<Certified> = self.certified.iter().copied().filter(|old| old.until > now).collect();
         if kept.iter().all(|old| fresh.slopes.is_within(old.slopes)) {
-            // It ends later than they do. Where it begins later, the facts from before that are aged by less.
+            // It ends later than they do. Where it begins later, the facts from before that are
+            // aged by less.
             let before = std::mem::replace(&mut self.certified, vec![fresh]);
             return Ok(before != [fresh]);
         }
@@ -174,7 +186,8 @@ impl Learner {
     }
 }
 
-/// The least mean length of a tick, rounded down, and the most, rounded up, where no fewer and no more ticks than `ticks` lie between.
+/// The least mean length of a tick, rounded down, and the most, rounded up, where no fewer and no
+/// more ticks than `ticks` lie between.
 pub(super) fn mean_between(a: &Agreed, b: &Agreed, ticks: (u64, u64)) -> Option<Slopes> {
     let least_ns = i128::from(b.earliest_ns) - i128::from(a.latest_ns);
     let most_ns = i128::from(b.latest_ns) - i128::from(a.earliest_ns);
@@ -194,7 +207,8 @@ fn spread(mean: Slopes, ppb: u32) -> Option<Slopes> {
 
 const FRACTION_BITS: u32 = super::lines::FRACTION_BITS;
 const PPB: u128 = 1_000_000_000;
-/// So many agreed intervals are kept of a base. Fewer: what is known narrows in larger steps. More: each poll costs that much more.
+/// So many agreed intervals are kept of a base. Fewer: what is known narrows in larger steps. More:
+/// each poll costs that much more.
 const KEPT: u64 = 256;
 
 #[cfg(test)]

@@ -1,19 +1,23 @@
-//! Lines through a bound: how a bound at one reading of the counter becomes a bound at another, under (R).
+//! Lines through a bound: how a bound at one reading of the counter becomes a bound at another,
+//! under (R).
 //!
-//! A counter difference of `n` ticks says that the elapsed local time lies strictly between `(n - m) p` and `(n + m) p`,
-//! where the margin `m` is the counter's granularity plus the skew between cores, in ticks. The margin is folded into
-//! the *anchor* of a line, so that a reading costs one subtraction and one product:
+//! A counter difference of `n` ticks says that the elapsed local time lies strictly between `(n -
+//! m) p` and `(n + m) p`, where the margin `m` is the counter's granularity plus the skew between
+//! cores, in ticks. The margin is folded into the *anchor* of a line, so that a reading costs one
+//! subtraction and one product:
 //!
 //! - a lower line is anchored `m` ticks after its fact: `at(c) = ns + floor((c - anchor) * slow)`
 //! - an upper line is anchored `m` ticks before its fact: `at(c) = ns + ceil((c - anchor) * fast)`
 //!
-//! Before its anchor a line is read backward, and the same anchor is the outward one again: with `n = fact - c`, true
-//! time at `c` is at least `ns - (n + m) p (1+k)`, which is `ns - (anchor - c) * fast` for a lower line; and at most
-//! `ns - (n - m) p (1-k)`, which is `ns - (anchor - c) * slow` for an upper line.
+//! Before its anchor a line is read backward, and the same anchor is the outward one again: with `n
+//! = fact - c`, true time at `c` is at least `ns - (n + m) p (1+k)`, which is `ns - (anchor - c) *
+//! fast` for a lower line; and at most `ns - (n - m) p (1-k)`, which is `ns - (anchor - c) * slow`
+//! for an upper line.
 
 use super::slopes::{Rates, Slopes};
 
-/// A bound at a reading: nanoseconds on the timescale, and the tick (margin folded in) at which they hold.
+/// A bound at a reading: nanoseconds on the timescale, and the tick (margin folded in) at which
+/// they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) anchor: u64,
@@ -23,13 +27,15 @@ pub(crate) struct Line {
 impl Line {
     /// The line of the fact that true time was no earlier than `ns` at reading `tick`.
     pub(crate) fn lower(tick: u64, margin: u64, ns: i64) -> Option<Line> {
-        // Saturating would leave the line less than its margin, so a reading within `margin` of the end makes no lower line.
+        // Saturating would leave the line less than its margin, so a reading within `margin` of the
+        // end makes no lower line.
         Some(Line { anchor: tick.checked_add(margin)?, ns })
     }
 
     /// The line of the fact that true time was no later than `ns` at reading `tick`.
     pub(crate) fn upper(tick: u64, margin: u64, ns: i64) -> Option<Line> {
-        // Saturating would move the anchor inward, so a reading within `margin` of zero makes no upper line.
+        // Saturating would move the anchor inward, so a reading within `margin` of zero makes no
+        // upper line.
         Some(Line { anchor: tick.checked_sub(margin)?, ns })
     }
 
@@ -42,8 +48,8 @@ impl Line {
         }
     }
 
-    /// This lower line at a reading taken later than its fact: never below the fact itself, even where granularity
-    /// or skew show a reading within the margin of it.
+    /// This lower line at a reading taken later than its fact: never below the fact itself, even
+    /// where granularity or skew show a reading within the margin of it.
     pub(crate) fn lower_after(self, c: u64, rates: &Rates) -> Option<i64> {
         self.ns.checked_add_unsigned(floor_ns(rates.slow.between(self.anchor, c))?)
     }
@@ -57,13 +63,15 @@ impl Line {
         }
     }
 
-    /// The last reading at which this upper line is below `ns`; 0 if it is not below even at its anchor.
+    /// The last reading at which this upper line is below `ns`; 0 if it is not below even at its
+    /// anchor.
     pub(crate) fn upper_stays_below_until(self, ns: i64, rates: &Rates) -> u64 {
         let gap = i128::from(ns) - i128::from(self.ns) - 1;
         if gap < 0 {
             return 0;
         }
-        // ceil(sum / 2^40) <= gap  iff  sum <= gap * 2^40. gap < 2^65: the product fits in 128 bits.
+        // ceil(sum / 2^40) <= gap  iff  sum <= gap * 2^40. gap < 2^65: the product fits in 128
+        // bits.
         rates.fast.stays_within(self.anchor, gap.unsigned_abs() << FRACTION_BITS)
     }
 
@@ -73,12 +81,14 @@ impl Line {
         if gap <= 0 {
             return Some(0);
         }
-        // floor(sum / 2^40) >= gap  iff  sum >= gap * 2^40. gap < 2^65: the product fits in 128 bits.
+        // floor(sum / 2^40) >= gap  iff  sum >= gap * 2^40. gap < 2^65: the product fits in 128
+        // bits.
         rates.slow.reaches(self.anchor, gap.unsigned_abs() << FRACTION_BITS)
     }
 }
 
-/// How much time, at least and at most, passed between two readings that are `n` ticks apart, in nanoseconds.
+/// How much time, at least and at most, passed between two readings that are `n` ticks apart, in
+/// nanoseconds.
 pub(crate) fn elapsed_ns(n: u64, margin: u64, slopes: Slopes) -> Option<(u64, u64)> {
     let at_least = floor_ns(product(n.saturating_sub(margin), slopes.slow))?;
     Some((at_least, ceil_ns(product(n.checked_add(margin)?, slopes.fast))?))
@@ -113,7 +123,8 @@ mod tests {
     }
 
     proptest! {
-        /// The definition: a true rate within (R) and a counter of the stated granularity never leave a line.
+        /// The definition: a true rate within (R) and a counter of the stated granularity never
+        /// leave a line.
         #[test]
         fn true_time_stays_inside_the_lines_for_any_rate_within_the_bound(
             p_thousandths in 300u64..50_000,
@@ -130,7 +141,8 @@ mod tests {
             let c = fact.saturating_add_signed(distance);
             let dx_thousandths = (i128::from(c) * 1000 + i128::from(phase)) - (i128::from(fact) * 1000 + i128::from(phase_fact));
             let rate_ppb = 1_000_000_000 + i128::from(k_ppb) * rate_share / 1000;
-            // dt [ns] = dx/1000 * p/2^40 * rate/10^9; lines hold iff lower <= dt <= upper with everything multiplied out.
+            // dt [ns] = dx/1000 * p/2^40 * rate/10^9; lines hold iff lower <= dt <= upper with
+            // everything multiplied out.
             let dt_scaled = dx_thousandths * i128::from(scale.ns_per_tick_2_40);
             let (hi, lo) = (dt_scaled.div_euclid(1 << 30), dt_scaled.rem_euclid(1 << 30));
             let dt_floor = (hi * rate_ppb + lo * rate_ppb / (1 << 30)).div_euclid(1_000_000_000 * 1000 * (1 << 10));
@@ -173,7 +185,8 @@ mod tests {
 
     #[test]
     fn found_a_fact_at_the_end_of_the_range_has_its_whole_margin_or_makes_no_line() {
-        // Ten ticks before the last one, by a counter of one tick's margin, may be eleven: a saturated anchor said ten.
+        // Ten ticks before the last one, by a counter of one tick's margin, may be eleven: a
+        // saturated anchor said ten.
         assert_eq!(Line::lower(u64::MAX, 1, 0), None);
         let line = Line::lower(u64::MAX - 1, 1, 0).unwrap();
         assert_eq!(line.lower_at(u64::MAX - 10, &rates(TickScale::NANOSECOND, 0)), Some(-10));

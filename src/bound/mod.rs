@@ -1,4 +1,5 @@
-//! The arithmetic of the bound: floor 1, pure functions of integers. *True time is inside* lives here and nowhere else.
+//! The arithmetic of the bound: floor 1, pure functions of integers. *True time is inside* lives
+//! here and nowhere else.
 //!
 //! | formula | symbol (DESIGN/RFC 5905) | function | source |
 //! |---|---|---|---|
@@ -15,7 +16,8 @@
 //! | leap second | `max(u-1, min(u, M-1))`, `u` or `u+1` | [`leap::Leap`] | all conventions there are |
 //! | published bound | later agreement intersected with the aged earlier ones | [`params::Params::refine`] | (R) |
 //!
-//! Every lower bound is rounded down and every upper bound up; a bound that does not fit is an error.
+//! Every lower bound is rounded down and every upper bound up; a bound that does not fit is an
+//! error.
 
 pub(crate) mod agree;
 pub(crate) mod excess;

@@ -6,11 +6,13 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NowError {
-    /// No agreement since the start. Wait ([`wait_synchronized`](crate::SureClock::wait_synchronized)), or look at the
-    /// sources in the status.
+    /// No agreement since the start. Wait
+    /// ([`wait_synchronized`](crate::SureClock::wait_synchronized)), or look at the sources in the
+    /// status.
     #[error("not synchronized yet: too few sources have answered")]
     NotSynchronized,
-    /// The last agreement of f+1 failure domains is older than `max_age`. The next answers of the sources end it.
+    /// The last agreement of f+1 failure domains is older than `max_age`. The next answers of the
+    /// sources end it.
     #[error("the last agreement of enough sources is {age:?} old, more than {limit:?}")]
     Stale {
         /// How old the agreement is, by the local counter, rounded down.
@@ -32,7 +34,8 @@ pub enum NowError {
         /// What was seen.
         reason: DisruptionReason,
     },
-    /// The counter showed a reading before one that was published. The sync thread will find the cause.
+    /// The counter showed a reading before one that was published. The sync thread will find the
+    /// cause.
     #[error("the counter went back by {by_ticks} ticks")]
     CounterWentBack {
         /// How far, in ticks of the counter, beyond its margin.
@@ -59,8 +62,8 @@ pub enum AtError {
     /// The reading belongs to another counter.
     #[error("the reading belongs to another counter")]
     ForeignCounter,
-    /// The reading is from before the start, before the last disruption, or before the end of a leap second that is over: nothing that
-    /// holds now reaches back to it.
+    /// The reading is from before the start, before the last disruption, or before the end of a
+    /// leap second that is over: nothing that holds now reaches back to it.
     #[error("the reading is from before the start, the last disruption or the last leap second")]
     BeforeEpoch,
 }
@@ -69,25 +72,29 @@ pub enum AtError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisruptionReason {
-    /// More than f failure domains were wrong, or the rate bound was broken: no point is covered by n'-f domains.
+    /// More than f failure domains were wrong, or the rate bound was broken: no point is covered by
+    /// n'-f domains.
     #[error("the sources contradict each other: more than f are wrong, or the rate bound is broken")]
     SourcesDisagree,
-    /// The agreement of the sources excludes what was published: it was wrong before, or is now, or the rate bound broke.
+    /// The agreement of the sources excludes what was published: it was wrong before, or is now, or
+    /// the rate bound broke.
     #[error("the sources contradict what was published: they were wrong, or the rate bound is broken")]
     ContradictsPublished,
     /// The counter went back.
     #[error("the counter went back")]
     CounterWentBack,
-    /// The hardware counter and CLOCK_MONOTONIC_RAW diverged: one of them jumped or changed its rate against the other. Where the kernel
-    /// makes RAW out of this counter, both do so together, and it shows only if one core leaves the others.
+    /// The hardware counter and CLOCK_MONOTONIC_RAW diverged: one of them jumped or changed its
+    /// rate against the other. Where the kernel makes RAW out of this counter, both do so together,
+    /// and it shows only if one core leaves the others.
     #[error("the hardware counter jumped, or changed its rate")]
     CounterJumped,
-    /// The kernel does not keep time by the hardware counter any more: it found it unstable, or was told to. There is no answer until
-    /// it does again; a new clock reads CLOCK_MONOTONIC_RAW instead. A clock that does so loses what it learned of the rate, and goes on.
+    /// The kernel does not keep time by the hardware counter any more: it found it unstable, or was
+    /// told to. There is no answer until it does again; a new clock reads CLOCK_MONOTONIC_RAW
+    /// instead. A clock that does so loses what it learned of the rate, and goes on.
     #[error("the kernel keeps time by another clock source now")]
     ClockSourceChanged,
-    /// The learned rate was contradicted, the rate bound (R) was not: the oscillator wandered by more than was assumed, or the counter
-    /// stood still for a moment. The rate is given up.
+    /// The learned rate was contradicted, the rate bound (R) was not: the oscillator wandered by
+    /// more than was assumed, or the counter stood still for a moment. The rate is given up.
     #[error("the oscillator wandered by more than was assumed of it: the learned rate is given up")]
     RateWandered,
     /// Contradictions that came again and again, all explained by one rate beyond the rate bound
@@ -106,14 +113,15 @@ pub enum DisruptionReason {
     /// The machine was suspended: the counter stood still for a time.
     #[error("the machine was suspended")]
     Suspended,
-    /// A leap second, or another kind of it, was announced from two seconds before its midnight until
-    /// two seconds after it: what readers had been given by then did not allow for it. At the end
-    /// of June and of December one source is enough, also one that lies; on any other day more than
-    /// f domains have to announce it.
+    /// A leap second, or another kind of it, was announced from two seconds before its midnight
+    /// until two seconds after it: what readers had been given by then did not allow for it. At the
+    /// end of June and of December one source is enough, also one that lies; on any other day more
+    /// than f domains have to announce it.
     #[error("a leap second was announced too late")]
     LeapSecond,
-    /// The virtual machine was moved to another host, restored from a snapshot or copied: its VM clock device said so
-    /// ([`Builder::vm_clock`](crate::Builder::vm_clock)), or a program did with [`OwnLoop::disrupt`](crate::OwnLoop::disrupt).
+    /// The virtual machine was moved to another host, restored from a snapshot or copied: its VM
+    /// clock device said so ([`Builder::vm_clock`](crate::Builder::vm_clock)), or a program did
+    /// with [`OwnLoop::disrupt`](crate::OwnLoop::disrupt).
     #[error("the virtual machine was moved, restored or copied")]
     Restored,
     /// The test in charge of a manual clock said so.

@@ -1,10 +1,13 @@
-//! Published parameters: two lines with anchors of their own, and the interval they give at a reading.
+//! Published parameters: two lines with anchors of their own, and the interval they give at a
+//! reading.
 //!
-//! Rules: within one life of the parameters (between two disruptions) the line of `earliest` is never replaced by a
-//! lower one, so `earliest` never goes back and `after` stays true; `latest` is replaced only by a lower one. Both lines
-//! stay true under (R) for as long as the agreement they came from was true.
+//! Rules: within one life of the parameters (between two disruptions) the line of `earliest` is
+//! never replaced by a lower one, so `earliest` never goes back and `after` stays true; `latest` is
+//! replaced only by a lower one. Both lines stay true under (R) for as long as the agreement they
+//! came from was true.
 //!
-//! Where a leap second is announced the lines count on through it as before; [`Leap`] makes of them what must be answered.
+//! Where a leap second is announced the lines count on through it as before; [`Leap`] makes of them
+//! what must be answered.
 
 use super::leap::Leap;
 use super::lines::Line;
@@ -16,7 +19,8 @@ use std::ops::RangeInclusive;
 /// All that a reader needs, as plain numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Params {
-    /// The reading at publication. A later reading that shows less than this, by more than the margin, went back.
+    /// The reading at publication. A later reading that shows less than this, by more than the
+    /// margin, went back.
     pub(crate) published: u64,
     /// Margin of the counter in ticks.
     pub(crate) margin: u64,
@@ -48,7 +52,8 @@ pub(crate) struct AgreedBound {
 }
 
 impl Params {
-    /// The parameters of a first agreement. `None` for a counter within a margin of an end of its range.
+    /// The parameters of a first agreement. `None` for a counter within a margin of an end of its
+    /// range.
     pub(crate) fn first(agreed: &AgreedBound, ageing: Ageing, since: u64) -> Option<Params> {
         let Ageing { rates, margin } = ageing;
         let (earliest, latest) =
@@ -67,23 +72,26 @@ impl Params {
         })
     }
 
-    /// These parameters intersected with a later agreement: each line is replaced where the new one is strictly better.
+    /// These parameters intersected with a later agreement: each line is replaced where the new one
+    /// is strictly better.
     ///
-    /// Strictly, because two lines of one slope but different phase may differ by a nanosecond either way after
-    /// rounding: `old(c) <= old(a) + new(c) - new(a) + 1`, so a line that is better by one at its anchor is nowhere worse. That the
-    /// new line rises nowhere less is the law of [`slopes`](super::slopes).
+    /// Strictly, because two lines of one slope but different phase may differ by a nanosecond
+    /// either way after rounding: `old(c) <= old(a) + new(c) - new(a) + 1`, so a line that is
+    /// better by one at its anchor is nowhere worse. That the new line rises nowhere less is the
+    /// law of [`slopes`](super::slopes).
     ///
     /// # Errors
     ///
-    /// [`DisruptionReason::ContradictsPublished`] if the two exclude each other; [`DisruptionReason::CounterWentBack`]
-    /// if the agreement was read before these parameters.
+    /// [`DisruptionReason::ContradictsPublished`] if the two exclude each other;
+    /// [`DisruptionReason::CounterWentBack`] if the agreement was read before these parameters.
     pub(crate) fn refine(&self, agreed: &AgreedBound, ageing: Ageing) -> Result<Params, DisruptionReason> {
         if agreed.at.saturating_add(self.margin) < self.published {
             return Err(DisruptionReason::CounterWentBack);
         }
         let new = Params::first(agreed, ageing, self.since).ok_or(DisruptionReason::CounterWentBack)?;
         let mut refined = *self;
-        // Compared where the new line of `earliest` begins to rise, the first reading at which the two may part.
+        // Compared where the new line of `earliest` begins to rise, the first reading at which the
+        // two may part.
         let (old, at) = (self.earliest, new.earliest.anchor);
         let old_earliest = old.lower_after(at, &self.rates).ok_or(DisruptionReason::ContradictsPublished)?;
         if agreed.earliest_ns > old_earliest {
@@ -117,8 +125,9 @@ impl Params {
         Params { leap, leap_from: leap.map_or(u64::MAX, nothing_yet), ..*self }
     }
 
-    /// The same parameters at reading `c`, when the leap second is over: its uncertainty is in the lines from here on, and nothing is said of
-    /// readings before. `None` if the lines leave the range.
+    /// The same parameters at reading `c`, when the leap second is over: its uncertainty is in the
+    /// lines from here on, and nothing is said of readings before. `None` if the lines leave the
+    /// range.
     pub(crate) fn with_leap_over(&self, c: u64) -> Option<Params> {
         let (down, up) = self.leap.map_or((0, 0), |leap| leap.after_ns());
         let earliest = Line { ns: self.earliest.ns.checked_sub(down)?, ..self.earliest };
@@ -126,7 +135,8 @@ impl Params {
         Some(Params { earliest, latest, leap: None, leap_from: u64::MAX, since: c, ..*self })
     }
 
-    /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in nanoseconds.
+    /// The bound at a reading taken now, inside the read section: `(earliest, latest)` in
+    /// nanoseconds.
     pub(crate) fn now(&self, c: u64) -> Result<(i64, i64), NowError> {
         self.check(c)?;
         let (earliest, latest) = self.counted_on(c).ok_or(NowError::OutOfRange)?;
@@ -222,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_better_takes_nothing_back() {
-        // Both new lines say the same as those in force where they are compared, and diverge later by the phase of their rounding.
+        // Both new lines say the same as those in force where they are compared, and diverge later
+        // by the phase of their rounding.
         let ageing = ageing(200_000, 1_000);
         let first = Params::first(&agreed(10_000, 0, 20_000), ageing, 0).unwrap();
         let at = 14_001;
@@ -298,7 +309,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever sound agreements come: truth is inside at every reading, and `earliest` never goes back.
+        /// Whatever sound agreements come: truth is inside at every reading, and `earliest` never
+        /// goes back.
         #[test]
         fn truth_is_inside_and_earliest_never_goes_back(
             steps in prop::collection::vec((1u64..1 << 32, 0i64..5_000_000, 0i64..5_000_000, 0u64..1000), 2..20),

@@ -1,8 +1,10 @@
-//! The parameters of most readings on one cache line, and the arithmetic for them: two checks, two products.
+//! The parameters of most readings on one cache line, and the arithmetic for them: two checks, two
+//! products.
 //!
-//! [`Params`] answer every question, with the right error for each thing that may be wrong. Most readings have nothing wrong: for them
-//! the writer works out beforehand between which two readings of the counter *nothing can be*, so that a reader compares twice and
-//! multiplies twice. Outside of the two it asks [`Params`].
+//! [`Params`] answer every question, with the right error for each thing that may be wrong. Most
+//! readings have nothing wrong: for them the writer works out beforehand between which two readings
+//! of the counter *nothing can be*, so that a reader compares twice and multiplies twice. Outside
+//! of the two it asks [`Params`].
 //!
 //! The law, held by a test: where `Quick` answers, `Params` give the same answer.
 
@@ -15,7 +17,8 @@ use super::slopes::Slopes;
 pub(crate) struct Quick {
     /// No reading below this is answered: the counter may have gone back.
     pub(crate) floor: u64,
-    /// No reading above this is answered: it may be stale, touched by a leap second or out of range.
+    /// No reading above this is answered: it may be stale, touched by a leap second or out of
+    /// range.
     pub(crate) ceiling: u64,
     pub(crate) earliest: Line,
     pub(crate) latest: Line,
@@ -32,7 +35,8 @@ impl Quick {
         slopes: Slopes { slow: 0, fast: 0 },
     };
 
-    /// The readings at which these parameters can be answered from without a further look, `max_age` ticks after the agreement at most.
+    /// The readings at which these parameters can be answered from without a further look,
+    /// `max_age` ticks after the agreement at most.
     pub(crate) fn of(params: &Params, max_age: u64) -> Quick {
         let Params { earliest, latest, rates, .. } = *params;
         let answers = params.earliest_answers();
@@ -51,7 +55,8 @@ impl Quick {
     #[inline]
     pub(crate) fn now(&self, c: u64) -> Option<(i64, i64)> {
         let earliest = self.earliest_now(c)?;
-        // Not below the anchor, as `c` is not below the floor; in range, as it is not above the ceiling.
+        // Not below the anchor, as `c` is not below the floor; in range, as it is not above the
+        // ceiling.
         let product = u128::from(c.wrapping_sub(self.latest.anchor)) * u128::from(self.slopes.fast);
         let latest = self.latest.ns.wrapping_add_unsigned(whole(product + ((1 << FRACTION_BITS) - 1)));
         Some((earliest, latest))
@@ -68,7 +73,8 @@ impl Quick {
     }
 }
 
-/// The whole nanoseconds of a product, whose upper bits are zero at every reading up to the ceiling.
+/// The whole nanoseconds of a product, whose upper bits are zero at every reading up to the
+/// ceiling.
 #[inline]
 fn whole(product: u128) -> u64 {
     u64::try_from((product >> FRACTION_BITS) & u128::from(u64::MAX)).unwrap_or(u64::MAX)

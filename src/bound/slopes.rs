@@ -1,12 +1,14 @@
-//! How fast true time may pass per tick: under (R) always, and faster or slower by less where a rate was learned under (W), from one
-//! reading until another.
+//! How fast true time may pass per tick: under (R) always, and faster or slower by less where a
+//! rate was learned under (W), from one reading until another.
 //!
-//! A [`Rise`] is one side of it. It is the greatest (slow side) or least (fast side) of all that is known at a reading, so more knowledge
-//! only makes a line better, at every reading: this is why a line made later rises nowhere less than one made before.
+//! A [`Rise`] is one side of it. It is the greatest (slow side) or least (fast side) of all that is
+//! known at a reading, so more knowledge only makes a line better, at every reading: this is why a
+//! line made later rises nowhere less than one made before.
 
 use crate::time::{RateBound, TickBounds, TickScale};
 
-/// Nanoseconds per tick, least and most, with 40 fractional bits: `p (1-k)` rounded down and `p (1+k)` rounded up.
+/// Nanoseconds per tick, least and most, with 40 fractional bits: `p (1-k)` rounded down and `p
+/// (1+k)` rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slopes {
     pub(crate) slow: u64,
@@ -33,7 +35,8 @@ impl Slopes {
         self.slow >= other.slow && self.fast <= other.fast
     }
 
-    /// By how much true time may pass faster or slower than local time by `scale`, in parts per billion, rounded up. For showing.
+    /// By how much true time may pass faster or slower than local time by `scale`, in parts per
+    /// billion, rounded up. For showing.
     pub(crate) fn rate_bound_ppb(self, scale: TickScale) -> u64 {
         let p = scale.ns_per_tick_2_40;
         let apart = self.fast.saturating_sub(p).max(p.saturating_sub(self.slow));
@@ -58,7 +61,8 @@ pub(crate) struct Rise {
     pub(crate) rest: u64,
 }
 
-/// Two are enough for a step to be in force at all times: the next one begins before the last one ends.
+/// Two are enough for a step to be in force at all times: the next one begins before the last one
+/// ends.
 pub(crate) const MOST_STEPS: usize = 2;
 
 impl Rise {
@@ -81,7 +85,8 @@ impl Rise {
         (slope, end)
     }
 
-    /// The sum of the slopes of all ticks between two readings, in 2^-40 ns; zero where `to` is the earlier.
+    /// The sum of the slopes of all ticks between two readings, in 2^-40 ns; zero where `to` is the
+    /// earlier.
     ///
     /// Never overflows: at most 2^64 ticks of less than 2^64 each.
     pub(crate) fn between(&self, from: u64, to: u64) -> u128 {
@@ -135,7 +140,8 @@ impl Rise {
         }
     }
 
-    /// The same for readings from `anchor` on, step by step: what is best first, each step as long as nothing better ends before it.
+    /// The same for readings from `anchor` on, step by step: what is best first, each step as long
+    /// as nothing better ends before it.
     pub(crate) fn since(&self, anchor: u64) -> Rise {
         let mut rise = Rise::plain(self.rest);
         // A step that begins later would have to keep its beginning.

@@ -1,6 +1,8 @@
-//! The production arithmetic against `tests/proofs/vectors.txt`: what the functions that are proved outward say on numbers.
+//! The production arithmetic against `tests/proofs/vectors.txt`: what the functions that are proved
+//! outward say on numbers.
 //!
-//! The proofs are of functions in Python. These numbers tie the two together: whoever changes a rounding here, or there, breaks this.
+//! The proofs are of functions in Python. These numbers tie the two together: whoever changes a
+//! rounding here, or there, breaks this.
 
 use super::exchange::{Facts, root_bound_ns};
 use super::leap::Leap;

@@ -1,7 +1,8 @@
 //! The facts of one source over the last window, and the bound they make together.
 //!
-//! Every fact is true (if the source is right), so the best lower and the best upper one may come from two exchanges.
-//! Facts that contradict each other prove the source wrong or (R) or (W) broken; they are never clamped into an interval.
+//! Every fact is true (if the source is right), so the best lower and the best upper one may come
+//! from two exchanges. Facts that contradict each other prove the source wrong or (R) or (W)
+//! broken; they are never clamped into an interval.
 
 use super::Facts;
 use super::lines::Line;
@@ -87,8 +88,8 @@ impl Window {
         self.contradicted_until = None;
     }
 
-    /// Drops the facts that may be from before the end of `span_ns` and that ageing to reading `now` may have brought into
-    /// it or beyond.
+    /// Drops the facts that may be from before the end of `span_ns` and that ageing to reading
+    /// `now` may have brought into it or beyond.
     pub(crate) fn drop_aged_into(&mut self, now: u64, span_ns: RangeInclusive<i64>, rates: &Rates) {
         let kept = self.entries.len();
         self.entries.retain(|entry| {
@@ -101,8 +102,8 @@ impl Window {
         }
     }
 
-    /// Moves what every fact says by so much, down and up: a leap second is over, and nobody knows of which kind it was. A fact that does not
-    /// fit any more is dropped.
+    /// Moves what every fact says by so much, down and up: a leap second is over, and nobody knows
+    /// of which kind it was. A fact that does not fit any more is dropped.
     pub(crate) fn widen_by(&mut self, (down_ns, up_ns): (i64, i64)) {
         self.entries.retain_mut(|entry| {
             let moved = entry.lower.ns.checked_sub(down_ns).zip(entry.upper.ns.checked_add(up_ns));
@@ -156,9 +157,10 @@ fn contradict(lower: &Entry, upper: &Entry, rates: &Rates) -> bool {
     }
 }
 
-/// At most this many exchanges are kept of a source; beyond it the oldest goes, which only widens. At the default poll
-/// interval of 16 s a window of 1024 s holds 64; where a source is asked more often, the newest 64 are the ones that bound. Smaller: loses
-/// good facts. Larger: each poll costs more time, all of it in the sync thread.
+/// At most this many exchanges are kept of a source; beyond it the oldest goes, which only widens.
+/// At the default poll interval of 16 s a window of 1024 s holds 64; where a source is asked more
+/// often, the newest 64 are the ones that bound. Smaller: loses good facts. Larger: each poll costs
+/// more time, all of it in the sync thread.
 const CAPACITY: usize = 64;
 
 #[cfg(test)]

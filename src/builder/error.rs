@@ -99,8 +99,8 @@ pub enum BuildError {
         /// What is wrong.
         problem: MarkFileError,
     },
-    /// [`Builder::own_loop`](crate::Builder::own_loop) leaves the asking to you; sources with an `exchange` of their own need
-    /// [`Builder::start`](crate::Builder::start).
+    /// [`Builder::own_loop`](crate::Builder::own_loop) leaves the asking to you; sources with an
+    /// `exchange` of their own need [`Builder::start`](crate::Builder::start).
     #[error("the source {name:?} needs a thread: use start(), or ask it in your own loop")]
     NeedsThread {
         /// The source.

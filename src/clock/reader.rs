@@ -1,5 +1,5 @@
-//! What all clones of a clock share, and how a reading is made of it: the publication in force, the counter, and what must not have happened
-//! in between.
+//! What all clones of a clock share, and how a reading is made of it: the publication in force, the
+//! counter, and what must not have happened in between.
 
 use crate::bound::params::Params;
 use crate::bound::quick::Quick;
@@ -23,7 +23,8 @@ pub(crate) struct Shared {
     /// There is a VM clock device, at which every reading looks.
     has_vm_clock: bool,
     pub(crate) waiters: Arc<Waiters>,
-    /// Futures that wait, and what their thread has learned of sleeping; and what blocking waits have.
+    /// Futures that wait, and what their thread has learned of sleeping; and what blocking waits
+    /// have.
     pub(crate) pending: Arc<Pending>,
     pub(crate) timer_sleeper: Sleeper,
     pub(crate) sleeper: Sleeper,
@@ -90,8 +91,9 @@ impl Shared {
         timescale: Timescale,
         suspends: Option<Suspends>,
     ) -> Shared {
-        // An uncertainty is half a width, rounded up: it is above the limit where the width is above twice the limit. Not above
-        // the largest signed number, so that an inverted interval, read as unsigned, is wider.
+        // An uncertainty is half a width, rounded up: it is above the limit where the width is
+        // above twice the limit. Not above the largest signed number, so that an inverted interval,
+        // read as unsigned, is wider.
         let twice = limits.max_uncertainty.as_nanos().saturating_mul(2);
         let widest = i64::MAX.unsigned_abs();
         Shared {
@@ -114,12 +116,14 @@ impl Shared {
         }
     }
 
-    /// Whether this is the child of a fork: its locks may be held by threads that it does not have, so none is taken.
+    /// Whether this is the child of a fork: its locks may be held by threads that it does not have,
+    /// so none is taken.
     pub(crate) fn forked(&self) -> bool {
         !self.process.holds()
     }
 
-    /// How far `latest` may fall when an interval within the limits becomes narrow, or a leap second is over: twice the uncertainty.
+    /// How far `latest` may fall when an interval within the limits becomes narrow, or a leap
+    /// second is over: twice the uncertainty.
     pub(crate) fn narrows_by_ns(&self) -> i64 {
         i64::try_from(self.max_width_ns).unwrap_or(i64::MAX)
     }
@@ -145,7 +149,8 @@ impl Shared {
         }
     }
 
-    /// A disruption that the clock has not taken note of, as far as readers look for such. After the counter, within the read section.
+    /// A disruption that the clock has not taken note of, as far as readers look for such. After
+    /// the counter, within the read section.
     #[inline]
     pub(super) fn unnoted(&self) -> Option<DisruptionReason> {
         if self.counter.vm_clock().unnoted() {
@@ -168,10 +173,11 @@ impl Shared {
         publish::outline(&words)
     }
 
-    /// The first words in force with a reading: the quick parameters, which answer it only if there is nothing to be said against it.
+    /// The first words in force with a reading: the quick parameters, which answer it only if there
+    /// is nothing to be said against it.
     ///
-    /// Not with a VM clock device: then it is asked for below, out of the way of clocks without one. Suspends are not looked for, for where
-    /// they are, nothing is answered quickly.
+    /// Not with a VM clock device: then it is asked for below, out of the way of clocks without
+    /// one. Suspends are not looked for, for where they are, nothing is answered quickly.
     #[inline]
     fn quick<const M: usize>(&self) -> Option<([u64; M], Quick, u64)> {
         if self.has_vm_clock || !self.process.holds() {
@@ -204,7 +210,8 @@ impl Shared {
         !moved && self.cell.stamp() == stamp && self.process.holds()
     }
 
-    /// Spins until the counter shows `tick`, or what was read under `stamp` is not in force any more, or `stop` says so.
+    /// Spins until the counter shows `tick`, or what was read under `stamp` is not in force any
+    /// more, or `stop` says so.
     pub(crate) fn spin_until(&self, tick: u64, stamp: u64, stop: impl Fn() -> bool) {
         let began = Instant::now();
         while self.counter.ticks_unordered() < tick && self.is_in_force(stamp) && !stop() {
@@ -216,12 +223,14 @@ impl Shared {
         }
     }
 
-    /// Whether readers look for disruptions that are not noted. Then a reading of after one may carry the number of before it.
+    /// Whether readers look for disruptions that are not noted. Then a reading of after one may
+    /// carry the number of before it.
     pub(super) fn looks_in_readings(&self) -> bool {
         self.suspends.is_some() || self.has_vm_clock
     }
 
-    /// Whether readings may be answered from what was read before: not where each looks for a suspend.
+    /// Whether readings may be answered from what was read before: not where each looks for a
+    /// suspend.
     pub(crate) fn may_be_cached(&self) -> bool {
         self.suspends.is_none()
     }
@@ -329,7 +338,8 @@ impl Shared {
     /// The interval, if it is within the limit of uncertainty.
     pub(super) fn certain(&self, earliest_ns: i64, latest_ns: i64) -> Result<TimeInterval, NowError> {
         let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
-        // Lines that have crossed contradict each other: (R) or (W) is broken, and the next agreement will say so.
+        // Lines that have crossed contradict each other: (R) or (W) is broken, and the next
+        // agreement will say so.
         let interval = TimeInterval::new(earliest, latest, self.timescale)
             .map_err(|_| NowError::Disrupted { reason: DisruptionReason::ContradictsPublished })?;
         let uncertainty = interval.uncertainty();

@@ -7,24 +7,30 @@ use std::ops::RangeInclusive;
 
 /// A point in time, and from which reading of the counter on it is certainly in the past.
 ///
-/// [`is_past`](Deadline::is_past) answers as [`after`](SureClock::after) does, but works the point out only once for each publication
-/// of the clock (one an answer of a source; at every call where each reading [looks for a
-/// suspend](crate::Builder::suspend_check)): the other calls read the counter and compare. For event loops and for checks
-/// on every request; for one wait [`commit_wait`](SureClock::commit_wait) is the thing.
+/// [`is_past`](Deadline::is_past) answers as [`after`](SureClock::after) does, but works the point
+/// out only once for each publication of the clock (one an answer of a source; at every call where
+/// each reading [looks for a suspend](crate::Builder::suspend_check)): the other calls read the
+/// counter and compare. For event loops and for checks on every request; for one wait
+/// [`commit_wait`](SureClock::commit_wait) is the thing.
 ///
 /// # Why it is right
 ///
-/// Let T be the first reading at which the line of `earliest` that is in force exceeds t, worked out under stamp s.
+/// Let T be the first reading at which the line of `earliest` that is in force exceeds t, worked
+/// out under stamp s.
 ///
-/// 1. A reading c of T or more says that true time was beyond t when it was taken, on any core: the counter's margin is in the line.
-///    (If t was past already when the line began, it is past at the return whatever c says.)
-/// 2. The counter is read before the stamp is loaded, in the order of the program. If the processor reads it earlier still, c is
-///    smaller: the answer may be *not yet* where `after` would say *past*, for less than a microsecond, and never the contrary,
-///    since what was past at c is past at the return.
-/// 3. If it loads the stamp first, it does so by as much as it runs ahead, less than a microsecond: s was in force so shortly
-///    before c that the clock's allowance for readers that overlap a publication covers it, as it does for `now`.
-/// 4. The stamp is still s: no disruption was published, no better or other line, no leap second; c is not below the
-///    publication, as after a counter went back. Otherwise all of it is worked out again, from what is in force.
+/// 1. A reading c of T or more says that true time was beyond t when it was taken, on any core: the
+///    counter's margin is in the line. (If t was past already when the line began, it is past at
+///    the return whatever c says.)
+/// 2. The counter is read before the stamp is loaded, in the order of the program. If the processor
+///    reads it earlier still, c is smaller: the answer may be *not yet* where `after` would say
+///    *past*, for less than a microsecond, and never the contrary, since what was past at c is past
+///    at the return.
+/// 3. If it loads the stamp first, it does so by as much as it runs ahead, less than a microsecond:
+///    s was in force so shortly before c that the clock's allowance for readers that overlap a
+///    publication covers it, as it does for `now`.
+/// 4. The stamp is still s: no disruption was published, no better or other line, no leap second; c
+///    is not below the publication, as after a counter went back. Otherwise all of it is worked out
+///    again, from what is in force.
 ///
 /// ```
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
@@ -61,8 +67,9 @@ impl Deadline {
         self.t
     }
 
-    /// Whether the point is certainly in the past: once true, true for the epoch; what was true on another thread may be false here
-    /// for less than a microsecond, and as long as the cores' counters differ (the counter's margin, in the status).
+    /// Whether the point is certainly in the past: once true, true for the epoch; what was true on
+    /// another thread may be false here for less than a microsecond, and as long as the cores'
+    /// counters differ (the counter's margin, in the status).
     ///
     /// # Errors
     ///

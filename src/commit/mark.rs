@@ -1,15 +1,19 @@
-//! The high-water mark in a file: what was given out before a restart is not given out, or fallen below, after it.
+//! The high-water mark in a file: what was given out before a restart is not given out, or fallen
+//! below, after it.
 //!
 //! The file holds a *reservation*. Why it holds at whatever instruction the process is killed:
 //!
 //! 1. A timestamp leaves the clock only after a reservation at or above it was seen in `reserved`.
-//! 2. `reserved` is raised only when the file with that reservation is on the disk: written beside, synced, renamed, directory synced.
+//! 2. `reserved` is raised only when the file with that reservation is on the disk: written beside,
+//!    synced, renamed, directory synced.
 //! 3. A rename is old or new, never half; both are at or above all that has left, by 1 and 2.
-//! 4. At the start the mark is raised to what the file says, before anything is given out. It may have been read from the system's cache, so it
-//!    covers nothing: the first timestamp writes the file anew, with no less than was found.
+//! 4. At the start the mark is raised to what the file says, before anything is given out. It may
+//!    have been read from the system's cache, so it covers nothing: the first timestamp writes the
+//!    file anew, with no less than was found.
 //!
-//! It reserves ahead of `latest`, so that a sync is paid for once in that span of time and not by every commit; and by less where a
-//! timestamp is beyond that already, as after a restart: or a process that is restarted again and again would run ahead of time.
+//! It reserves ahead of `latest`, so that a sync is paid for once in that span of time and not by
+//! every commit; and by less where a timestamp is beyond that already, as after a restart: or a
+//! process that is restarted again and again would run ahead of time.
 //!
 //! # One clock at a time
 //!
@@ -46,7 +50,8 @@ pub(crate) struct MarkFile {
     path: PathBuf,
     timescale: Timescale,
     writing: Mutex<Writing>,
-    /// Held while the clock lives: two clocks that give out timestamps above one mark would not know of each other.
+    /// Held while the clock lives: two clocks that give out timestamps above one mark would not
+    /// know of each other.
     lock: Lock,
 }
 

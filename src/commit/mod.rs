@@ -1,8 +1,9 @@
 //! Commit: timestamps that may be committed with, and the wait that makes them safe.
 //!
-//! `s = max(now().latest, last + 1, floors)`; expose only when `after(s)`. Why it works: `s1 < t(commit 1)` by the wait,
-//! `t(commit 1) < t(start 2)` is given, `t(start 2) <= t(server 2) <= s2` since s2 is a `latest` read after arrival; so
-//! `s1 < s2` for any two transactions of which one began after the other was seen, on any two machines.
+//! `s = max(now().latest, last + 1, floors)`; expose only when `after(s)`. Why it works: `s1 <
+//! t(commit 1)` by the wait, `t(commit 1) < t(start 2)` is given, `t(start 2) <= t(server 2) <= s2`
+//! since s2 is a `latest` read after arrival; so `s1 < s2` for any two transactions of which one
+//! began after the other was seen, on any two machines.
 //!
 //! # References
 //!
@@ -33,9 +34,10 @@ use std::time::Duration;
 
 /// A timestamp to commit with, and which clock made it between which disruptions.
 ///
-/// Made only by [`SureClock::commit_timestamp`]. What is stored and sent is the [`timestamp`](CommitTimestamp::timestamp); the
-/// rest is for the commit wait, which ends well only if the clock was not disrupted since: a timestamp that was made after a
-/// suspend that nobody had noticed may be too low, and no wait mends that.
+/// Made only by [`SureClock::commit_timestamp`]. What is stored and sent is the
+/// [`timestamp`](CommitTimestamp::timestamp); the rest is for the commit wait, which ends well only
+/// if the clock was not disrupted since: a timestamp that was made after a suspend that nobody had
+/// noticed may be too low, and no wait mends that.
 ///
 /// Compared, it is its point in time alone, whichever clock made it.
 #[derive(Clone, Copy, Debug)]
@@ -86,14 +88,17 @@ impl fmt::Display for CommitTimestamp {
 }
 
 impl SureClock {
-    /// A timestamp to commit with: no earlier than true time now, and later than every timestamp given out before by this
-    /// clock (but for those of [`commit_timestamp_at`](SureClock::commit_timestamp_at)). A call that has not returned yet may hold one
-    /// already: count a transaction as pending before you ask. Ask after the request has arrived; expose the commit only after [`commit_wait`](SureClock::commit_wait).
+    /// A timestamp to commit with: no earlier than true time now, and later than every timestamp
+    /// given out before by this clock (but for those of
+    /// [`commit_timestamp_at`](SureClock::commit_timestamp_at)). A call that has not returned yet
+    /// may hold one already: count a transaction as pending before you ask. Ask after the request
+    /// has arrived; expose the commit only after [`commit_wait`](SureClock::commit_wait).
     ///
     /// # Errors
     ///
-    /// [`CommitError::Now`] where [`now`](SureClock::now) has no interval; [`CommitError::FloorTooFar`] where what was given
-    /// out before is too far ahead; [`CommitError::MarkNotWritten`] with a [`mark_file`](crate::Builder::mark_file).
+    /// [`CommitError::Now`] where [`now`](SureClock::now) has no interval;
+    /// [`CommitError::FloorTooFar`] where what was given out before is too far ahead;
+    /// [`CommitError::MarkNotWritten`] with a [`mark_file`](crate::Builder::mark_file).
     ///
     /// # Blocking
     ///
@@ -105,13 +110,13 @@ impl SureClock {
         self.commit_timestamp_above(Timestamp::MIN)
     }
 
-    /// As [`commit_timestamp`](SureClock::commit_timestamp), and above `floor`: the prepare timestamps of the other
-    /// participants, or the highest timestamp in the log after a restart.
+    /// As [`commit_timestamp`](SureClock::commit_timestamp), and above `floor`: the prepare
+    /// timestamps of the other participants, or the highest timestamp in the log after a restart.
     ///
     /// # Errors
     ///
-    /// [`CommitError::FloorTooFar`] if that would be more than `max_floor_lead` beyond `latest`: some clock is broken, and
-    /// waiting for it would stop the service.
+    /// [`CommitError::FloorTooFar`] if that would be more than `max_floor_lead` beyond `latest`:
+    /// some clock is broken, and waiting for it would stop the service.
     pub fn commit_timestamp_above(&self, floor: Timestamp) -> Result<CommitTimestamp, CommitError> {
         loop {
             if let Some(s) = self.commit_in_this_epoch(floor)? {
@@ -136,8 +141,9 @@ impl SureClock {
         if above > limit {
             return Err(too_far(above));
         }
-        // What was given out before was a `latest`, or a floor, of before: `latest` falls when the interval narrows, after a leap second by a
-        // second and more. Beyond that it contradicts what is known.
+        // What was given out before was a `latest`, or a floor, of before: `latest` falls when the
+        // interval narrows, after a leap second by a second and more. Beyond that it contradicts
+        // what is known.
         let limit = limit.saturating_add(shared.narrows_by_ns());
         let given_out = shared.given_out.of(spell.epoch);
         let ns = given_out.mark.next(latest.as_unix_nanos().max(above), limit).map_err(too_far)?;
@@ -160,16 +166,19 @@ impl SureClock {
         Ok(covered == Covered::Yes)
     }
 
-    /// A timestamp to commit with at a point in the future, as a change of a schema does: exactly `t`, exposed when that is past.
+    /// A timestamp to commit with at a point in the future, as a change of a schema does: exactly
+    /// `t`, exposed when that is past.
     ///
-    /// Commits meanwhile go on below it. One whose time comes just then may get the same timestamp: count it as the later one. Every
-    /// server must know of `t` before it is reached; what that takes is up to the protocol. After a restart it is known from your log
-    /// alone: a [`mark_file`](crate::Builder::mark_file) does not hold it.
+    /// Commits meanwhile go on below it. One whose time comes just then may get the same timestamp:
+    /// count it as the later one. Every server must know of `t` before it is reached; what that
+    /// takes is up to the protocol. After a restart it is known from your log alone: a
+    /// [`mark_file`](crate::Builder::mark_file) does not hold it.
     ///
     /// # Errors
     ///
-    /// [`CommitError::Now`]; [`CommitError::NotInTheFuture`] if `t` is not above all that the other calls gave out and beyond the latest
-    /// possible time (two calls for one `t` get it both); [`CommitError::FloorTooFar`] if it is further ahead than `max_wait`.
+    /// [`CommitError::Now`]; [`CommitError::NotInTheFuture`] if `t` is not above all that the other
+    /// calls gave out and beyond the latest possible time (two calls for one `t` get it both);
+    /// [`CommitError::FloorTooFar`] if it is further ahead than `max_wait`.
     pub fn commit_timestamp_at(&self, t: Timestamp) -> Result<CommitTimestamp, CommitError> {
         let shared = self.shared();
         let (interval, Spell { incarnation, epoch }) = shared.now_with_spell()?;
@@ -184,8 +193,9 @@ impl SureClock {
         }
     }
 
-    /// One wait for several commits: until the latest of them may be exposed, and so all. For a group commit, where many transactions
-    /// are written to the log together. `None` for none at all.
+    /// One wait for several commits: until the latest of them may be exposed, and so all. For a
+    /// group commit, where many transactions are written to the log together. `None` for none at
+    /// all.
     pub fn commit_wait_all(&self, commits: impl IntoIterator<Item = CommitTimestamp>) -> Option<CommitWait> {
         let waits = commits.into_iter().map(|s| self.commit_wait(s));
         waits.reduce(CommitWait::harder)
@@ -193,7 +203,8 @@ impl SureClock {
 
     /// Waits until the commit at `s` may be exposed. See [`CommitWait`].
     ///
-    /// The wait counts from the timestamp, not from this call: begin it, replicate meanwhile, and wait for what is left.
+    /// The wait counts from the timestamp, not from this call: begin it, replicate meanwhile, and
+    /// wait for what is left.
     pub fn commit_wait(&self, s: CommitTimestamp) -> CommitWait {
         let ours = s.counter == self.shared().counter.id();
         CommitWait::new(
@@ -203,20 +214,22 @@ impl SureClock {
         )
     }
 
-    /// Waits until `t`, from wherever it is, is certainly in the past: until [`after(t)`](SureClock::after).
+    /// Waits until `t`, from wherever it is, is certainly in the past: until
+    /// [`after(t)`](SureClock::after).
     ///
     /// For a timestamp out of a log or a message. A transaction of this clock's own goes through
-    /// [`commit_wait`](SureClock::commit_wait), which knows whether the clock was disrupted since the timestamp was made; this one
-    /// only knows of disruptions since the call.
+    /// [`commit_wait`](SureClock::commit_wait), which knows whether the clock was disrupted since
+    /// the timestamp was made; this one only knows of disruptions since the call.
     pub fn wait_until_after(&self, t: Timestamp) -> CommitWait {
         let began = self.shared().running().map(|(_, incarnation, _)| incarnation);
         CommitWait::new(self.clone(), t, began.map_err(WaitError::Now))
     }
 
-    /// A timestamp to read a snapshot at: every commit that was exposed before the call, anywhere, is at or below it, and
-    /// this clock gives out no commit timestamp at or below it any more.
+    /// A timestamp to read a snapshot at: every commit that was exposed before the call, anywhere,
+    /// is at or below it, and this clock gives out no commit timestamp at or below it any more.
     ///
-    /// The snapshot is complete once the store has applied every commit it gave a timestamp up to this one.
+    /// The snapshot is complete once the store has applied every commit it gave a timestamp up to
+    /// this one.
     ///
     /// # Errors
     ///
@@ -240,8 +253,9 @@ impl SureClock {
     ///
     /// # Errors
     ///
-    /// [`CommitError::Now`]; [`CommitError::FloorTooFar`] if `t` is more than `max_floor_lead` beyond `latest`, and then nothing is
-    /// changed; [`CommitError::MarkNotWritten`], and then it holds for as long as the process lives.
+    /// [`CommitError::Now`]; [`CommitError::FloorTooFar`] if `t` is more than `max_floor_lead`
+    /// beyond `latest`, and then nothing is changed; [`CommitError::MarkNotWritten`], and then it
+    /// holds for as long as the process lives.
     pub fn forbid_commits_up_to(&self, t: Timestamp) -> Result<(), CommitError> {
         loop {
             let (interval, spell) = self.shared().now_with_spell()?;
@@ -318,7 +332,8 @@ pub enum CommitError {
         /// The limit `max_floor_lead`, or `max_wait`.
         limit: Duration,
     },
-    /// The file of the high-water mark could not be written, so the timestamp must not leave: after a restart it might be given out again.
+    /// The file of the high-water mark could not be written, so the timestamp must not leave: after
+    /// a restart it might be given out again.
     #[error("the file of the high-water mark was not written: {0}")]
     MarkNotWritten(MarkFileError),
     /// A timestamp for the future is not beyond what may be now already, or was given out.

@@ -1,8 +1,11 @@
-//! Sleeping until shortly before a moment, and spinning until it: how late the system wakes a thread is learned.
+//! Sleeping until shortly before a moment, and spinning until it: how late the system wakes a
+//! thread is learned.
 //!
-//! A sleep ends late, by tens of microseconds with the least timer slack, sometimes by milliseconds. So a wait sleeps until a *lead* before
-//! its deadline and spins for the rest. The lead follows the oversleep that is seen: up at once, down by a sixteenth, so that most
-//! sleeps end before the deadline; never above the *spin budget*, which is what a wait may cost of a processor's time.
+//! A sleep ends late, by tens of microseconds with the least timer slack, sometimes by
+//! milliseconds. So a wait sleeps until a *lead* before its deadline and spins for the rest. The
+//! lead follows the oversleep that is seen: up at once, down by a sixteenth, so that most sleeps
+//! end before the deadline; never above the *spin budget*, which is what a wait may cost of a
+//! processor's time.
 
 use parking_lot::Mutex;
 use std::num::NonZeroU64;
@@ -37,7 +40,8 @@ impl Sleeper {
     }
 }
 
-/// The thread's timer slack, at its least while this lives: by default Linux wakes 50 us late on purpose.
+/// The thread's timer slack, at its least while this lives: by default Linux wakes 50 us late on
+/// purpose.
 #[derive(Debug)]
 pub(crate) struct LeastSlack {
     before: Option<NonZeroU64>,

@@ -1,10 +1,12 @@
-//! One timing thread for the futures of a clock: wakes those whose timestamp is in the past, in the order of the timestamps, on any
-//! runtime.
+//! One timing thread for the futures of a clock: wakes those whose timestamp is in the past, in the
+//! order of the timestamps, on any runtime.
 //!
-//! A wake is a hint: whoever is woken looks at the clock again. So it comes a little before the moment, by a part of what it takes until
-//! a woken thread runs, and the future spins for what is left ([`EARLY`]). The thread looks at the publication in force at each turn, so a better
-//! bound wakes sooner, and a disruption wakes all of them at once; a publication that changes nothing for them wakes none. It starts
-//! with the first future that has to wait and ends when the clock is dropped, a second later at most.
+//! A wake is a hint: whoever is woken looks at the clock again. So it comes a little before the
+//! moment, by a part of what it takes until a woken thread runs, and the future spins for what is
+//! left ([`EARLY`]). The thread looks at the publication in force at each turn, so a better bound
+//! wakes sooner, and a disruption wakes all of them at once; a publication that changes nothing for
+//! them wakes none. It starts with the first future that has to wait and ends when the clock is
+//! dropped, a second later at most.
 
 use super::sleeper::LeastSlack;
 use crate::clock::Shared;
@@ -63,8 +65,9 @@ struct Known {
 impl Known {
     /// Wakes who is due. Gives until when to sleep; `None`: another turn at once.
     fn turn(&mut self, shared: &Shared, pending: &Pending, publication: &Waker) -> Option<Instant> {
-        // The turn begins before the registration, and that comes before the look: a publication uses the registration up, and what it
-        // then says must count as a change for this turn's sleep, or the next publication would wake nobody.
+        // The turn begins before the registration, and that comes before the look: a publication
+        // uses the registration up, and what it then says must count as a change for this turn's
+        // sleep, or the next publication would wake nobody.
         pending.begin_turn();
         self.registered = Some(shared.waiters.register(self.registered.take(), publication.clone()));
         let read = shared.load_stamped().and_then(|(published, ticks, stamp)| {
@@ -98,13 +101,14 @@ impl Known {
     }
 }
 
-/// How long before its moment a future is woken, and twice that is what it spins for at most when it is polled.
+/// How long before its moment a future is woken, and twice that is what it spins for at most when
+/// it is polled.
 pub(super) fn early(spin_budget: Duration) -> Duration {
     EARLY.min(spin_budget / 2)
 }
 
-/// Between a wake and the poll lie 5 us at the least, if the woken thread slept, mostly more. Less: futures end later; more: an executor
-/// whose thread was awake spins for longer.
+/// Between a wake and the poll lie 5 us at the least, if the woken thread slept, mostly more. Less:
+/// futures end later; more: an executor whose thread was awake spins for longer.
 const EARLY: Duration = Duration::from_micros(5);
 
 /// How long the thread outlives its clock at most.

@@ -1,4 +1,5 @@
-//! The commit wait: until a timestamp is certainly in the past, blocking, as a future, or step by step.
+//! The commit wait: until a timestamp is certainly in the past, blocking, as a future, or step by
+//! step.
 
 use super::sleeper::LeastSlack;
 use super::timer;
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 /// A wait until a timestamp is certainly in the past.
 ///
-/// A `Future` on any runtime; [`wait`](CommitWait::wait) blocks; [`check`](CommitWait::check) looks once, for event loops.
-/// The clock is looked at after every wake, so early and late wakes do no harm, and a better bound that is published
-/// meanwhile ends the wait sooner.
+/// A `Future` on any runtime; [`wait`](CommitWait::wait) blocks; [`check`](CommitWait::check) looks
+/// once, for event loops. The clock is looked at after every wake, so early and late wakes do no
+/// harm, and a better bound that is published meanwhile ends the wait sooner.
 ///
-/// **A wait that failed or was dropped means that the outcome is unknown**, never success and never failure: the commit
-/// may or may not come before others in true time.
+/// **A wait that failed or was dropped means that the outcome is unknown**, never success and never
+/// failure: the commit may or may not come before others in true time.
 ///
 /// ```
 /// # let interval: sureclock::TimeInterval = "2026-11-23T11:03:00Z ± 1 ms".parse()?;
@@ -48,7 +49,8 @@ pub enum WaitError {
     /// The clock has no certain lower bound (any more).
     #[error("the outcome is unknown: {0}")]
     Now(#[from] NowError),
-    /// The clock was disrupted and has recovered since the timestamp was made: under a broken assumption, perhaps.
+    /// The clock was disrupted and has recovered since the timestamp was made: under a broken
+    /// assumption, perhaps.
     #[error("the outcome is unknown: the clock was disrupted after the timestamp was made")]
     DisruptedMeanwhile,
     /// Another clock made the timestamp: that one knows whether it holds.
@@ -84,7 +86,8 @@ impl CommitWait {
         self.timestamp
     }
 
-    /// Of two waits of one clock the one that ends well only if both do: one that cannot, one of before a disruption, the later one.
+    /// Of two waits of one clock the one that ends well only if both do: one that cannot, one of
+    /// before a disruption, the later one.
     pub(super) fn harder(self, other: CommitWait) -> CommitWait {
         let takes_self = match (self.began, other.began) {
             (Err(_), _) => true,
@@ -123,14 +126,16 @@ impl CommitWait {
         self.block(Some(timeout))
     }
 
-    /// Ties `value`, the reply that may leave only after the wait, to it: only a finished wait gives it out as [`Past`].
+    /// Ties `value`, the reply that may leave only after the wait, to it: only a finished wait
+    /// gives it out as [`Past`].
     pub fn guard<T>(self, value: T) -> GuardedWait<T> {
         GuardedWait { wait: self, value: Some(value) }
     }
 
     /// How long until the timestamp is in the past by the bound in force; `None` if it is.
     ///
-    /// Before it says so it looks for a suspend: a timestamp taken after one that nobody had noticed may be too low.
+    /// Before it says so it looks for a suspend: a timestamp taken after one that nobody had
+    /// noticed may be too low.
     fn remaining(&self) -> Result<Option<Remaining>, WaitError> {
         let remaining = self.remaining_by_the_bound()?;
         if remaining.is_some() {
@@ -140,7 +145,8 @@ impl CommitWait {
         self.remaining_by_the_bound()
     }
 
-    /// The same, after spinning for what is too short for another wake; not for longer, whatever the counter does.
+    /// The same, after spinning for what is too short for another wake; not for longer, whatever
+    /// the counter does.
     fn remaining_after_a_spin(&self) -> Result<Option<Remaining>, WaitError> {
         let shared = self.clock.shared();
         let most = 2 * timer::early(shared.limits.spin_budget);
@@ -263,7 +269,8 @@ impl Future for CommitWait {
             this.forget();
             return Poll::Ready(first.map(|_| ()));
         }
-        // Registered before another look: what happens in between wakes us. By hand a counter moves with a publication.
+        // Registered before another look: what happens in between wakes us. By hand a counter moves
+        // with a publication.
         let waker = context.waker().clone();
         let registered = if shared.counter.runs_by_itself() {
             this.forget();
@@ -292,7 +299,8 @@ impl Drop for CommitWait {
     }
 }
 
-/// A commit wait with the value that may leave after it. A `Future`, or blocking by [`wait`](GuardedWait::wait).
+/// A commit wait with the value that may leave after it. A `Future`, or blocking by
+/// [`wait`](GuardedWait::wait).
 ///
 /// Dropped, it takes the value along. Where a wait may be cut short, as by a timeout, wait for
 /// `&mut guarded` and [give it up](GuardedWait::give_up) afterwards.
@@ -307,8 +315,8 @@ pub struct GuardedWait<T> {
     value: Option<T>,
 }
 
-/// A value whose commit timestamp is certainly in the past. Only a finished wait makes one, so a function that takes it
-/// cannot be called by someone who forgot to wait.
+/// A value whose commit timestamp is certainly in the past. Only a finished wait makes one, so a
+/// function that takes it cannot be called by someone who forgot to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Past<T> {

@@ -1,17 +1,21 @@
-//! What is known of the length of a hardware tick, from pairs of readings: the counter before and after a reading of
-//! CLOCK_MONOTONIC_RAW. Pure; and the watch that sees the two part.
+//! What is known of the length of a hardware tick, from pairs of readings: the counter before and
+//! after a reading of CLOCK_MONOTONIC_RAW. Pure; and the watch that sees the two part.
 //!
-//! A reading of RAW that says r was made at an instant between the two counter readings around it. Between two such instants RAW
-//! ran for more than `d - 2` and less than `d + 2` ns (both readings are rounded down to a nanosecond, and the kernel rounds its own
-//! sums by less than one; more where RAW moves in coarser steps), and the counter for more than `n_least` and less than `n_most`
-//! ticks; so a tick is longer than `(d - 2) / n_most` and shorter than `(d + 2) / n_least` seconds of RAW. Every pair with the first one is such a fact; they are
-//! intersected, so knowledge only narrows, as the bracket over the time since the first pair.
+//! A reading of RAW that says r was made at an instant between the two counter readings around it.
+//! Between two such instants RAW ran for more than `d - 2` and less than `d + 2` ns (both readings
+//! are rounded down to a nanosecond, and the kernel rounds its own sums by less than one; more
+//! where RAW moves in coarser steps), and the counter for more than `n_least` and less than
+//! `n_most` ticks; so a tick is longer than `(d - 2) / n_most` and shorter than `(d + 2) / n_least`
+//! seconds of RAW. Every pair with the first one is such a fact; they are intersected, so knowledge
+//! only narrows, as the bracket over the time since the first pair.
 //!
-//! **RAW is no second witness of the frequency.** Where the kernel's clock source is this very counter, RAW is the counter times what
-//! the kernel took its frequency to be at boot. So this certifies the ratio to RAW, and what RAW itself may be wrong by is charged on
-//! top (`RAW_RATE_ERROR_PPB`), as for a clock that reads RAW. **Nor of jumps**: a counter that jumps takes such a RAW with it. There the
-//! kernel's watchdog is the witness, and its verdict is the clock source. The two part where RAW comes from another clock (the
-//! hardware counter was forced, or the kernel has just changed over), and where a core's counter leaves the others.
+//! **RAW is no second witness of the frequency.** Where the kernel's clock source is this very
+//! counter, RAW is the counter times what the kernel took its frequency to be at boot. So this
+//! certifies the ratio to RAW, and what RAW itself may be wrong by is charged on top
+//! (`RAW_RATE_ERROR_PPB`), as for a clock that reads RAW. **Nor of jumps**: a counter that jumps
+//! takes such a RAW with it. There the kernel's watchdog is the witness, and its verdict is the
+//! clock source. The two part where RAW comes from another clock (the hardware counter was forced,
+//! or the kernel has just changed over), and where a core's counter leaves the others.
 
 use crate::time::TickBounds;
 
@@ -36,17 +40,20 @@ pub(crate) struct Calibration {
     at_first: TickBounds,
     /// The length that is frozen in the clock.
     frozen: u64,
-    /// After the two have diverged: the pairs that are still to fit before anything is believed again.
+    /// After the two have diverged: the pairs that are still to fit before anything is believed
+    /// again.
     to_fit: u32,
 }
 
-/// The counter and RAW do not fit together: one of them jumped, or changed its rate, and it is not known yet that it runs evenly again.
+/// The counter and RAW do not fit together: one of them jumped, or changed its rate, and it is not
+/// known yet that it runs evenly again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parted;
 
 impl Calibration {
-    /// From two first pairs; `margin` is what readings of two cores may differ by, in ticks, `raw_slack` what a difference of RAW may
-    /// be off by, in ns. `None` where they say nothing (too close together, or gone back).
+    /// From two first pairs; `margin` is what readings of two cores may differ by, in ticks,
+    /// `raw_slack` what a difference of RAW may be off by, in ns. `None` where they say nothing
+    /// (too close together, or gone back).
     #[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
     pub(crate) fn begin(first: Pair, second: Pair, margin: u64, raw_slack: u64) -> Option<Calibration> {
         let tick = tick_between(first, second, margin, raw_slack)?;
@@ -77,19 +84,22 @@ impl Calibration {
         }
     }
 
-    /// What is certified of the length of a tick, in nanoseconds of RAW. It only narrows, but for a time when the two have diverged.
+    /// What is certified of the length of a tick, in nanoseconds of RAW. It only narrows, but for a
+    /// time when the two have diverged.
     pub(crate) fn tick(&self) -> TickBounds {
         self.tick
     }
 
-    /// There was a disruption before `pair`: whatever the counter did then, jumped a little or stood still, must not be taken for a part
-    /// of its rate. What is known is what was known at first, and what this pair and later ones say.
+    /// There was a disruption before `pair`: whatever the counter did then, jumped a little or
+    /// stood still, must not be taken for a part of its rate. What is known is what was known at
+    /// first, and what this pair and later ones say.
     pub(crate) fn restart(&mut self, pair: Pair) {
         (self.first, self.last, self.tick) = (pair, pair, self.at_first);
         self.to_fit = if self.to_fit > 0 { PAIRS_TO_FIT } else { 0 };
     }
 
-    /// The machine was moved before `pair`: nothing that was known of the counter counts any more. As after [`Parted`].
+    /// The machine was moved before `pair`: nothing that was known of the counter counts any more.
+    /// As after [`Parted`].
     pub(crate) fn distrust(&mut self, pair: Pair) {
         (self.first, self.last, self.to_fit) = (pair, pair, PAIRS_TO_FIT);
     }
@@ -98,8 +108,8 @@ impl Calibration {
     ///
     /// # Errors
     ///
-    /// [`Parted`] if it does not fit to the ones before. What was known is then forgotten: the next pair makes a new beginning, and is
-    /// believed when the one after that fits to it.
+    /// [`Parted`] if it does not fit to the ones before. What was known is then forgotten: the next
+    /// pair makes a new beginning, and is believed when the one after that fits to it.
     pub(crate) fn add(&mut self, pair: Pair) -> Result<(), Parted> {
         if self.to_fit == PAIRS_TO_FIT {
             return self.begin_again(pair);
@@ -135,7 +145,8 @@ impl Calibration {
         Err(Parted)
     }
 
-    /// With another length altogether the poll interval and the window of the sources would be others than what was asked for.
+    /// With another length altogether the poll interval and the window of the sources would be
+    /// others than what was asked for.
     fn is_near_frozen(&self, tick: TickBounds) -> bool {
         tick.middle().ns_per_tick_2_40.abs_diff(self.frozen) <= self.frozen / MOST_CHANGE
     }
@@ -153,13 +164,15 @@ fn fit(a: Pair, b: Pair, margin: u64, slack: u64, tick: TickBounds) -> bool {
     let slack = i128::from(slack);
     let d = i128::from(b.raw_ns - a.raw_ns);
     let (least, most) = ticks_between(a, b, margin);
-    // least * shortest tick < d + slack and most * longest tick > d - slack, all in 2^-40 ns. 64 times 64 bits fit.
+    // least * shortest tick < d + slack and most * longest tick > d - slack, all in 2^-40 ns. 64
+    // times 64 bits fit.
     let shortest = i128::from(least) * i128::from(tick.least_2_40);
     let longest = i128::from(most) * i128::from(tick.most_2_40);
     shortest < (d + slack) << 40 && longest > (d - slack) << 40
 }
 
-/// What two pairs say of the length of a tick: the least rounded down, the most rounded up. `None` where they say nothing.
+/// What two pairs say of the length of a tick: the least rounded down, the most rounded up. `None`
+/// where they say nothing.
 fn tick_between(a: Pair, b: Pair, margin: u64, slack: u64) -> Option<TickBounds> {
     let d = b.raw_ns.checked_sub(a.raw_ns)?;
     let (least, most) = ticks_between(a, b, margin);
@@ -179,7 +192,8 @@ fn ticks_between(a: Pair, b: Pair, margin: u64) -> (u64, u64) {
     (least, most)
 }
 
-/// Of a RAW that shows every nanosecond: one for the rounding of each reading, which is what the kernel's own rounding stays below.
+/// Of a RAW that shows every nanosecond: one for the rounding of each reading, which is what the
+/// kernel's own rounding stays below.
 #[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
 pub(super) const FINE_SLACK_NS: u64 = 2;
 /// After a jump: one that begins afresh, and one that confirms it.
@@ -195,7 +209,8 @@ mod tests {
     use crate::time::TickScale;
     use proptest::prelude::*;
 
-    /// The pair that is taken at `ns` of RAW, with a counter of `p` thousandths of a nanosecond a tick and a bracket of so much.
+    /// The pair that is taken at `ns` of RAW, with a counter of `p` thousandths of a nanosecond a
+    /// tick and a bracket of so much.
     fn pair(ns: u64, p: u64, bracket: (u64, u64)) -> Pair {
         let ticks = |ns: u64| ns * 1000 / p;
         Pair { before: ticks(ns - bracket.0), raw_ns: ns, after: ticks(ns + bracket.1) }
@@ -267,7 +282,8 @@ mod tests {
 
     #[test]
     fn found_a_jump_that_a_marker_reported_is_no_part_of_the_rate() {
-        // Known to 2 % at first, a pair a second later, and a jump of 40 us in between: it looks like 40 ppm.
+        // Known to 2 % at first, a pair a second later, and a jump of 40 us in between: it looks
+        // like 40 ppm.
         let true_2_40 = 4 * (1u64 << 40) / 10;
         let tick = TickBounds { least_2_40: true_2_40 / 100 * 98, most_2_40: true_2_40 / 100 * 102 };
         let shifted = |ns: u64| {

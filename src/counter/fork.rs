@@ -1,7 +1,8 @@
-//! Whether this process is still the one that built a clock: a forked child has no sync thread and so no clock.
+//! Whether this process is still the one that built a clock: a forked child has no sync thread and
+//! so no clock.
 //!
-//! A handler that the C library runs in the child of every `fork()` counts forks up; a mark taken before differs after.
-//! Not seen: a raw `clone` system call that goes past the C library.
+//! A handler that the C library runs in the child of every `fork()` counts forks up; a mark taken
+//! before differs after. Not seen: a raw `clone` system call that goes past the C library.
 
 /// The process at the time the mark was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,9 @@ mod imp {
     #[allow(unsafe_code)]
     pub(super) fn install() {
         INSTALLED.call_once(|| {
-            // SAFETY: the handler only adds to an atomic, which is allowed in the child of a fork of a process with many
-            // threads (async-signal-safe), and it lives as long as the process, as a function of this library.
+            // SAFETY: the handler only adds to an atomic, which is allowed in the child of a fork
+            // of a process with many threads (async-signal-safe), and it lives as long as the
+            // process, as a function of this library.
             let failed = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
             assert_eq!(failed, 0, "pthread_atfork fails only when memory is exhausted");
         });

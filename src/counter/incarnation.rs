@@ -1,20 +1,23 @@
 //! How many disruptions a clock has had, as its readings carry it.
 //!
-//! Each look at the counter carries the number, so two readings tell whether a disruption lies between them: then the counter
-//! may not have run through, and what passed between them is not known.
+//! Each look at the counter carries the number, so two readings tell whether a disruption lies
+//! between them: then the counter may not have run through, and what passed between them is not
+//! known.
 
 use crate::time::CounterId;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// The number of disruptions so far, set by the machine and read with every reading; and how many of them were moves, restores and copies of
-/// the machine, after which what is in memory may be of long ago.
+/// The number of disruptions so far, set by the machine and read with every reading; and how many
+/// of them were moves, restores and copies of the machine, after which what is in memory may be of
+/// long ago.
 #[derive(Debug, Default)]
 pub(crate) struct Incarnation(AtomicU32, AtomicU32);
 
 impl Incarnation {
     #[inline]
     pub(crate) fn get(&self) -> u32 {
-        // Acquire, with `set`: the counter is read after it, so a reading with this number is from after the disruption.
+        // Acquire, with `set`: the counter is read after it, so a reading with this number is from
+        // after the disruption.
         self.0.load(Ordering::Acquire)
     }
 

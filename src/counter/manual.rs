@@ -55,7 +55,8 @@ impl ManualCounter {
 
     /// What the counter shows.
     pub(crate) fn shown(&self) -> u64 {
-        // Acquire, with `set`: who sees the new time sees what the test did before it moved the time.
+        // Acquire, with `set`: who sees the new time sees what the test did before it moved the
+        // time.
         self.ticks.load(Ordering::Acquire)
     }
 
@@ -159,7 +160,8 @@ mod watch {
 
     impl Watch {
         pub(super) fn read(&self) -> Option<u64> {
-            // Relaxed: a simulated world is one thread; others see the watch when the lock hands it over.
+            // Relaxed: a simulated world is one thread; others see the watch when the lock hands it
+            // over.
             if !self.on.load(Ordering::Relaxed) {
                 return None;
             }

@@ -1,7 +1,7 @@
 //! The local counter: floor 1, the only place that reads a clock of this machine.
 //!
-//! A counter gives ticks, the frozen length of a tick with a certified error, a margin and an identity. A clock keeps
-//! one counter for its life.
+//! A counter gives ticks, the frozen length of a tick with a certified error, a margin and an
+//! identity. A clock keeps one counter for its life.
 //!
 //! | counter | where | error of the nominal rate | margin |
 //! |---|---|---|---|
@@ -46,20 +46,24 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CounterChoice {
-    /// The best one of this machine: the hardware counter where it can be trusted, else [`Raw`](CounterChoice::Raw), else the
-    /// OS's monotonic clock. The status says which, and why. Measuring takes some milliseconds of each start, and at the first of a
-    /// process a millisecond or so for each core more, half a second at most where all of them run.
+    /// The best one of this machine: the hardware counter where it can be trusted, else
+    /// [`Raw`](CounterChoice::Raw), else the OS's monotonic clock. The status says which, and why.
+    /// Measuring takes some milliseconds of each start, and at the first of a process a millisecond
+    /// or so for each core more, half a second at most where all of them run.
     #[default]
     Auto,
-    /// The processor's own counter: TSC on x86-64, CNTVCT on aarch64. Linux only. Refused where it cannot be read, is not invariant or
-    /// cannot be compared between cores and with CLOCK_MONOTONIC_RAW; but taken where the kernel itself keeps time by another
-    /// clock source: that it runs evenly there all the same is your claim.
+    /// The processor's own counter: TSC on x86-64, CNTVCT on aarch64. Linux only. Refused where it
+    /// cannot be read, is not invariant or cannot be compared between cores and with
+    /// CLOCK_MONOTONIC_RAW; but taken where the kernel itself keeps time by another clock source:
+    /// that it runs evenly there all the same is your claim.
     Hardware,
-    /// The system's counter that is never stepped and never slewed: CLOCK_MONOTONIC_RAW on Linux, Android, macOS and iOS,
-    /// QueryPerformanceCounter on Windows. Its nominal rate is trusted to 100 ppm. There is none elsewhere.
+    /// The system's counter that is never stepped and never slewed: CLOCK_MONOTONIC_RAW on Linux,
+    /// Android, macOS and iOS, QueryPerformanceCounter on Windows. Its nominal rate is trusted to
+    /// 100 ppm. There is none elsewhere.
     Raw,
-    /// The OS's monotonic clock through [`std::time::Instant`]. Never stepped, but a sync daemon may slew it, so its rate
-    /// is trusted to 10.05 % only and the interval grows by 210 ms for each second without an answer.
+    /// The OS's monotonic clock through [`std::time::Instant`]. Never stepped, but a sync daemon
+    /// may slew it, so its rate is trusted to 10.05 % only and the interval grows by 210 ms for
+    /// each second without an answer.
     OsMonotonic,
 }
 
@@ -74,7 +78,8 @@ pub(crate) struct Counter {
     rate_error_ppb: u32,
     margin: u64,
     description: Arc<str>,
-    /// What is known of a tick beside CLOCK_MONOTONIC_RAW, and whether the kernel's clock source is to be watched.
+    /// What is known of a tick beside CLOCK_MONOTONIC_RAW, and whether the kernel's clock source is
+    /// to be watched.
     watched: Option<(Calibration, bool)>,
     /// The cores that the margin was measured for, where it depends on them.
     cores: Arc<[usize]>,
@@ -93,7 +98,8 @@ enum Kind {
 }
 
 impl Counter {
-    /// The counter of `choice`. What is measured of it is measured after `vm_clock` was opened, so a move meanwhile will be seen.
+    /// The counter of `choice`. What is measured of it is measured after `vm_clock` was opened, so
+    /// a move meanwhile will be seen.
     ///
     /// # Errors
     ///
@@ -102,7 +108,8 @@ impl Counter {
         let may_move = vm_clock.marker().is_some();
         let mut counter = Counter::measure(choice, may_move)?;
         if vm_clock.unnoted() {
-            // Measured over a move it may be of no use for good. The first look will see that there was one.
+            // Measured over a move it may be of no use for good. The first look will see that there
+            // was one.
             counter = Counter::measure(choice, may_move)?;
         }
         Ok(Counter { vm_clock, ..counter })
@@ -186,8 +193,8 @@ impl Counter {
         Counter::over(Kind::Manual(counter), TickScale::NANOSECOND, 0, 1, MANUAL.into())
     }
 
-    /// A counter of a simulated machine: `rate_error_ppb` is what its nominal tick is declared to be wrong by, `margin` as in
-    /// [`margin`](Counter::margin).
+    /// A counter of a simulated machine: `rate_error_ppb` is what its nominal tick is declared to
+    /// be wrong by, `margin` as in [`margin`](Counter::margin).
     #[cfg(feature = "sim")]
     pub(crate) fn simulated(
         counter: Arc<ManualCounter>,
@@ -198,8 +205,8 @@ impl Counter {
         Counter::over(Kind::Manual(counter), scale, rate_error_ppb, margin, MANUAL.into())
     }
 
-    /// The same with a second clock beside it, as the hardware counter has one: what is known of its tick is `tick`, and the rest
-    /// is learned from pairs.
+    /// The same with a second clock beside it, as the hardware counter has one: what is known of
+    /// its tick is `tick`, and the rest is learned from pairs.
     #[cfg(feature = "sim")]
     pub(crate) fn with_second_clock(self, tick: TickBounds) -> Counter {
         let Kind::Manual(manual) = &self.kind else { return self };
@@ -214,15 +221,17 @@ impl Counter {
         Counter { vm_clock: VmClock::manual(Arc::clone(manual)), ..self }
     }
 
-    /// One reading, in ticks. Ordered after earlier loads where an instruction or the vDSO does so by itself: not on aarch64 with the
-    /// hardware counter, where [`ticks_after`](Counter::ticks_after) does.
+    /// One reading, in ticks. Ordered after earlier loads where an instruction or the vDSO does so
+    /// by itself: not on aarch64 with the hardware counter, where
+    /// [`ticks_after`](Counter::ticks_after) does.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks_after(0)
     }
 
-    /// One reading, in ticks, ordered after the acquiring load that gave `loaded`, and after all that came before that one. By an
-    /// instruction for the hardware counter (`hardware` says what that orders), else by the vDSO (Linux) or by one before the call.
+    /// One reading, in ticks, ordered after the acquiring load that gave `loaded`, and after all
+    /// that came before that one. By an instruction for the hardware counter (`hardware` says what
+    /// that orders), else by the vDSO (Linux) or by one before the call.
     #[inline(always)]
     pub(crate) fn ticks_after(&self, loaded: u64) -> u64 {
         match self.kind {
@@ -231,7 +240,8 @@ impl Counter {
         }
     }
 
-    /// One reading that may be from before the call, by as much as the processor runs ahead; never from after its return.
+    /// One reading that may be from before the call, by as much as the processor runs ahead; never
+    /// from after its return.
     #[inline(always)]
     pub(crate) fn ticks_unordered(&self) -> u64 {
         match self.kind {
@@ -260,8 +270,8 @@ impl Counter {
         }
     }
 
-    /// One reading with the counter's identity. The incarnation is read first: a reading that carries the number of a disruption was
-    /// taken after it.
+    /// One reading with the counter's identity. The incarnation is read first: a reading that
+    /// carries the number of a disruption was taken after it.
     #[inline]
     pub(crate) fn read(&self) -> MonotonicTime {
         loop {
@@ -299,17 +309,20 @@ impl Counter {
         self.scale
     }
 
-    /// What is certified of the nominal length of a tick: in seconds of RAW for the hardware counter, by the system's word else.
+    /// What is certified of the nominal length of a tick: in seconds of RAW for the hardware
+    /// counter, by the system's word else.
     pub(crate) fn tick(&self) -> TickBounds {
         self.tick
     }
 
-    /// By how much the nominal length of a tick may be wrong beside the oscillator's own drift, in parts per billion.
+    /// By how much the nominal length of a tick may be wrong beside the oscillator's own drift, in
+    /// parts per billion.
     pub(crate) fn rate_error_ppb(&self) -> u32 {
         self.rate_error_ppb
     }
 
-    /// A difference of n ticks says that more than n - margin and less than n + margin of them passed.
+    /// A difference of n ticks says that more than n - margin and less than n + margin of them
+    /// passed.
     pub(crate) fn margin(&self) -> u64 {
         self.margin
     }
@@ -324,8 +337,9 @@ impl Counter {
         !matches!(self.kind, Kind::Manual(_))
     }
 
-    /// Whether its rate is its oscillator's alone, so that what was learned of it holds for a while: not of a clock that may be slewed,
-    /// nor where nobody would tell that the kernel makes it out of another counter now.
+    /// Whether its rate is its oscillator's alone, so that what was learned of it holds for a
+    /// while: not of a clock that may be slewed, nor where nobody would tell that the kernel makes
+    /// it out of another counter now.
     pub(crate) fn keeps_its_rate(&self) -> bool {
         match self.kind {
             Kind::Hardware | Kind::Manual(_) => true,
@@ -339,10 +353,11 @@ impl Counter {
         &self.description
     }
 
-    /// The least step between two different readings in a row, rounded up: what one reading cannot tell apart.
+    /// The least step between two different readings in a row, rounded up: what one reading cannot
+    /// tell apart.
     ///
-    /// An upper bound of the true step, since a step cannot be seen smaller than it is but for the rounding of a reading
-    /// to a whole tick, which the added one covers.
+    /// An upper bound of the true step, since a step cannot be seen smaller than it is but for the
+    /// rounding of a reading to a whole tick, which the added one covers.
     fn granularity(&self) -> u64 {
         let (mut least, mut seen, mut previous) = (u64::MAX, 0, self.ticks());
         let started = Instant::now();
@@ -354,7 +369,8 @@ impl Counter {
             }
             previous = ticks;
         }
-        // No step at all within the look: a counter coarser than that is taken to step by the whole look.
+        // No step at all within the look: a counter coarser than that is taken to step by the whole
+        // look.
         let step = if seen == 0 { self.scale.ticks(2 * LONGEST_LOOK) } else { least };
         step.saturating_add(1)
     }
@@ -362,7 +378,8 @@ impl Counter {
 
 /// The operating system's wall clock, now.
 pub(crate) fn read_wall() -> WallTime {
-    // A clock set outside the years 1677 to 2262 is shown as the end of them: it is wrong either way.
+    // A clock set outside the years 1677 to 2262 is shown as the end of them: it is wrong either
+    // way.
     WallTime::from_system_time(SystemTime::now()).unwrap_or(WallTime::FAR_FUTURE)
 }
 
@@ -372,12 +389,13 @@ static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
 
 const MANUAL: &str = "a manual counter, moved by a test or a simulated world";
 
-/// What the system's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm (DESIGN section 2).
-/// Smaller: wrong bounds where the system calibrated badly at its start. Larger: wider intervals for everyone.
+/// What the system's calibration of RAW is trusted to, beside the oscillator's own drift: 100 ppm
+/// (DESIGN section 2). Smaller: wrong bounds where the system calibrated badly at its start.
+/// Larger: wider intervals for everyone.
 const RAW_RATE_ERROR_PPB: u32 = 100_000;
 
-/// A slewed clock: adjtimex lets a daemon change the length of a tick by 10 % and the frequency by 500 ppm more. Smaller: wrong
-/// bounds while a daemon slews.
+/// A slewed clock: adjtimex lets a daemon change the length of a tick by 10 % and the frequency by
+/// 500 ppm more. Smaller: wrong bounds while a daemon slews.
 const OS_MONOTONIC_RATE_ERROR_PPB: u32 = 100_500_000;
 
 const RAW_UNKNOWN: &str = "CLOCK_MONOTONIC_RAW, which cannot be told from CLOCK_MONOTONIC here, as under gVisor: it may be \

@@ -1,4 +1,5 @@
-//! What an operating system says of its own counter, turned into bounds: pure, in integers, rounded outward.
+//! What an operating system says of its own counter, turned into bounds: pure, in integers, rounded
+//! outward.
 //!
 //! The system calls are in `os`; here is what can be computed, and tested, on any machine.
 
@@ -20,17 +21,19 @@ impl Nominal {
         Nominal { tick: TickBounds::NANOSECOND, skew: 0, description }
     }
 
-    /// What a difference of readings may be off by, in ticks, where the counter moves in steps of `step`.
+    /// What a difference of readings may be off by, in ticks, where the counter moves in steps of
+    /// `step`.
     pub(super) fn margin(&self, step: u64) -> u64 {
         let least = (LEAST_MARGIN_NS << 40).div_ceil(self.tick.least_2_40.max(1));
         step.saturating_add(self.skew).max(least)
     }
 }
 
-/// The length of a tick of a counter with so many of them a second: the least rounded down, the most rounded up. `None` for a
-/// frequency that no counter of time has.
+/// The length of a tick of a counter with so many of them a second: the least rounded down, the
+/// most rounded up. `None` for a frequency that no counter of time has.
 ///
-/// At most 1 GHz, so that the end of the range of readings, which stands for a failed one, is further off than any timestamp.
+/// At most 1 GHz, so that the end of the range of readings, which stands for a failed one, is
+/// further off than any timestamp.
 #[cfg_attr(not(windows), allow(dead_code, reason = "elsewhere the system counts in nanoseconds"))]
 pub(super) fn tick_of(ticks_per_s: u64) -> Option<TickBounds> {
     if !(LEAST_TICKS_PER_S..=MOST_TICKS_PER_S).contains(&ticks_per_s) {
@@ -42,10 +45,12 @@ pub(super) fn tick_of(ticks_per_s: u64) -> Option<TickBounds> {
     Some(TickBounds { least_2_40: u64::try_from(least).ok()?, most_2_40: u64::try_from(most).ok()? })
 }
 
-/// By how much a clock that counts on through a sleep is ahead of one that does not, from one reading of the first between two of
-/// the second, in nanoseconds; each reading is rounded down to a multiple of `unit_ns`.
+/// By how much a clock that counts on through a sleep is ahead of one that does not, from one
+/// reading of the first between two of the second, in nanoseconds; each reading is rounded down to
+/// a multiple of `unit_ns`.
 ///
-/// With b <= B < b + u for every reading b of a true B: the lead is more than `ahead - after - u` and less than `ahead - before + u`.
+/// With b <= B < b + u for every reading b of a true B: the lead is more than `ahead - after - u`
+/// and less than `ahead - before + u`.
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)),
     allow(dead_code, reason = "where the system does not tell of sleeps")
@@ -64,10 +69,12 @@ impl TickBounds {
     };
 }
 
-/// No margin is below 300 ns: the ACPI PM timer, the coarsest of the fine clock sources a kernel may switch to while we run, steps
-/// by 279 ns. Smaller: wrong by a step after such a switch. Larger: that much more width on each side.
+/// No margin is below 300 ns: the ACPI PM timer, the coarsest of the fine clock sources a kernel
+/// may switch to while we run, steps by 279 ns. Smaller: wrong by a step after such a switch.
+/// Larger: that much more width on each side.
 const LEAST_MARGIN_NS: u64 = 300;
-/// Slower, a step is a millisecond, and no bound is worth much: taken for a mistake. Larger: refuses counters that exist (1 MHz and more).
+/// Slower, a step is a millisecond, and no bound is worth much: taken for a mistake. Larger:
+/// refuses counters that exist (1 MHz and more).
 const LEAST_TICKS_PER_S: u64 = 1_000;
 const MOST_TICKS_PER_S: u64 = 1_000_000_000;
 const NS_PER_S: u64 = 1_000_000_000;

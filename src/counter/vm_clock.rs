@@ -1,26 +1,31 @@
-//! The VM clock device: where a hypervisor tells that it has moved this virtual machine to another host, or restored or copied it.
+//! The VM clock device: where a hypervisor tells that it has moved this virtual machine to another
+//! host, or restored or copied it.
 //!
-//! A page of memory that the hypervisor writes and programs read. Of it the library takes what tells of a disruption, and nothing of
-//! time: that comes from the sources, of which f may be wrong. Every reading of a clock looks at the marker after its look at the counter.
+//! A page of memory that the hypervisor writes and programs read. Of it the library takes what
+//! tells of a disruption, and nothing of time: that comes from the sources, of which f may be
+//! wrong. Every reading of a clock looks at the marker after its look at the counter.
 //!
 //! # Why no reading is from after a move that the clock has not noted
 //!
-//! Assumed of the device (A): the hypervisor has begun to write a new marker, by an odd sequence number, before any instruction runs
-//! that could see the counter disrupted. Let a reader take counter c, then load the sequence number q, then the marker m, then what is
-//! noted, in this order: the loads come after the counter in the program, and what a processor did ahead of it is thrown away by the
-//! exit to the hypervisor that a disruption is.
+//! Assumed of the device (A): the hypervisor has begun to write a new marker, by an odd sequence
+//! number, before any instruction runs that could see the counter disrupted. Let a reader take
+//! counter c, then load the sequence number q, then the marker m, then what is noted, in this
+//! order: the loads come after the counter in the program, and what a processor did ahead of it is
+//! thrown away by the exit to the hypervisor that a disruption is.
 //!
-//! 1. If c is from after a disruption, q is odd, or from after its end. Odd: the reader waits, for 20 ms or so, and then says that there is no
-//!    answer. From after
-//!    its end: so is m, by the fence between the two, and m is not what was noted before.
-//! 2. If m is what is noted, and it was noted after the disruption: a disruption of the clock had been published before (`note` releases,
-//!    the load acquires), so the cell's second look at the stamp sees it, and the reader begins again.
+//! 1. If c is from after a disruption, q is odd, or from after its end. Odd: the reader waits, for
+//!    20 ms or so, and then says that there is no answer. From after its end: so is m, by the fence
+//!    between the two, and m is not what was noted before.
+//! 2. If m is what is noted, and it was noted after the disruption: a disruption of the clock had
+//!    been published before (`note` releases, the load acquires), so the cell's second look at the
+//!    stamp sees it, and the reader begins again.
 //! 3. Else c is from before, or there was none.
 //!
 //! # References
 //!
-//! UAPI.13 (VMClock 1.0) and Linux, `include/uapi/linux/vmclock-abi.h`. The two differ in the number of the flag for the generation: either
-//! one counts, for a field that is not there does not change.
+//! UAPI.13 (VMClock 1.0) and Linux, `include/uapi/linux/vmclock-abi.h`. The two differ in the
+//! number of the flag for the generation: either one counts, for a field that is not there does not
+//! change.
 
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
@@ -50,11 +55,13 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VmClockChoice {
-    /// `/dev/vmclock0`, if there is one that can be read and is a device; else none. The status says which, and why.
+    /// `/dev/vmclock0`, if there is one that can be read and is a device; else none. The status
+    /// says which, and why.
     #[default]
     Auto,
-    /// The device of this path, or no clock is built. A regular file of the same layout is taken, too, for tests: it must not become
-    /// shorter while a clock reads it, for then the system ends the process.
+    /// The device of this path, or no clock is built. A regular file of the same layout is taken,
+    /// too, for tests: it must not become shorter while a clock reads it, for then the system ends
+    /// the process.
     Device(PathBuf),
     /// None. Moves and restores of the machine are seen at the next answers.
     Off,
@@ -184,8 +191,8 @@ impl VmClock {
         }
     }
 
-    /// Whether there was a disruption that the clock has not taken note of. To be called after the counter was read, within the read
-    /// section of the cell. In the middle of an update it waits.
+    /// Whether there was a disruption that the clock has not taken note of. To be called after the
+    /// counter was read, within the read section of the cell. In the middle of an update it waits.
     pub(crate) fn unnoted(&self) -> bool {
         self.marker().is_some_and(|marker| {
             marker.seems_unnoted() && marker.marked().is_none_or(|marked| marked.marker != marker.noted())
@@ -234,7 +241,8 @@ pub(crate) struct Marker {
 pub(crate) struct Marked {
     /// Another one: the counter did not run on.
     pub(super) marker: u64,
-    /// Another one: there is another machine with this memory, or will have been. Its clock is as right as before, its leases are not its own.
+    /// Another one: there is another machine with this memory, or will have been. Its clock is as
+    /// right as before, its leases are not its own.
     generation: u64,
 }
 
@@ -293,8 +301,9 @@ impl Marker {
         self.noted.load(Ordering::Acquire)
     }
 
-    /// What the device says; `None` if an update does not end. A hypervisor that is held up in the middle of one is waited for, asleep, since
-    /// the alternative is an error although nothing has happened.
+    /// What the device says; `None` if an update does not end. A hypervisor that is held up in the
+    /// middle of one is waited for, asleep, since the alternative is an error although nothing has
+    /// happened.
     pub(crate) fn marked(&self) -> Option<Marked> {
         let try_for_a_while = || (0..TRIES).find_map(|_| self.try_marked());
         try_for_a_while().or_else(|| {
@@ -365,10 +374,12 @@ impl Page {
 }
 
 const USUAL: &str = "/dev/vmclock0";
-/// So often a reader looks at a device that is being written before it sleeps: some microseconds in all.
+/// So often a reader looks at a device that is being written before it sleeps: some microseconds in
+/// all.
 const TRIES: u32 = 100;
 const BETWEEN_READS: Duration = Duration::from_micros(100);
-/// No update takes as long, but of a hypervisor that does not run. Less: errors for nothing. More: readers that wait for longer.
+/// No update takes as long, but of a hypervisor that does not run. Less: errors for nothing. More:
+/// readers that wait for longer.
 const LONGEST_UPDATE: Duration = Duration::from_millis(20);
 
 // The layout: all little-endian, as the processors are on which it is read.

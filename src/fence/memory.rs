@@ -1,4 +1,5 @@
-//! A resource in this process's memory behind a fence. A write works on a copy, which is put in place with the state: all of it or nothing.
+//! A resource in this process's memory behind a fence. A write works on a copy, which is put in
+//! place with the state: all of it or nothing.
 
 use crate::resource::ResourceName;
 
@@ -6,10 +7,11 @@ use super::{Admitted, FenceState, FencingToken, Rejected, admit};
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::{Deref, DerefMut};
 
-/// A resource in this process's memory with its fence: written to only through a token that is admitted, and held meanwhile.
+/// A resource in this process's memory with its fence: written to only through a token that is
+/// admitted, and held meanwhile.
 ///
-/// The child of a fork has a copy of it that no other process sees, and that may be held for ever by a thread that the child
-/// does not have: do not use it there.
+/// The child of a fork has a copy of it that no other process sees, and that may be held for ever
+/// by a thread that the child does not have: do not use it there.
 ///
 /// ```
 /// use sureclock::fence::{Fence, FencingHolder, Locked};
@@ -62,8 +64,9 @@ impl<R> Fence<R> {
         Fence { inner: Mutex::new((state, resource)) }
     }
 
-    /// Holds the resource for the write of `token`, or sets the barrier. Blocks while somebody else holds it: do not call it, nor any other method
-    /// here, on a thread that has a guard of this fence.
+    /// Holds the resource for the write of `token`, or sets the barrier. Blocks while somebody else
+    /// holds it: do not call it, nor any other method here, on a thread that has a guard of this
+    /// fence.
     ///
     /// # Errors
     ///
@@ -102,8 +105,9 @@ impl<R> Fence<R> {
     }
 }
 
-/// The resource, held for one write: a copy of it, which [`commit`](FenceGuard::commit) puts in place. Dropped without, by an early return or
-/// a panic, nothing was written, and the same token can be used again.
+/// The resource, held for one write: a copy of it, which [`commit`](FenceGuard::commit) puts in
+/// place. Dropped without, by an early return or a panic, nothing was written, and the same token
+/// can be used again.
 #[derive(Debug)]
 #[must_use = "the write is made by its commit"]
 pub struct FenceGuard<'a, R> {

@@ -16,14 +16,16 @@ use std::time::Duration;
 /// [name](LeaseGrantor::holder) is not enough.
 ///
 /// Its state is in memory. Whoever takes over after it, a restarted process too, begins with
-/// [`restarted`](LeaseGrantor::restarted) and waits for the longest term ever offered; or, by deadline, with
-/// [`recovered`](LeaseGrantor::recovered) from what was stored.
+/// [`restarted`](LeaseGrantor::restarted) and waits for the longest term ever offered; or, by
+/// deadline, with [`recovered`](LeaseGrantor::recovered) from what was stored.
 ///
-/// The memory of a virtual machine that is restored from a snapshot has forgotten grants. Where its [VM clock
-/// device](crate::Builder::vm_clock) tells of that, or of a move, which it does not tell apart, the grantor goes on as one that was restarted: nothing is granted
-/// or renewed for the longest term. It knows of restores since its first call with a clock; so make that when you make it
-/// ([`is_free`](LeaseGrantor::is_free)). And it knows them by the clock: use one for its life, for at the first call with another one it goes on as restarted, too.
-/// Where nothing tells, or two copies of the machine grant, only a [fence](crate::fence) helps.
+/// The memory of a virtual machine that is restored from a snapshot has forgotten grants. Where its
+/// [VM clock device](crate::Builder::vm_clock) tells of that, or of a move, which it does not tell
+/// apart, the grantor goes on as one that was restarted: nothing is granted or renewed for the
+/// longest term. It knows of restores since its first call with a clock; so make that when you make
+/// it ([`is_free`](LeaseGrantor::is_free)). And it knows them by the clock: use one for its life,
+/// for at the first call with another one it goes on as restarted, too. Where nothing tells, or two
+/// copies of the machine grant, only a [fence](crate::fence) helps.
 #[derive(Debug)]
 pub struct LeaseGrantor {
     /// The child of a fork is no grantor: its parent is.
@@ -67,15 +69,15 @@ pub enum LeaseRefused {
     /// Another one holds it, or may.
     #[error("the lease is held by another one, or may be")]
     Held,
-    /// The holder that released last: a request of before came late. (Of one that released before that, such a request is granted if the
-    /// lease is free, and nobody has it for a term.)
+    /// The holder that released last: a request of before came late. (Of one that released before
+    /// that, such a request is granted if the lease is free, and nobody has it for a term.)
     #[error("the holder has released the lease")]
     Released,
     /// A lease by deadline, and the clock has no interval.
     #[error("a lease by deadline, and there is no certain time: {0}")]
     Now(#[from] NowError),
-    /// The clock was disrupted since it received the request. Nothing is granted; the holder may ask
-    /// again.
+    /// The clock was disrupted since it received the request. Nothing is granted; the holder may
+    /// ask again.
     #[error("the clock was disrupted since it received the request")]
     DisruptedMeanwhile,
     /// The deadline is beyond the representable times.
@@ -104,8 +106,8 @@ impl LeaseGrantor {
         }
     }
 
-    /// A grantor that comes after another one, a restarted process say: free only when the longest term that any of them ever offered is
-    /// over. `longest_term` must be no less than that.
+    /// A grantor that comes after another one, a restarted process say: free only when the longest
+    /// term that any of them ever offered is over. `longest_term` must be no less than that.
     #[must_use]
     pub fn restarted(
         resource: ResourceName,
@@ -133,8 +135,8 @@ impl LeaseGrantor {
         self.mind_restores(clock);
     }
 
-    /// If the machine was restored since the last call, its memory may be of before grants that others know of. A clock that it does not know
-    /// may have been built after that.
+    /// If the machine was restored since the last call, its memory may be of before grants that
+    /// others know of. A clock that it does not know may have been built after that.
     fn mind_restores(&mut self, clock: &impl LeaseClock) {
         let id = clock.lease_reading().counter();
         // After the look that the reading makes.
@@ -155,9 +157,11 @@ impl LeaseGrantor {
         }
     }
 
-    /// A grantor of leases by deadline that comes after another one, on this machine or any other, and knows from storage until when that one
-    /// had [promised](LeaseGrantor::promised_until) on the same timescale: free when that is past, without waiting for a longest term. `longest_term` counts
-    /// should the clock be disrupted meanwhile, and must be no less than any ever offered.
+    /// A grantor of leases by deadline that comes after another one, on this machine or any other,
+    /// and knows from storage until when that one had [promised](LeaseGrantor::promised_until) on
+    /// the same timescale: free when that is past, without waiting for a longest term.
+    /// `longest_term` counts should the clock be disrupted meanwhile, and must be no less than any
+    /// ever offered.
     #[must_use]
     pub fn recovered(
         resource: ResourceName,
@@ -172,9 +176,11 @@ impl LeaseGrantor {
         grantor
     }
 
-    /// Until when all that was granted is promised, by deadline: to be stored, where a successor will find it, **before a grant is sent**.
+    /// Until when all that was granted is promised, by deadline: to be stored, where a successor
+    /// will find it, **before a grant is sent**.
     ///
-    /// `None`: nothing is promised by deadline, or the clock was disrupted since and has no interval. Leave what is stored then.
+    /// `None`: nothing is promised by deadline, or the clock was disrupted since and has no
+    /// interval. Leave what is stored then.
     #[must_use]
     pub fn promised_until(&self) -> Option<Timestamp> {
         self.promise.and_then(|promise| promise.deadline)
@@ -209,7 +215,8 @@ impl LeaseGrantor {
             return Err(LeaseRefused::NoCounter);
         }
         let term = term.min(self.longest);
-        // Nothing granted before reaches further than the longest term from now; what the clock said before need not be believed.
+        // Nothing granted before reaches further than the longest term from now; what the clock
+        // said before need not be believed.
         let reach = renewed.map_or(term, |promise| promise.term.max(term));
         let deadline = match self.form.by_deadline() {
             false => None,
@@ -234,7 +241,8 @@ impl LeaseGrantor {
         let now = clock.lease_reading();
         let Some(promise) = &mut self.promise else { return clock.lease_elapsed(now, now).is_some() };
         let Some(elapsed) = clock.lease_elapsed(promise.received, now) else {
-            // Nothing is known of the time since: all of the term is counted again from here, and no deadline of before counts.
+            // Nothing is known of the time since: all of the term is counted again from here, and
+            // no deadline of before counts.
             promise.received = now;
             promise.deadline = None;
             promise.find_deadline(clock, now);
@@ -265,7 +273,8 @@ impl LeaseGrantor {
 }
 
 impl Promise {
-    /// No grant was later than `now`. Without an interval it is to be found later; beyond the representable times it is never past.
+    /// No grant was later than `now`. Without an interval it is to be found later; beyond the
+    /// representable times it is never past.
     fn find_deadline(&mut self, clock: &impl LeaseClock, now: MonotonicTime) {
         let interval = interval_of(clock, now).ok().flatten();
         self.deadline = interval.map(|now| now.latest().checked_add(self.term).unwrap_or(Timestamp::MAX));

@@ -40,8 +40,8 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A pause between the look and the act cannot be seen beforehand by anyone: what must not happen twice needs a
-/// [fence](crate::fence) at the resource.
+/// A pause between the look and the act cannot be seen beforehand by anyone: what must not happen
+/// twice needs a [fence](crate::fence) at the resource.
 #[derive(Debug)]
 pub struct Lease {
     resource: ResourceName,
@@ -106,7 +106,8 @@ pub enum LeaseError {
     /// The system has no random numbers.
     #[error("the system has no random numbers")]
     NoRandom,
-    /// This is the child of a fork: the lease is its parent's. Make one of its own, on a clock of its own.
+    /// This is the child of a fork: the lease is its parent's. Make one of its own, on a clock of
+    /// its own.
     #[error("this process was forked from the one that made the lease")]
     Forked,
 }
@@ -135,8 +136,9 @@ impl Lease {
         self.holder
     }
 
-    /// A request, for the lease or for a renewal. The term counts from this call: send it right afterwards, once. To send it again, ask for
-    /// another one: an answer to the first must not count from the second.
+    /// A request, for the lease or for a renewal. The term counts from this call: send it right
+    /// afterwards, once. To send it again, ask for another one: an answer to the first must not
+    /// count from the second.
     ///
     /// # Errors
     ///
@@ -211,8 +213,9 @@ impl Lease {
         }
     }
 
-    /// Does `work` if the lease is held, and says whether it was held until `work` returned. What is only begun then, a future or a lazy
-    /// iterator, is not done: for futures there is [`guard_async`](Lease::guard_async).
+    /// Does `work` if the lease is held, and says whether it was held until `work` returned. What
+    /// is only begun then, a future or a lazy iterator, is not done: for futures there is
+    /// [`guard_async`](Lease::guard_async).
     pub fn guard<T>(&self, clock: &impl LeaseClock, work: impl FnOnce() -> T) -> Guarded<T> {
         let before = self.state(clock);
         if !before.is_held() {
@@ -221,7 +224,8 @@ impl Lease {
         self.held_throughout(clock, work())
     }
 
-    /// As [`guard`](Lease::guard), for a future: it is polled first when the lease is held, and the lease is looked at when it is done.
+    /// As [`guard`](Lease::guard), for a future: it is polled first when the lease is held, and the
+    /// lease is looked at when it is done.
     pub async fn guard_async<T>(&self, clock: &impl LeaseClock, work: impl Future<Output = T>) -> Guarded<T> {
         let before = self.state(clock);
         if !before.is_held() {
@@ -230,12 +234,14 @@ impl Lease {
         self.held_throughout(clock, work.await)
     }
 
-    /// Held at the end is held throughout: true time was before the end of the term then, and so all the while.
+    /// Held at the end is held throughout: true time was before the end of the term then, and so
+    /// all the while.
     fn held_throughout<T>(&self, clock: &impl LeaseClock, done: T) -> Guarded<T> {
         if self.state(clock).is_held() { Guarded::HeldThroughout(done) } else { Guarded::CannotKnow(done) }
     }
 
-    /// Gives the lease up, with every answer that may still come. `None` in the child of a fork: it is not the child's to give up.
+    /// Gives the lease up, with every answer that may still come. `None` in the child of a fork: it
+    /// is not the child's to give up.
     pub fn release(self) -> Option<LeaseRelease> {
         let Lease { resource, holder, secret, .. } = self;
         self.process.holds().then_some(LeaseRelease { resource, holder, secret })
@@ -284,7 +290,8 @@ impl ByDeadline {
         }
         match self.deadline.checked_duration_since(now.latest()) {
             Some(at_least) if now.latest() < self.deadline => {
-                // A second may be left out at a midnight before its end, announced or not yet: then it comes a second sooner.
+                // A second may be left out at a midnight before its end, announced or not yet: then
+                // it comes a second sooner.
                 let skipped =
                     if may_skip_a_second(&now, self.deadline) { Duration::from_secs(1) } else { Duration::ZERO };
                 LeaseState::Held { at_least: at_least.saturating_sub(skipped) }
@@ -301,7 +308,8 @@ impl ByDeadline {
     }
 }
 
-/// Whether a leap second may leave out a second between now and then: the last one before a midnight of UTC.
+/// Whether a leap second may leave out a second between now and then: the last one before a
+/// midnight of UTC.
 fn may_skip_a_second(now: &TimeInterval, until: Timestamp) -> bool {
     const DAY_NS: i64 = 86_400_000_000_000;
     let midnight = now.earliest().as_unix_nanos().div_euclid(DAY_NS).saturating_add(1).saturating_mul(DAY_NS);
@@ -321,5 +329,6 @@ pub enum Guarded<T> {
     NotHeld(LeaseState),
 }
 
-/// Requests that may still be answered. Fewer: answers on slow paths come to nothing; more: as much more to search.
+/// Requests that may still be answered. Fewer: answers on slow paths come to nothing; more: as much
+/// more to search.
 const MOST_OPEN: usize = 8;

@@ -1,5 +1,5 @@
-//! What travels between holder and grantor: request, grant, release. With the feature `serde` as data; how they travel, and who may send
-//! them, is up to you.
+//! What travels between holder and grantor: request, grant, release. With the feature `serde` as
+//! data; how they travel, and who may send them, is up to you.
 
 use super::LeaseForm;
 use crate::resource::ResourceName;
@@ -67,8 +67,9 @@ impl LeaseRequest {
         self.term
     }
 
-    /// The grant of a store that is no [`LeaseGrantor`](super::LeaseGrantor), by duration: from the receipt of this request on it promises the
-    /// lease to nobody else for `term` of **true time**. If its own clock may be fast by a tenth, that is nine tenths of its term.
+    /// The grant of a store that is no [`LeaseGrantor`](super::LeaseGrantor), by duration: from the
+    /// receipt of this request on it promises the lease to nobody else for `term` of **true time**.
+    /// If its own clock may be fast by a tenth, that is nine tenths of its term.
     #[must_use]
     pub const fn granted_by_store(&self, term: Duration) -> LeaseGrant {
         let LeaseRequest { resource, holder, nonce, .. } = *self;

@@ -1,4 +1,5 @@
-//! Leases: one holder at a time, by clocks that know their error. Pure: readings and intervals in, states out.
+//! Leases: one holder at a time, by clocks that know their error. Pure: readings and intervals in,
+//! states out.
 //!
 //! Two forms, each sound under assumptions of its own, and both together:
 //!
@@ -8,21 +9,24 @@
 //! | by deadline | `latest < X_h`, `X_h = earliest(before it was sent) + T` | `earliest > X_g`, `X_g = latest(after it was received) + T` | (S) too |
 //! | both | both say held | both say free | either |
 //!
-//! By duration: held at h, free at g, so `t(h) < t(sent) + T <= t(received) + T <= t(g)`. By deadline: held at h, free at g, so
-//! `t(h) <= latest(h) < X_h <= t(sent) + T <= t(received) + T <= X_g < earliest(g) <= t(g)`. So whenever somebody holds, it is before the grantor
-//! finds the lease free, and what a grantor finds free it may grant again. The time of the response never enters: it may come at any
-//! time. Both together are held less and free later than either, so they are sound if either is.
+//! By duration: held at h, free at g, so `t(h) < t(sent) + T <= t(received) + T <= t(g)`. By
+//! deadline: held at h, free at g, so `t(h) <= latest(h) < X_h <= t(sent) + T <= t(received) + T <=
+//! X_g < earliest(g) <= t(g)`. So whenever somebody holds, it is before the grantor finds the lease
+//! free, and what a grantor finds free it may grant again. The time of the response never enters:
+//! it may come at any time. Both together are held less and free later than either, so they are
+//! sound if either is.
 //!
-//! No time of one machine is compared with another's, unless a grantor goes on from a deadline that another one stored: then the last line
-//! of the proof reads `X_g < earliest(g)` with a `latest` of one machine and an `earliest` of the other, and still holds.
+//! No time of one machine is compared with another's, unless a grantor goes on from a deadline that
+//! another one stored: then the last line of the proof reads `X_g < earliest(g)` with a `latest` of
+//! one machine and an `earliest` of the other, and still holds.
 //!
-//! T is in true time: each side allows for its own clock's drift, so nobody's drift bound travels. Elapsed times are rounded outward,
-//! with the counter's margin at both ends ([`Elapsed`]).
+//! T is in true time: each side allows for its own clock's drift, so nobody's drift bound travels.
+//! Elapsed times are rounded outward, with the counter's margin at both ends ([`Elapsed`]).
 //!
 //! # References
 //!
-//! Gray and Cheriton, *Leases* (1989), section 5 for clocks that drift; the request's time instead of the response's as in
-//! Spanner's leader leases (2012), section 4.2.1.
+//! Gray and Cheriton, *Leases* (1989), section 5 for clocks that drift; the request's time instead
+//! of the response's as in Spanner's leader leases (2012), section 4.2.1.
 
 mod grantor;
 mod holder;
@@ -41,7 +45,8 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum LeaseForm {
-    /// By elapsed time: needs the drift bound only, no server. A grantor that restarts waits for the longest term.
+    /// By elapsed time: needs the drift bound only, no server. A grantor that restarts waits for
+    /// the longest term.
     Duration,
     /// By true time: needs synchronized clocks on both sides.
     Deadline,
@@ -59,17 +64,20 @@ impl LeaseForm {
     }
 }
 
-/// Whether a lease is held. A truth that expires: what it says is of the moment of the look, and a pause may follow at once. Only
-/// a [fence](crate::fence) at the resource keeps out who wakes from one.
+/// Whether a lease is held. A truth that expires: what it says is of the moment of the look, and a
+/// pause may follow at once. Only a [fence](crate::fence) at the resource keeps out who wakes from
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum LeaseState {
-    /// Held, and for at least so much longer, unless the clock is disrupted. In true time, rounded down.
+    /// Held, and for at least so much longer, unless the clock is disrupted. In true time, rounded
+    /// down.
     Held {
         /// What is left at least.
         at_least: Duration,
     },
-    /// It may be held or not: too close to the end, or the clock has no answer, or was disrupted since the request. Act as if not.
+    /// It may be held or not: too close to the end, or the clock has no answer, or was disrupted
+    /// since the request. Act as if not.
     Indeterminate,
     /// Over, or never granted.
     Expired,
@@ -94,17 +102,20 @@ impl LeaseState {
     }
 }
 
-/// What a lease asks of a clock. [`SureClock`](crate::SureClock) is the one; nobody else can implement it.
+/// What a lease asks of a clock. [`SureClock`](crate::SureClock) is the one; nobody else can
+/// implement it.
 pub trait LeaseClock: sealed::Sealed {
     /// A reading of the counter, after a look for a suspend.
     #[doc(hidden)]
     fn lease_reading(&self) -> MonotonicTime;
 
-    /// The true time between two readings of one incarnation; `None` where that is not known, and in the child of a fork.
+    /// The true time between two readings of one incarnation; `None` where that is not known, and
+    /// in the child of a fork.
     #[doc(hidden)]
     fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed>;
 
-    /// How often the machine has been moved, restored or copied, as far as is noted; after a reading.
+    /// How often the machine has been moved, restored or copied, as far as is noted; after a
+    /// reading.
     #[doc(hidden)]
     fn lease_restores(&self) -> u32;
 

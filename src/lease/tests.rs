@@ -463,7 +463,8 @@ fn a_holder_is_shown_by_all_of_its_bits() {
 #[test]
 fn found_a_restored_grantor_does_not_trust_its_memory() {
     for form in [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both] {
-        // Nothing had been promised; a short term had; the lease had been another one's, who asks again.
+        // Nothing had been promised; a short term had; the lease had been another one's, who asks
+        // again.
         for snapshot in 0..3 {
             for reported in [true, false] {
                 let clock = Fake::new(Duration::ZERO);

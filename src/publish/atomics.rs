@@ -1,8 +1,10 @@
-//! The atomics of the crate: the one place that chooses between std's and loom's, and where a model may weaken one step.
+//! The atomics of the crate: the one place that chooses between std's and loom's, and where a model
+//! may weaken one step.
 //!
-//! Every ordering, fence and check that a proof leans on has a name, a [`Step`]. The code asks this file for it. In every
-//! build but that of the models the answer is a constant: what the code asked for. A model can name one step, and that
-//! step alone is weakened; the model must then fail. A step that may be weakened unpunished has no reason to be there.
+//! Every ordering, fence and check that a proof leans on has a name, a [`Step`]. The code asks this
+//! file for it. In every build but that of the models the answer is a constant: what the code asked
+//! for. A model can name one step, and that step alone is weakened; the model must then fail. A
+//! step that may be weakened unpunished has no reason to be there.
 
 #[cfg(not(all(test, sureclock_loom)))]
 pub(super) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
@@ -56,8 +58,8 @@ mod weakening {
     use super::{Ordering, Step, fence};
     use std::cell::Cell;
 
-    // std's and not loom's: the threads of a model are coroutines on the one thread of its test, so they share this, and
-    // tests that run beside it do not.
+    // std's and not loom's: the threads of a model are coroutines on the one thread of its test, so
+    // they share this, and tests that run beside it do not.
     thread_local! {
         static WEAKENED: Cell<Option<Step>> = const { Cell::new(None) };
     }

@@ -1,4 +1,5 @@
-//! The high-water mark: the highest commit or read timestamp given out, so that the next one is higher.
+//! The high-water mark: the highest commit or read timestamp given out, so that the next one is
+//! higher.
 //!
 //! One atomic word that only rises. `next`: loads the mark, works out its timestamp, and exchanges
 //! the mark for it if the mark is still what it was; otherwise with the newer mark again. `raise`:
@@ -8,9 +9,10 @@
 //! promise of progress: lock-free; a call of `next` tries again only because another call succeeded
 //! (or, on some processors, because the exchange failed for no reason).
 //!
-//! The promise is about this one word, and the order of changes of one word holds at any ordering: who needs to see what the
-//! holder of a lower timestamp wrote has a lock or a message for that. What does matter is that a change is one step, not a
-//! load and a store. Models in `high_water/loom_models.rs` fail without that.
+//! The promise is about this one word, and the order of changes of one word holds at any ordering:
+//! who needs to see what the holder of a lower timestamp wrote has a lock or a message for that.
+//! What does matter is that a change is one step, not a load and a store. Models in
+//! `high_water/loom_models.rs` fail without that.
 //!
 //! # A new epoch
 //!
@@ -46,18 +48,20 @@ impl HighWater {
         HighWater(AtomicI64::new(NONE))
     }
 
-    /// Gives out a timestamp: the candidate, or one above the mark if the mark is not below the candidate.
+    /// Gives out a timestamp: the candidate, or one above the mark if the mark is not below the
+    /// candidate.
     ///
     /// # Errors
     ///
-    /// What it would have been, if that is above `limit`, or if there is no number above the mark (then `i64::MAX`).
-    /// The mark stays.
+    /// What it would have been, if that is above `limit`, or if there is no number above the mark
+    /// (then `i64::MAX`). The mark stays.
     #[inline]
     pub(crate) fn next(&self, candidate: i64, limit: i64) -> Result<i64, i64> {
         self.next_by(|last| above(last, candidate, limit))
     }
 
-    /// Gives out what is proposed above the mark, and makes it the mark. Proposals are made again with a newer mark while others are faster.
+    /// Gives out what is proposed above the mark, and makes it the mark. Proposals are made again
+    /// with a newer mark while others are faster.
     ///
     /// # Errors
     ///
@@ -85,7 +89,8 @@ impl HighWater {
 
     /// The mark: not below any that this thread, or one it heard from, gave out or raised before.
     pub(crate) fn get(&self) -> i64 {
-        // Relaxed: coherence alone makes what happened before visible; no ordering makes a load see the newest.
+        // Relaxed: coherence alone makes what happened before visible; no ordering makes a load see
+        // the newest.
         self.0.load(Ordering::Relaxed)
     }
 }

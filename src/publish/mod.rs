@@ -1,5 +1,5 @@
-//! Publication, floor 2: the one way from the sync thread to every reader. *A reader never sees torn parameters and
-//! never waits for the writer* lives here, and so do the atomics.
+//! Publication, floor 2: the one way from the sync thread to every reader. *A reader never sees
+//! torn parameters and never waits for the writer* lives here, and so do the atomics.
 //!
 //! `cell` is the lock-free latch, `codec` turns parameters into its words, `high_water` holds the
 //! highest timestamp given out and `reserved` up to where a file covers them, each `per_epoch`;

@@ -35,7 +35,8 @@ impl Pending {
         Pending { state: Mutex::default(), wake: Condvar::new(), changed: AtomicBool::new(false) }
     }
 
-    /// Wakes `waker` when `timestamp` is in the past, or the clock has no answer. Starts the thread by `start`, if none runs.
+    /// Wakes `waker` when `timestamp` is in the past, or the clock has no answer. Starts the thread
+    /// by `start`, if none runs.
     ///
     /// # Errors
     ///

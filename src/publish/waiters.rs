@@ -1,7 +1,9 @@
-//! Who wants to know of a publication: threads on a condition variable, tasks by their wakers. A cold path.
+//! Who wants to know of a publication: threads on a condition variable, tasks by their wakers. A
+//! cold path.
 //!
-//! Rule against the lost wake: look at [`Waiters::changes`] (or register a waker) first, then at the clock, then wait. A
-//! publication between the look and the wait has raised the count, so the wait returns at once.
+//! Rule against the lost wake: look at [`Waiters::changes`] (or register a waker) first, then at
+//! the clock, then wait. A publication between the look and the wait has raised the count, so the
+//! wait returns at once.
 
 use crate::contain::contain;
 use parking_lot::{Condvar, Mutex};
@@ -51,7 +53,8 @@ impl Waiters {
         self.state.lock().changes
     }
 
-    /// Sleeps until there has been a publication after the `seen`th, or until `deadline`. May wake early.
+    /// Sleeps until there has been a publication after the `seen`th, or until `deadline`. May wake
+    /// early.
     pub(crate) fn wait(&self, seen: u64, deadline: Option<Instant>) {
         let mut state = self.state.lock();
         if state.changes != seen {

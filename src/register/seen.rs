@@ -1,4 +1,5 @@
-//! What has been seen: the writes that a read had taken into account, in the space of those that may still be in doubt.
+//! What has been seen: the writes that a read had taken into account, in the space of those that
+//! may still be in doubt.
 
 use super::{MOST_WRITERS, Version, WriteError};
 #[cfg(feature = "serde")]
@@ -7,8 +8,8 @@ use crate::causality::BrokenBound;
 use crate::time::{TimeInterval, TimescaleMismatch, Timestamp};
 use std::collections::BTreeMap;
 
-/// The writes that a [`Reading`](super::Reading) took into account: those it shows, and those that are gone. A client keeps it from its read to
-/// the write that follows.
+/// The writes that a [`Reading`](super::Reading) took into account: those it shows, and those that
+/// are gone. A client keeps it from its read to the write that follows.
 ///
 /// Against accidents, not forgers: it is a claim. Whoever may write can claim to have seen what it
 /// has not, and what it claims goes under its write. It cannot make a state unreadable, nor larger
@@ -17,9 +18,11 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "Fields", try_from = "Fields"))]
 pub struct Seen {
-    /// The interval with the highest `earliest` of all that was seen, and among those with the highest `latest`.
+    /// The interval with the highest `earliest` of all that was seen, and among those with the
+    /// highest `latest`.
     newest: Option<TimeInterval>,
-    /// Of each writer that may have written since: how many of its writes, and where the last of them ends.
+    /// Of each writer that may have written since: how many of its writes, and where the last of
+    /// them ends.
     writers: BTreeMap<u128, Upto>,
 }
 
@@ -37,7 +40,8 @@ impl Seen {
         Seen { newest: None, writers: BTreeMap::new() }
     }
 
-    /// Whether this write was taken into account; of what is under the newest by time it need not know any more.
+    /// Whether this write was taken into account; of what is under the newest by time it need not
+    /// know any more.
     ///
     /// A count alone is a claim. Whoever has truly seen the write knows no earlier newest than its
     /// begin, and no earlier end of its author's writes than its end. (What is forgotten of a name
@@ -130,7 +134,8 @@ impl Seen {
         }
     }
 
-    /// Writers whose writes are all under the newest by time need no count: what comes of them again is known by its time.
+    /// Writers whose writes are all under the newest by time need no count: what comes of them
+    /// again is known by its time.
     fn forget(&mut self) {
         let Some(newest) = self.newest else { return };
         self.writers.retain(|_, upto| upto.latest >= newest.earliest());

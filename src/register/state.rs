@@ -1,4 +1,5 @@
-//! The state of a register: the writes that are left, and what was seen. What is stored and sent, and how two merge.
+//! The state of a register: the writes that are left, and what was seen. What is stored and sent,
+//! and how two merge.
 
 use super::{MOST_VERSIONS, MergeError, Seen};
 use crate::causality::BrokenBound;
@@ -13,7 +14,8 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "serde", serde(bound(serialize = "V: Clone + serde::Serialize")))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "V: serde::Deserialize<'de>")))]
 pub struct State<V> {
-    /// None is certainly before, or seen by, another one. In the order of their intervals, then of their names: the same on every replica.
+    /// None is certainly before, or seen by, another one. In the order of their intervals, then of
+    /// their names: the same on every replica.
     versions: Vec<Version<V>>,
     pub(super) seen: Seen,
 }
@@ -43,7 +45,8 @@ pub struct Dropped<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Superseded {
-    /// A write that is there certainly came later, by true time. Its author may not have seen this one.
+    /// A write that is there certainly came later, by true time. Its author may not have seen this
+    /// one.
     CertainlyEarlier,
     /// The author of a later write had seen it, and true time alone does not tell them apart.
     Seen,
@@ -63,8 +66,8 @@ pub enum Latest<'a, V> {
     Nothing,
     /// This one, of all that this replica knows.
     One(&'a V),
-    /// One of these, and nobody can know which; at least two. Show them, join them, or choose; and write the choice with what this read has
-    /// [seen](Reading::seen).
+    /// One of these, and nobody can know which; at least two. Show them, join them, or choose; and
+    /// write the choice with what this read has [seen](Reading::seen).
     Several(&'a [Version<V>]),
 }
 
@@ -187,7 +190,8 @@ impl<V> State<V> {
             && self.by_name().len() == self.versions.len()
     }
 
-    /// Drops what is certainly before the newest, and puts the rest in order. Gives that and what is gone already, with the reasons.
+    /// Drops what is certainly before the newest, and puts the rest in order. Gives that and what
+    /// is gone already, with the reasons.
     fn settle(&mut self, mut gone: Vec<Version<V>>) -> Vec<Dropped<V>> {
         let is_earlier = |v: &Version<V>| self.seen.is_certainly_before_newest(v.interval.latest());
         let (earlier, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.versions).into_iter().partition(is_earlier);
@@ -213,7 +217,8 @@ impl<V> Version<V> {
         &self.value
     }
 
-    /// It was written within this: the interval that was given, its `earliest` raised to the highest that its author had seen or that was there.
+    /// It was written within this: the interval that was given, its `earliest` raised to the
+    /// highest that its author had seen or that was there.
     #[must_use]
     pub const fn interval(&self) -> TimeInterval {
         self.interval

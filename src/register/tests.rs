@@ -1,4 +1,5 @@
-//! The register against its definition: the writes that no other one has seen or is certainly after, of all that was taken in.
+//! The register against its definition: the writes that no other one has seen or is certainly
+//! after, of all that was taken in.
 
 use super::*;
 use crate::time::{Timescale, Timestamp};
@@ -19,14 +20,16 @@ fn values<V: Clone>(reading: Reading<'_, V>) -> Vec<V> {
     reading.versions().iter().map(|version| version.value().clone()).collect()
 }
 
-/// A write as the definition has it: when it was in truth, when it can have been by all that came before, and what its author had seen.
+/// A write as the definition has it: when it was in truth, when it can have been by all that came
+/// before, and what its author had seen.
 struct Write {
     truth: i64,
     interval: TimeInterval,
     seen: BTreeSet<usize>,
 }
 
-/// The definition: of all that a replica has taken in, what no other one of it has seen or is certainly after.
+/// The definition: of all that a replica has taken in, what no other one of it has seen or is
+/// certainly after.
 fn left(all: &[Write], taken_in: &BTreeSet<usize>) -> BTreeSet<usize> {
     let is_under =
         |x: usize, y: usize| all[y].seen.contains(&x) || all[x].interval.latest() < all[y].interval.earliest();

@@ -1,4 +1,5 @@
-//! The table of a server: what was asked with which id, and what the answer was, for as long as it may be asked again.
+//! The table of a server: what was asked with which id, and what the answer was, for as long as it
+//! may be asked again.
 
 use super::{ExpiryState, NotDone, Outcome, RequestId, Unknown};
 use crate::causality::checksum;
@@ -6,7 +7,8 @@ use crate::time::{TimeInterval, Timescale, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Carries each id out at most once, and remembers the answer until nobody can ask for it in time any more. Pure: intervals of your clock go in.
+/// Carries each id out at most once, and remembers the answer until nobody can ask for it in time
+/// any more. Pure: intervals of your clock go in.
 ///
 /// ```
 /// # let (clock, _) = sureclock::SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse()?);
@@ -82,7 +84,8 @@ impl<T: Clone> Entry<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Begun<T> {
-    /// Carry it out now, then [`finish`](Answers::finish). Until then it is in progress, also if that never comes.
+    /// Carry it out now, then [`finish`](Answers::finish). Until then it is in progress, also if
+    /// that never comes.
     New,
     /// Do nothing; this is the reply.
     Known(Reply<T>),
@@ -106,8 +109,8 @@ pub enum Reply<T> {
     /// The table is full of other requests: it was not begun, and may be if it is asked again
     /// later.
     Full,
-    /// It was made after it was received, by the clocks of the two: one of them is wrong. It was not begun in this life of the server, and may be
-    /// when the time has come.
+    /// It was made after it was received, by the clocks of the two: one of them is wrong. It was
+    /// not begun in this life of the server, and may be when the time has come.
     AheadOfTime,
 }
 
@@ -122,16 +125,17 @@ impl<T> From<Reply<T>> for Outcome<T, NotDone> {
 }
 
 impl<T> Answers<T> {
-    /// An empty table. `now` is read when this life of the server begins: requests that may have been made before it may have been carried out
-    /// by an earlier one. Answers are kept for `keep` after the end of their ids. Ids that last longer than `longest` are refused, so
-    /// that the table is not larger than what is asked within `longest + keep`.
+    /// An empty table. `now` is read when this life of the server begins: requests that may have
+    /// been made before it may have been carried out by an earlier one. Answers are kept for `keep`
+    /// after the end of their ids. Ids that last longer than `longest` are refused, so that the
+    /// table is not larger than what is asked within `longest + keep`.
     #[must_use]
     pub fn new(now: &TimeInterval, keep: Duration, longest: Duration) -> Answers<T> {
         Answers { since: now.latest(), ..Answers::first_ever(now.timescale(), keep, longest) }
     }
 
-    /// The same for a server whose earlier lives, if there were any, carried nothing out and answered nothing: what one of them said would never
-    /// be done, may be done by this one.
+    /// The same for a server whose earlier lives, if there were any, carried nothing out and
+    /// answered nothing: what one of them said would never be done, may be done by this one.
     #[must_use]
     pub fn first_ever(timescale: Timescale, keep: Duration, longest: Duration) -> Answers<T> {
         let (entries, ends) = (BTreeMap::new(), BTreeSet::new());
@@ -161,7 +165,8 @@ impl<T> Answers<T> {
     /// a forger can meet. Check first who asks; what a stranger asks with a client's id is answered
     /// as if the client had.
     ///
-    /// The answer holds for an effect that is made before the next look at the table, or in one transaction with it.
+    /// The answer holds for an effect that is made before the next look at the table, or in one
+    /// transaction with it.
     pub fn begin(&mut self, id: &RequestId, content: &[u8], now: &TimeInterval) -> Begun<T>
     where
         T: Clone,
@@ -172,7 +177,8 @@ impl<T> Answers<T> {
             return Begun::Known(entry.reply(id, content));
         }
         let is_of_this_timescale = [id.issued().timescale(), id.expiry().interval().timescale()] == [self.timescale; 2];
-        // Before all else: what an earlier life did with it, by other settings perhaps, is not known.
+        // Before all else: what an earlier life did with it, by other settings perhaps, is not
+        // known.
         if self.may_be_of_an_earlier_life(id, is_of_this_timescale) {
             return Begun::Known(Reply::Forgotten);
         }
@@ -203,8 +209,8 @@ impl<T> Answers<T> {
         begun
     }
 
-    /// Enters the answer to a request that was [begun](Begun::New). False, and nothing done, if that is not so, or was so long ago that it is
-    /// forgotten.
+    /// Enters the answer to a request that was [begun](Begun::New). False, and nothing done, if
+    /// that is not so, or was so long ago that it is forgotten.
     pub fn finish(&mut self, id: &RequestId, answer: T) -> bool {
         let entry = self.entries.get_mut(&id.token());
         match entry.filter(|entry| entry.id == *id && matches!(entry.progress, Progress::Begun)) {

@@ -4,8 +4,8 @@ use crate::random;
 use crate::time::{TimeInterval, TimescaleMismatch, Timestamp};
 use std::time::Duration;
 
-/// A moment that is known to within an interval: *in half a second from now*, as one clock knows now. Any machine can tell whether it is certainly
-/// ahead, certainly past, or neither.
+/// A moment that is known to within an interval: *in half a second from now*, as one clock knows
+/// now. Any machine can tell whether it is certainly ahead, certainly past, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Expiry(TimeInterval);
@@ -16,7 +16,8 @@ pub struct Expiry(TimeInterval);
 pub enum ExpiryState {
     /// Certainly not reached; a truth that expires.
     Ahead {
-        /// What is left at least, counted on the timescale: where a leap second is deleted before the end, a second less passes.
+        /// What is left at least, counted on the timescale: where a leap second is deleted before
+        /// the end, a second less passes.
         at_least: Duration,
     },
     /// It may be past.
@@ -71,8 +72,8 @@ impl Expiry {
     }
 }
 
-/// What tells one request from every other: 128 random bits (the idempotency token), when it was made, and when it ends. What is sent again goes
-/// with the same one.
+/// What tells one request from every other: 128 random bits (the idempotency token), when it was
+/// made, and when it ends. What is sent again goes with the same one.
 ///
 /// Against accidents, not forgers: who has seen an id can ask with it, and with other contents (the
 /// server then [says so](super::Reply::OtherRequest)); and its times are what the client says they
@@ -129,7 +130,8 @@ pub enum RequestError {
 }
 
 impl RequestId {
-    /// An id for a new request, which is not to be begun later than `within` from now, counted on the timescale. `now` is read for it, before it is sent.
+    /// An id for a new request, which is not to be begun later than `within` from now, counted on
+    /// the timescale. `now` is read for it, before it is sent.
     ///
     /// # Errors
     ///

@@ -1,9 +1,11 @@
-//! The outcome of a request: succeeded, failed, or unknown. No fourth one, and none of them by default.
+//! The outcome of a request: succeeded, failed, or unknown. No fourth one, and none of them by
+//! default.
 
 /// What is known of a request.
 ///
-/// There is no `is_ok` and no conversion from a `Result`: an error says that something went wrong on the way, and whether the request was carried out
-/// is another question. [`Outcome::known`] makes a `Result` of it for those who have looked.
+/// There is no `is_ok` and no conversion from a `Result`: an error says that something went wrong
+/// on the way, and whether the request was carried out is another question. [`Outcome::known`]
+/// makes a `Result` of it for those who have looked.
 ///
 /// ```compile_fail,E0308
 /// fn reply() -> sureclock::request::Outcome<u32, String> { sureclock::request::Outcome::unknown() }
@@ -24,7 +26,8 @@ pub enum Outcome<T, E> {
     Succeeded(T),
     /// It was not carried out, and will not be.
     Failed(E),
-    /// Nobody here knows. Ask again with the same id ([`ask_until_known`](super::ask_until_known)); never with another one.
+    /// Nobody here knows. Ask again with the same id ([`ask_until_known`](super::ask_until_known));
+    /// never with another one.
     Unknown(Unknown),
 }
 
@@ -35,8 +38,9 @@ pub enum Unknown {
     /// It may have been carried out, or be carried out at any time from now on.
     #[error("whether it was carried out is unknown, and it may still be")]
     Unsettled,
-    /// It was carried out, or begun, or never will be: its end has passed. It is begun when a server reads its clock for it; who looks at its effects sees
-    /// all of it once what was begun is over, however long that pauses.
+    /// It was carried out, or begun, or never will be: its end has passed. It is begun when a
+    /// server reads its clock for it; who looks at its effects sees all of it once what was begun
+    /// is over, however long that pauses.
     #[error("whether it was carried out is unknown; it cannot be begun any more")]
     Settled,
 }

@@ -1,4 +1,5 @@
-//! Requests in histories with known truth: no id is carried out twice, and what is said of one stays true.
+//! Requests in histories with known truth: no id is carried out twice, and what is said of one
+//! stays true.
 
 use super::*;
 use crate::time::{TimeInterval, Timescale, Timestamp};
@@ -55,7 +56,8 @@ fn what_comes_too_late_is_not_done_and_never_will_be() {
     let id = RequestId::new(&interval(0, 10), ns(100)).unwrap();
     let too_late = Begun::Known(Reply::NotDone(NotDone::TooLate));
     assert_eq!(answers.begin(&id, b"", &interval(50, 100)), too_late);
-    // The uncertainty is smaller now, and the end is certainly ahead: but it has been said that it will not be.
+    // The uncertainty is smaller now, and the end is certainly ahead: but it has been said that it
+    // will not be.
     assert_eq!(answers.begin(&id, b"", &interval(60, 61)), too_late);
 }
 
@@ -84,7 +86,8 @@ fn what_lasts_too_long_or_is_of_another_timescale_is_refused() {
     assert_eq!(answers.begin(&foreign, b"", &now), refused(NotDone::Timescale));
     let future = RequestId::new(&interval(7, 10), ns(10)).unwrap();
     assert_eq!(answers.begin(&future, b"", &now), Begun::Known(Reply::AheadOfTime));
-    // And a server whose own clock has changed its timescale says nothing about what it does not know.
+    // And a server whose own clock has changed its timescale says nothing about what it does not
+    // know.
     assert_eq!(answers.begin(&future, b"", &smeared), Begun::Known(Reply::Forgotten));
     assert_eq!(answers.len(), 1);
 }

@@ -21,8 +21,8 @@ pub enum Agreed {
     NoNews,
     /// More than f are wrong.
     Contradiction,
-    /// True time is from here to there, in nanoseconds, if at most f are wrong. Degraded: 2f domains or fewer say anything, so that a
-    /// wrong one can widen it.
+    /// True time is from here to there, in nanoseconds, if at most f are wrong. Degraded: 2f
+    /// domains or fewer say anything, so that a wrong one can widen it.
     Within {
         /// The lower end.
         earliest_ns: i64,
@@ -33,8 +33,8 @@ pub enum Agreed {
     },
 }
 
-/// What a clock makes of what its failure domains say, of which at most `max_faulty` are wrong: the hull of the points that all but
-/// `max_faulty` of those that say anything cover.
+/// What a clock makes of what its failure domains say, of which at most `max_faulty` are wrong: the
+/// hull of the points that all but `max_faulty` of those that say anything cover.
 ///
 /// ```
 /// use sureclock::sim::{Agreed, DomainBound::Within, agreement};

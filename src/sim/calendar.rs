@@ -21,12 +21,14 @@ pub(super) struct Leap {
 }
 
 impl Calendar {
-    /// The readings that are right at `now` on `timescale`: one, or the span between the conventions during a leap second.
+    /// The readings that are right at `now` on `timescale`: one, or the span between the
+    /// conventions during a leap second.
     pub(super) fn truth(&self, timescale: Timescale, now: Moment) -> (Moment, Moment) {
         let Some(leap) = self.leap else { return (now, now) };
         let smear = match timescale {
             Timescale::Utc => return (leap.posix(now, false).min(leap.posix(now, true)), self.latest_posix(now)),
-            // 12 h before midnight to 12 h after, evenly; from midnight on, with a rate that rises and falls.
+            // 12 h before midnight to 12 h after, evenly; from midnight on, with a rate that rises
+            // and falls.
             Timescale::Smear24h => leap.smeared(now, leap.midnight - seconds(43_200), 86_400, even_share),
             Timescale::Smear62500s => leap.smeared(now, leap.midnight, 62_500, risen_share),
         };
@@ -63,7 +65,8 @@ impl Calendar {
 
 impl Leap {
     fn is_of_this_day(&self, now: Moment) -> bool {
-        // Until the step of the first who may: a server that has stepped has nothing more to announce.
+        // Until the step of the first who may: a server that has stepped has nothing more to
+        // announce.
         now >= self.midnight - seconds(86_400) && now < self.first_step()
     }
 
@@ -92,7 +95,8 @@ fn even_share(over_2_60: i128) -> i128 {
     over_2_60
 }
 
-/// The rate rises evenly for half of the time and falls for the other half: `2 x^2`, and from the middle on `1 - 2 (1-x)^2`.
+/// The rate rises evenly for half of the time and falls for the other half: `2 x^2`, and from the
+/// middle on `1 - 2 (1-x)^2`.
 fn risen_share(over_2_60: i128) -> i128 {
     let one = 1i128 << 60;
     if over_2_60 * 2 <= one {

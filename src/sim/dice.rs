@@ -1,4 +1,5 @@
-//! The random numbers of a simulated world: the same for one seed on every platform and in every version.
+//! The random numbers of a simulated world: the same for one seed on every platform and in every
+//! version.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{RngCore, SeedableRng};
@@ -6,7 +7,8 @@ use std::time::Duration;
 
 /// A stream of random numbers from a seed.
 ///
-/// Public, so that a test may draw its own choices from the seed of its world: one number then replays both.
+/// Public, so that a test may draw its own choices from the seed of its world: one number then
+/// replays both.
 #[derive(Clone, Debug)]
 pub struct Dice(Pcg64Mcg);
 

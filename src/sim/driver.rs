@@ -1,9 +1,10 @@
-//! The sync thread of a simulated machine: the steps of `sync/thread.rs` in the same order, over simulated datagrams, with
-//! room for a stall between any two of them.
+//! The sync thread of a simulated machine: the steps of `sync/thread.rs` in the same order, over
+//! simulated datagrams, with room for a stall between any two of them.
 //!
-//! One run of the loop: look for a suspend; ask the synchronizer what is due, and send it; sleep until a datagram or the end of the
-//! sleep; read the datagrams; look for a suspend; report. Every reading of the counter is a step of its own, so that the
-//! world can go on between a reading and its use.
+//! One run of the loop: look for a suspend; ask the synchronizer what is due, and send it; sleep
+//! until a datagram or the end of the sleep; read the datagrams; look for a suspend; report. Every
+//! reading of the counter is a step of its own, so that the world can go on between a reading and
+//! its use.
 
 use super::host::HostState;
 use super::moment::Moment;
@@ -124,7 +125,8 @@ pub(super) fn run(inner: &mut Inner, host: usize) {
     }
 }
 
-/// Ends a call of the synchronizer that is under way: its reading is taken and the synchronizer's lock is held, so nobody comes between.
+/// Ends a call of the synchronizer that is under way: its reading is taken and the synchronizer's
+/// lock is held, so nobody comes between.
 pub(super) fn end_call(inner: &mut Inner, host: usize) {
     if matches!(inner.hosts[host].driver.step, Step::Ask(_) | Step::Report(_)) {
         if let Next::Go(next) = step(inner, host) {
@@ -216,7 +218,8 @@ fn start_lookups(inner: &mut Inner, host: usize, now: MonotonicTime) {
     }
 }
 
-/// What a datagram that was read at `after` is to the exchange it came to. `wall_received`: the operating system's clock then.
+/// What a datagram that was read at `after` is to the exchange it came to. `wall_received`: the
+/// operating system's clock then.
 fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: MonotonicTime, wall_received: Moment) {
     let state = &mut inner.hosts[host];
     let wall_after = state.wall.reads(inner.now);

@@ -23,8 +23,9 @@ pub enum ReadPoint {
 type Act = Box<dyn FnOnce(&mut World) + Send>;
 
 impl World {
-    /// Stops the process of a clock for `length`, as SIGSTOP or a freezer does: its thread stands still, the machine's counter
-    /// runs on. Do not read the clock meanwhile, for its readers stand still too.
+    /// Stops the process of a clock for `length`, as SIGSTOP or a freezer does: its thread stands
+    /// still, the machine's counter runs on. Do not read the clock meanwhile, for its readers stand
+    /// still too.
     pub fn stop_process(&mut self, clock: &SureClock, length: Duration) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -34,7 +35,8 @@ impl World {
         *stopped = until.max(*stopped);
     }
 
-    /// Suspends the machine of a clock for `length`: it stands still with its counter, and the platform knows it afterwards.
+    /// Suspends the machine of a clock for `length`: it stands still with its counter, and the
+    /// platform knows it afterwards.
     pub fn suspend(&mut self, clock: &SureClock, length: Duration) {
         self.stand_still(clock, length, "is suspended");
         let host = self.host_of(clock);
@@ -42,8 +44,9 @@ impl World {
         self.inner.lock().hosts[host].manual.suspend(ns);
     }
 
-    /// Pauses the virtual machine of a clock for `length`: every clock in it stands still, and nothing in it can tell. A
-    /// migration, and a snapshot restored after `length`, are the same to it; a snapshot restored twice is this to each copy.
+    /// Pauses the virtual machine of a clock for `length`: every clock in it stands still, and
+    /// nothing in it can tell. A migration, and a snapshot restored after `length`, are the same to
+    /// it; a snapshot restored twice is this to each copy.
     pub fn pause_machine(&mut self, clock: &SureClock, length: Duration) {
         self.stand_still(clock, length, "is paused, unseen,");
     }
@@ -62,10 +65,11 @@ impl World {
         inner.wake_host(host, at);
     }
 
-    /// Moves the virtual machine of a clock to another host, or restores it from a snapshot, which takes `length`: it stands still, its
-    /// counter shows `ticks` more afterwards than if it had only been paused (but not less than zero), and its
-    /// [VM clock device](crate::sim::Host::vm_clock), if it has one, says so before anything runs in it again. Do not read the clock
-    /// meanwhile.
+    /// Moves the virtual machine of a clock to another host, or restores it from a snapshot, which
+    /// takes `length`: it stands still, its counter shows `ticks` more afterwards than if it had
+    /// only been paused (but not less than zero), and its [VM clock
+    /// device](crate::sim::Host::vm_clock), if it has one, says so before anything runs in it
+    /// again. Do not read the clock meanwhile.
     pub fn move_machine(&mut self, clock: &SureClock, length: Duration, ticks: i64) {
         self.stand_still(clock, length, "is moved");
         self.jump_counter(clock, ticks);
@@ -73,8 +77,8 @@ impl World {
         self.inner.lock().hosts[host].manual.mark(true, false);
     }
 
-    /// Copies the virtual machine of a clock while it runs: its counter runs on, and its VM clock device says that there is another one. The
-    /// other one is not in this world.
+    /// Copies the virtual machine of a clock while it runs: its counter runs on, and its VM clock
+    /// device says that there is another one. The other one is not in this world.
     pub fn copy_machine(&mut self, clock: &SureClock) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -88,7 +92,8 @@ impl World {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         inner.did(Some(host), || "a marker tells of a restore".into());
-        // The thread that tells waits for the synchronizer's lock, so a call that is under way under it ends first.
+        // The thread that tells waits for the synchronizer's lock, so a call that is under way
+        // under it ends first.
         super::driver::end_call(&mut inner, host);
         inner.show_counter(host);
         let state = &inner.hosts[host];
@@ -99,7 +104,8 @@ impl World {
         inner.notice_disruption(host);
     }
 
-    /// The counter of a clock's machine shows `ticks` more from now on, or less, but not less than zero.
+    /// The counter of a clock's machine shows `ticks` more from now on, or less, but not less than
+    /// zero.
     pub fn jump_counter(&mut self, clock: &SureClock, ticks: i64) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -109,8 +115,8 @@ impl World {
         inner.show_counter(host);
     }
 
-    /// The counter of a clock's machine runs by `ppb` faster than its oscillator says from now on, as one does that is set to
-    /// another rate.
+    /// The counter of a clock's machine runs by `ppb` faster than its oscillator says from now on,
+    /// as one does that is set to another rate.
     pub fn change_counter_rate(&mut self, clock: &SureClock, ppb: i32) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -119,8 +125,8 @@ impl World {
         inner.hosts[host].local.change_counter_rate(ppb, inner.now, &mut inner.dice);
     }
 
-    /// The kernel of a clock's machine keeps time by the counter from now on, or by another clock source. Only a clock over a
-    /// [hardware counter](crate::sim::Host::hardware_counter) looks.
+    /// The kernel of a clock's machine keeps time by the counter from now on, or by another clock
+    /// source. Only a clock over a [hardware counter](crate::sim::Host::hardware_counter) looks.
     pub fn change_clock_source(&mut self, clock: &SureClock, to_the_counter: bool) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -146,7 +152,8 @@ impl World {
         wall.ahead = wall.ahead + Moment::from_ns(ns);
     }
 
-    /// From now on the operating system's clock of a machine is stepped ahead by `ns` and back again, each for `every`.
+    /// From now on the operating system's clock of a machine is stepped ahead by `ns` and back
+    /// again, each for `every`.
     pub fn strobe_wall(&mut self, clock: &SureClock, ns: i64, every: Duration) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
@@ -163,11 +170,13 @@ impl World {
         WallTime::from_unix_nanos(inner.hosts[host].wall.reads(utc).floor_ns())
     }
 
-    /// Does something in the middle of the next look that a program takes at a clock's counter: steps its wall clock, stops it,
-    /// lets time pass (and so publications and disruptions come between the two halves of a reading).
+    /// Does something in the middle of the next look that a program takes at a clock's counter:
+    /// steps its wall clock, stops it, lets time pass (and so publications and disruptions come
+    /// between the two halves of a reading).
     ///
-    /// The next look is that of the next `now`, `after`, `monotonic` or poll of a wait; with [`check`](World::check) it is that of
-    /// `now`. The moment that `check` then compares with is that of the look.
+    /// The next look is that of the next `now`, `after`, `monotonic` or poll of a wait; with
+    /// [`check`](World::check) it is that of `now`. The moment that `check` then compares with is
+    /// that of the look.
     pub fn in_next_reading(
         &mut self,
         clock: &SureClock,
@@ -183,7 +192,8 @@ impl World {
         let watched = Arc::clone(&manual);
         manual.watch(Some(Arc::new(move || {
             let inner = world.upgrade()?;
-            // The thread's own readings, and those made under the synchronizer's lock, are no program's.
+            // The thread's own readings, and those made under the synchronizer's lock, are no
+            // program's.
             if inner.is_locked() || synchronizer.is_locked() {
                 return None;
             }

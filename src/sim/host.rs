@@ -15,7 +15,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A machine with a clock of its own: its oscillator, its counter, and how often its threads are held up.
+/// A machine with a clock of its own: its oscillator, its counter, and how often its threads are
+/// held up.
 ///
 /// # Examples
 ///
@@ -69,7 +70,8 @@ pub(super) struct Stalls {
 }
 
 impl Host {
-    /// A machine that asks every server of the world: an exact oscillator, a counter of nanoseconds.
+    /// A machine that asks every server of the world: an exact oscillator, a counter of
+    /// nanoseconds.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Host {
         Host {
@@ -115,8 +117,9 @@ impl Host {
         Host { starts_at: ticks, ..self }
     }
 
-    /// The nominal length of a tick is wrong by `actual_ppb`, and declared to be so by `declared_ppb` at most: the share of the
-    /// rate bound that the library adds to the drift bound.
+    /// The nominal length of a tick is wrong by `actual_ppb`, and declared to be so by
+    /// `declared_ppb` at most: the share of the rate bound that the library adds to the drift
+    /// bound.
     #[must_use]
     pub fn nominal_error(self, actual_ppb: i32, declared_ppb: u32) -> Host {
         Host { nominal_error_ppb: actual_ppb, declared_error_ppb: declared_ppb, ..self }
@@ -128,15 +131,16 @@ impl Host {
         Host { skew_ticks: ticks, ..self }
     }
 
-    /// Its counter moves in steps of `actual` ticks, and is declared to move in steps of `declared` at most: a clock of
-    /// nanoseconds over a slower one.
+    /// Its counter moves in steps of `actual` ticks, and is declared to move in steps of `declared`
+    /// at most: a clock of nanoseconds over a slower one.
     #[must_use]
     pub fn granularity(self, actual_ticks: u32, declared_ticks: u32) -> Host {
         Host { granularity: (actual_ticks.max(1), declared_ticks.max(1)), ..self }
     }
 
-    /// Its counter is that of the processor, calibrated against CLOCK_MONOTONIC_RAW, which runs by the same oscillator: what is certified
-    /// of a tick at first is `within_ppb`, and what is frozen is off by `off_ppb`. The clock watches the two, and learns of the tick.
+    /// Its counter is that of the processor, calibrated against CLOCK_MONOTONIC_RAW, which runs by
+    /// the same oscillator: what is certified of a tick at first is `within_ppb`, and what is
+    /// frozen is off by `off_ppb`. The clock watches the two, and learns of the tick.
     ///
     /// # Panics
     ///
@@ -150,8 +154,8 @@ impl Host {
         Host { calibrated: Some((within_ppb, off_ppb)), ..self }
     }
 
-    /// It is a virtual machine with a VM clock device, which tells when it is [moved](crate::sim::World::move_machine) or
-    /// [copied](crate::sim::World::copy_machine).
+    /// It is a virtual machine with a VM clock device, which tells when it is
+    /// [moved](crate::sim::World::move_machine) or [copied](crate::sim::World::copy_machine).
     #[must_use]
     pub fn vm_clock(self) -> Host {
         Host { vm_clock: true, ..self }
@@ -187,8 +191,8 @@ impl Host {
         self
     }
 
-    /// Its sync thread is held up between two of its steps (a reading, a datagram, a publication, a wake) in `ppm` of a million
-    /// cases, for up to `longest`.
+    /// Its sync thread is held up between two of its steps (a reading, a datagram, a publication, a
+    /// wake) in `ppm` of a million cases, for up to `longest`.
     #[must_use]
     pub fn stalls(self, ppm: u32, longest: Duration) -> Host {
         Host { stalls: Stalls { ppm, longest }, ..self }

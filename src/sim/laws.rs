@@ -28,9 +28,11 @@ pub struct Violation {
 pub enum Law {
     /// True time is inside the interval.
     Containment,
-    /// `earliest` never goes back within an epoch; where the counters of the cores differ, by no more than they do.
+    /// `earliest` never goes back within an epoch; where the counters of the cores differ, by no
+    /// more than they do.
     EarliestNeverGoesBack,
-    /// What `after` calls past is past, and stays so within the epoch (not checked where the counters of the cores differ).
+    /// What `after` calls past is past, and stays so within the epoch (not checked where the
+    /// counters of the cores differ).
     AfterIsPast,
     /// What `before` calls future is future.
     BeforeIsFuture,
@@ -62,7 +64,8 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
-/// An exchange whose facts a synchronizer counted, for an oracle that is to know the same. From [`World::exchanges`].
+/// An exchange whose facts a synchronizer counted, for an oracle that is to know the same. From
+/// [`World::exchanges`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Exchanged {
@@ -81,7 +84,8 @@ impl World {
     ///
     /// # Errors
     ///
-    /// [`Violation`]. The inner result is what [`now`](SureClock::now) gave: an error of a clock is no violation.
+    /// [`Violation`]. The inner result is what [`now`](SureClock::now) gave: an error of a clock is
+    /// no violation.
     pub fn check(&mut self, clock: &SureClock) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
         let host = self.host_of(clock);
         let (began_in, result) = (clock.epoch(), clock.now());
@@ -119,7 +123,8 @@ impl World {
         Ok(result)
     }
 
-    /// As [`check`](World::check), and asks everything else that a clock answers: `after` and deadlines, `before`, `at` and `elapsed`.
+    /// As [`check`](World::check), and asks everything else that a clock answers: `after` and
+    /// deadlines, `before`, `at` and `elapsed`.
     ///
     /// # Errors
     ///
@@ -154,7 +159,8 @@ impl World {
             }
         }
         if let Some(mut deadline) = inner.hosts[host].given.deadline.take() {
-            // It was worked out long ago; `after` is worked out now, at the same reading where the cores agree.
+            // It was worked out long ago; `after` is worked out now, at the same reading where the
+            // cores agree.
             let (t, is_past) = (deadline.timestamp(), deadline.is_past());
             let wrong = is_past == Ok(true) && Moment::from_ns(t.as_unix_nanos()) >= truth.0;
             if wrong || !skewed && is_past != clock.after(t) {
@@ -189,7 +195,8 @@ impl World {
                 Err(_) => {}
             }
             let pair = inner.hosts[host].given.pair;
-            // Once more what was asked before: what is known of the two readings may have changed since.
+            // Once more what was asked before: what is known of the two readings may have changed
+            // since.
             for [(then, began), (later, ended)] in [Some([(then, moment), (reading, now)]), pair].into_iter().flatten()
             {
                 let Some(elapsed) = clock.elapsed(then, later) else { continue };
@@ -226,7 +233,8 @@ impl World {
         (given.excused_since, given.noticed, given.reading, given.pair) = (Some(now), None, None, None);
     }
 
-    /// How long after [`excuse_readings`](World::excuse_readings) the clock was next disrupted, and why; `None` if it has not been.
+    /// How long after [`excuse_readings`](World::excuse_readings) the clock was next disrupted, and
+    /// why; `None` if it has not been.
     #[must_use]
     pub fn noticed(&self, clock: &SureClock) -> Option<(Duration, DisruptionReason)> {
         let host = self.host_of(clock);
@@ -246,8 +254,8 @@ impl World {
         self.inner.lock().violation(law, what)
     }
 
-    /// Lets time pass until a commit wait is over, for `limit` at most. Steps are a sixteenth of the clock's uncertainty, at
-    /// least 1 us and at most 10 ms.
+    /// Lets time pass until a commit wait is over, for `limit` at most. Steps are a sixteenth of
+    /// the clock's uncertainty, at least 1 us and at most 10 ms.
     ///
     /// # Errors
     ///

@@ -1,11 +1,13 @@
-//! Local time of a simulated machine: an exact integral of its oscillator, and the counter that shows it.
+//! Local time of a simulated machine: an exact integral of its oscillator, and the counter that
+//! shows it.
 
 use super::dice::Dice;
 use super::moment::Moment;
 use super::oscillator::{Oscillator, RATE_BITS, local_per_true};
 use crate::time::TickScale;
 
-/// The local clock of one machine. Local time is in units of 2^-50 ns and exact: no rounding accumulates.
+/// The local clock of one machine. Local time is in units of 2^-50 ns and exact: no rounding
+/// accumulates.
 #[derive(Clone, Debug)]
 pub(super) struct LocalClock {
     oscillator: Oscillator,
@@ -19,9 +21,11 @@ pub(super) struct LocalClock {
     local_since: i128,
     until: Option<Moment>,
     frozen_until: Option<Moment>,
-    /// What the counter shows beside the local time: where it started, and where it was made to jump.
+    /// What the counter shows beside the local time: where it started, and where it was made to
+    /// jump.
     shown_extra: i128,
-    /// Since this local time the counter has run by so much more than local time, in parts per billion.
+    /// Since this local time the counter has run by so much more than local time, in parts per
+    /// billion.
     counter_off: (i128, i32),
 }
 
@@ -64,8 +68,8 @@ impl LocalClock {
         u64::try_from(shown.max(0)).unwrap_or(u64::MAX)
     }
 
-    /// Local time in nanoseconds, rounded down: what another clock over the same oscillator shows, at or after the last
-    /// [`ticks`](LocalClock::ticks).
+    /// Local time in nanoseconds, rounded down: what another clock over the same oscillator shows,
+    /// at or after the last [`ticks`](LocalClock::ticks).
     pub(super) fn local_ns(&self, now: Moment) -> u64 {
         u64::try_from(self.local_at(now).max(0) >> 50).unwrap_or(u64::MAX)
     }
@@ -93,7 +97,8 @@ impl LocalClock {
         self.frozen_until = (until > now).then_some(until);
     }
 
-    /// Shows `by` ticks more from now on, or less; not below zero, where it would seem to stand still.
+    /// Shows `by` ticks more from now on, or less; not below zero, where it would seem to stand
+    /// still.
     pub(super) fn jump(&mut self, by: i64, now: Moment, dice: &mut Dice) {
         let shown = i128::from(self.ticks(now, dice));
         self.shown_extra += i128::from(by).max(-shown);

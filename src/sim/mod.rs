@@ -1,13 +1,16 @@
-//! A simulated world, for tests: true time is known, so what a clock says can be checked against it.
+//! A simulated world, for tests: true time is known, so what a clock says can be checked against
+//! it.
 //!
-//! The clocks in it are the production code: the packets and their judgement, the synchronizer, the arithmetic, publication and what users
-//! call. Simulated are the counter, the network, the servers, and the loop of the sync thread, which is written again step by step
-//! (names, other sources' threads and socket errors are not in it). One seed is one world on every platform.
+//! The clocks in it are the production code: the packets and their judgement, the synchronizer, the
+//! arithmetic, publication and what users call. Simulated are the counter, the network, the
+//! servers, and the loop of the sync thread, which is written again step by step (names, other
+//! sources' threads and socket errors are not in it). One seed is one world on every platform.
 //!
-//! - [`World`]: true time, machines, servers; [`advance`](World::advance) lets time pass, [`check`](World::check) reads a clock
-//!   and checks the laws;
+//! - [`World`]: true time, machines, servers; [`advance`](World::advance) lets time pass,
+//!   [`check`](World::check) reads a clock and checks the laws;
 //! - [`Host`]: a machine, with its [`Oscillator`] and its counter;
-//! - [`Server`]: honest, at the edge of honesty, or a liar ([`ClockError`]), with or without manners ([`Reply`]);
+//! - [`Server`]: honest, at the edge of honesty, or a liar ([`ClockError`]), with or without
+//!   manners ([`Reply`]);
 //! - [`Path`] and [`Delay`]: what the network does;
 //! - stops, suspends, jumps, steps: methods of [`World`], also in the middle of a reading
 //!   ([`in_next_reading`](World::in_next_reading));
@@ -38,9 +41,10 @@
 //!
 //! # What it is not
 //!
-//! A scheduler of threads: a world is one thread, and between two steps of it everything else stands still. Interleavings of
-//! the lock-free cell are loom's matter. A stall can come between any two steps of the sync thread, and in the middle of a
-//! reading. Nor a test of the sync thread itself: that has real sockets in its tests.
+//! A scheduler of threads: a world is one thread, and between two steps of it everything else
+//! stands still. Interleavings of the lock-free cell are loom's matter. A stall can come between
+//! any two steps of the sync thread, and in the middle of a reading. Nor a test of the sync thread
+//! itself: that has real sockets in its tests.
 
 mod agreement;
 mod calendar;

@@ -1,4 +1,5 @@
-//! True time in a simulated world: finer than a nanosecond, so that a bound that is rounded inward is seen.
+//! True time in a simulated world: finer than a nanosecond, so that a bound that is rounded inward
+//! is seen.
 
 use crate::ntp::NtpTime;
 use crate::time::Timestamp;
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 /// A point in true time, or a length: units of 2^-10 ns, as points since the Unix epoch.
 ///
-/// The simulator counts a leap second like any other; what a timescale makes of it is in `calendar`.
+/// The simulator counts a leap second like any other; what a timescale makes of it is in
+/// `calendar`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(pub(crate) i128);
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 /// How an oscillator's rate goes over time.
 ///
-/// Rates are given as in assumption (R), as **true time per local time**, the reverse of a data sheet's sign: `+200_000` says that
-/// 1.0002 s of true time pass in one local second, so the local clock is *slow*. An oscillator is within a drift bound of k ppb if its rate stays from `-k` to
+/// Rates are given as in assumption (R), as **true time per local time**, the reverse of a data
+/// sheet's sign: `+200_000` says that 1.0002 s of true time pass in one local second, so the local
+/// clock is *slow*. An oscillator is within a drift bound of k ppb if its rate stays from `-k` to
 /// `+k`; nothing here keeps it there, for a world is also there to break assumptions.
 ///
 /// # Examples
@@ -71,7 +72,8 @@ impl Oscillator {
         Oscillator { course: Course::Steps { bound_ppb, mean: Moment::of(mean_interval) } }
     }
 
-    /// The rate of segment `number` and its length (`None`: for ever), after one of rate `last_ppb`.
+    /// The rate of segment `number` and its length (`None`: for ever), after one of rate
+    /// `last_ppb`.
     pub(super) fn segment(&self, number: u64, last_ppb: i32, dice: &mut Dice) -> (i32, Option<Moment>) {
         let at_least = |length: Moment| length.max(Moment(1));
         match self.course {
@@ -98,8 +100,8 @@ impl Oscillator {
     }
 }
 
-/// The amplitude times the sine of 2 pi n / 64, by Bhaskara's rational approximation: exact at 0 and at the peaks, never
-/// beyond them, and the same on every platform.
+/// The amplitude times the sine of 2 pi n / 64, by Bhaskara's rational approximation: exact at 0
+/// and at the peaks, never beyond them, and the same on every platform.
 fn sine_share(amplitude_ppb: i32, number: u64) -> i32 {
     let n = i64::try_from(number % 64).unwrap_or(0);
     let (half, sign) = if n < 32 { (n, 1) } else { (n - 32, -1) };
@@ -108,9 +110,9 @@ fn sine_share(amplitude_ppb: i32, number: u64) -> i32 {
     i32::try_from(sign * share).unwrap_or(0)
 }
 
-/// The rate of an oscillator as local time per true time, in parts of 2^40 beyond one, for a rate error of `ppb` and a
-/// nominal tick that is wrong by `nominal_ppb`: `1/((1+a)(1+b)) - 1`, rounded toward zero, so that a rate exactly at a bound
-/// is not beyond it.
+/// The rate of an oscillator as local time per true time, in parts of 2^40 beyond one, for a rate
+/// error of `ppb` and a nominal tick that is wrong by `nominal_ppb`: `1/((1+a)(1+b)) - 1`, rounded
+/// toward zero, so that a rate exactly at a bound is not beyond it.
 pub(super) fn local_per_true(ppb: i32, nominal_ppb: i32) -> i64 {
     let product = (PPB + i128::from(ppb)) * (PPB + i128::from(nominal_ppb));
     if product <= 0 {

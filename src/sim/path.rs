@@ -1,4 +1,5 @@
-//! The network between a host and a server: delays of each direction, and what it does to datagrams.
+//! The network between a host and a server: delays of each direction, and what it does to
+//! datagrams.
 
 use super::dice::Dice;
 use super::moment::Moment;
@@ -44,7 +45,8 @@ impl Delay {
 
 /// What the network does to the datagrams between a host and a server.
 ///
-/// The chances are parts of a million datagrams. A datagram is reordered when a later one overtakes it, by jitter.
+/// The chances are parts of a million datagrams. A datagram is reordered when a later one overtakes
+/// it, by jitter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Path {
     forward: Delay,
@@ -88,8 +90,8 @@ impl Path {
         Path { duplicate_ppm: ppm, ..self }
     }
 
-    /// Replies arrive with bits changed that no checksum noticed. What such a reply says may be wrong, so a server behind such
-    /// a path counts as faulty.
+    /// Replies arrive with bits changed that no checksum noticed. What such a reply says may be
+    /// wrong, so a server behind such a path counts as faulty.
     #[must_use]
     pub fn corrupt_ppm(self, ppm: u32) -> Path {
         Path { corrupt_ppm: ppm, ..self }
@@ -101,7 +103,8 @@ impl Path {
         Path { replay_ppm: ppm, ..self }
     }
 
-    /// Before a reply there arrives one from someone who did not see the request and says something else.
+    /// Before a reply there arrives one from someone who did not see the request and says something
+    /// else.
     #[must_use]
     pub fn spoof_ppm(self, ppm: u32) -> Path {
         Path { spoof_ppm: ppm, ..self }

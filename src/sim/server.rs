@@ -53,7 +53,8 @@ pub enum ClockError {
         /// Ahead of true time.
         ahead: bool,
     },
-    /// Anywhere within what it says of its own error, each stamp anew: honest, and as awkward as can be.
+    /// Anywhere within what it says of its own error, each stamp anew: honest, and as awkward as
+    /// can be.
     AnywhereWithinClaims,
     /// So far: a liar if that is beyond what it says of its own error.
     Fixed {
@@ -155,15 +156,15 @@ impl Server {
         }
     }
 
-    /// A source that hands over two facts instead of a packet, as a [`Source`](crate::Source) of your own would: exact to the
-    /// nanosecond, and outside the eras of NTP.
+    /// A source that hands over two facts instead of a packet, as a [`Source`](crate::Source) of
+    /// your own would: exact to the nanosecond, and outside the eras of NTP.
     #[must_use]
     pub fn direct() -> Server {
         Server { direct: true, ..Server::honest() }
     }
 
-    /// As [`direct`](Server::direct), asked by a client that measures against the operating system's clock, as the rsntp crate
-    /// does: it assumes that nobody steps that clock meanwhile.
+    /// As [`direct`](Server::direct), asked by a client that measures against the operating
+    /// system's clock, as the rsntp crate does: it assumes that nobody steps that clock meanwhile.
     #[must_use]
     pub fn through_os_clock() -> Server {
         Server { through_os_clock: true, ..Server::direct() }
@@ -187,7 +188,8 @@ impl Server {
         Server { path, ..self }
     }
 
-    /// Its address. Two servers of one address are one host to a clock. By default each has its own.
+    /// Its address. Two servers of one address are one host to a clock. By default each has its
+    /// own.
     #[must_use]
     pub fn at(self, address: SocketAddr) -> Server {
         Server { address: Some(address), ..self }
@@ -250,8 +252,9 @@ impl Server {
         format!("{kind}, error {:?}, reply {:?}, {}", self.error, self.reply, self.path.describe())
     }
 
-    /// The error that its claims permit: root delay/2 + root dispersion + precision + 1.5 * 2^-16 s for the rounding of the
-    /// two fields (written anew here, so that the oracle shares no mistake with the library). Rounded down.
+    /// The error that its claims permit: root delay/2 + root dispersion + precision + 1.5 * 2^-16 s
+    /// for the rounding of the two fields (written anew here, so that the oracle shares no mistake
+    /// with the library). Rounded down.
     fn claimed(&self) -> Moment {
         if self.direct {
             return Moment::ZERO;
@@ -267,7 +270,8 @@ impl Server {
         now + Moment(i128::from(dice.below(u64::try_from(self.processing.0 + 1).unwrap_or(1))))
     }
 
-    /// Answers a request that arrived at `received` with a reply that leaves at `leaves`; `None`: not at all.
+    /// Answers a request that arrived at `received` with a reply that leaves at `leaves`; `None`:
+    /// not at all.
     pub(super) fn answer(
         &self,
         request: &Packet,

@@ -1,4 +1,5 @@
-//! The world itself: one seed is one world, acts land where they are said to, and the witness bites.
+//! The world itself: one seed is one world, acts land where they are said to, and the witness
+//! bites.
 
 use super::*;
 use crate::{CommitWait, DisruptionReason, NowError, SureClock};
@@ -49,7 +50,8 @@ fn a_violation_names_its_law_its_seed_and_what_happened() {
 
 #[test]
 fn an_act_lands_in_the_reading_and_the_reading_is_of_then() {
-    // After the counter was looked at: the interval is of the moment of the look, and contains what was true then.
+    // After the counter was looked at: the interval is of the moment of the look, and contains what
+    // was true then.
     let (mut world, clock) = settled(1);
     let before = world.true_time();
     world.in_next_reading(&clock, ReadPoint::AfterCounter, |world| world.advance(Duration::from_millis(500)));

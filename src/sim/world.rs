@@ -18,16 +18,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A simulated world: true time, machines with clocks of their own, servers, and a network between them.
+/// A simulated world: true time, machines with clocks of their own, servers, and a network between
+/// them.
 ///
-/// One seed is one world: what happens in it is the same on every machine and in every run. Nothing happens by itself: time
-/// passes in [`advance`](World::advance) and [`wait`](World::wait) alone (which an act in the middle of a reading may call). The clocks in it are the production code, over
-/// a simulated counter and simulated datagrams; a wait that blocks on one ([`CommitWait::wait`](crate::CommitWait::wait))
-/// would not end, for nobody moves the time: use [`wait`](World::wait) or poll.
+/// One seed is one world: what happens in it is the same on every machine and in every run. Nothing
+/// happens by itself: time passes in [`advance`](World::advance) and [`wait`](World::wait) alone
+/// (which an act in the middle of a reading may call). The clocks in it are the production code,
+/// over a simulated counter and simulated datagrams; a wait that blocks on one
+/// ([`CommitWait::wait`](crate::CommitWait::wait)) would not end, for nobody moves the time: use
+/// [`wait`](World::wait) or poll.
 ///
 /// # Examples
 ///
-/// A test of a commit protocol between two machines whose oscillators are off by as much as they may be:
+/// A test of a commit protocol between two machines whose oscillators are off by as much as they
+/// may be:
 ///
 /// ```
 /// use std::time::Duration;
@@ -239,7 +243,8 @@ impl World {
         waiters.iter().for_each(|waiters| waiters.notify());
     }
 
-    /// A leap second at the end of the UTC day of `day`: honest servers announce it, if they are to, from 24 hours before.
+    /// A leap second at the end of the UTC day of `day`: honest servers announce it, if they are
+    /// to, from 24 hours before.
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! Where facts come from: floor 3. The library asks NTP servers itself; anything else fits [`Source`].
+//! Where facts come from: floor 3. The library asks NTP servers itself; anything else fits
+//! [`Source`].
 
 pub mod ntp;
 #[cfg(feature = "rsntp")]
@@ -13,10 +14,12 @@ use crate::os_error::OsError;
 use crate::time::MonotonicTime;
 use std::time::Instant;
 
-/// A way to obtain facts about true time: an NTS client, a PTP hardware clock, a daemon's shared memory.
+/// A way to obtain facts about true time: an NTS client, a PTP hardware clock, a daemon's shared
+/// memory.
 ///
-/// Each source gets a thread of its own, so `exchange` may block; it is called again and again at the clock's poll
-/// interval. A source that does not return is abandoned, never joined, when the clock is dropped.
+/// Each source gets a thread of its own, so `exchange` may block; it is called again and again at
+/// the clock's poll interval. A source that does not return is abandoned, never joined, when the
+/// clock is dropped.
 ///
 /// # Examples
 ///
@@ -44,8 +47,8 @@ use std::time::Instant;
 pub trait Source: Send {
     /// Asks once, and returns what the answer proves.
     ///
-    /// Take a reading before the request leaves and one after the reply came. Return by `context.deadline()`: a later
-    /// answer is thrown away.
+    /// Take a reading before the request leaves and one after the reply came. Return by
+    /// `context.deadline()`: a later answer is thrown away.
     ///
     /// # Errors
     ///

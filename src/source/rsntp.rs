@@ -1,15 +1,16 @@
 //! The rsntp adapter: facts from a client that measures against the OS clock.
 //!
-//! rsntp hands over the offset θ and the delay δ as floating point seconds, not the four stamps, and not what the server
-//! says of its own error. With T1, T4 by the OS clock, θ + δ/2 = T2 - T1 and θ - δ/2 = T3 - T4, so on the assumption that
-//! the OS clock is neither stepped nor slewed by more than 1000 ppm from the reading w1 before the call to the reading w4
-//! after it:
+//! rsntp hands over the offset θ and the delay δ as floating point seconds, not the four stamps,
+//! and not what the server says of its own error. With T1, T4 by the OS clock, θ + δ/2 = T2 - T1
+//! and θ - δ/2 = T3 - T4, so on the assumption that the OS clock is neither stepped nor slewed by
+//! more than 1000 ppm from the reading w1 before the call to the reading w4 after it:
 //!
 //! - upper fact `t(c1) <= w1 + θ + δ/2 + B + s`, c1 read before w1
 //! - lower fact `t(c4) >= w4 + θ - δ/2 - B - s`, c4 read after w4
 //!
-//! where B is the server's root bound, stated by the user, and s is 1000 ppm of w4 - w1. The assumption is what the rest of
-//! the library does without: this source is not protected against steps of the OS clock (fault F1).
+//! where B is the server's root bound, stated by the user, and s is 1000 ppm of w4 - w1. The
+//! assumption is what the rest of the library does without: this source is not protected against
+//! steps of the OS clock (fault F1).
 
 use super::{ExchangeContext, Source, SourceError};
 use crate::bound::{Facts, LeapAnnouncement};
@@ -52,7 +53,8 @@ impl Source for RsntpSource {
             return Err(SourceError::Unusable);
         }
         let root_bound = i128::try_from(self.root_bound.as_nanos()).map_err(|_| SourceError::Unusable)?;
-        // Half the delay rounded up, a thousandth of the span rounded up, the stamps' own rounding to 2^-32 s.
+        // Half the delay rounded up, a thousandth of the span rounded up, the stamps' own rounding
+        // to 2^-32 s.
         let slack = (delay + 1) / 2 + root_bound + span / 1000 + 1 + offset_error + delay_error + STAMPS_NS;
         let point = |ns: i128| i64::try_from(ns).map(Timestamp::from_unix_nanos).map_err(|_| SourceError::Unusable);
         let upper = point(i128::from(wall_before.as_unix_nanos()) + offset + slack)?;
@@ -66,8 +68,9 @@ impl Source for RsntpSource {
     }
 }
 
-/// Nanoseconds, and by how much they may be wrong: a nanosecond of rounding, and 2^-46 of the value for the roundings of
-/// the floating point sums behind it (each 2^-53 of a term no larger than offset and delay together).
+/// Nanoseconds, and by how much they may be wrong: a nanosecond of rounding, and 2^-46 of the value
+/// for the roundings of the floating point sums behind it (each 2^-53 of a term no larger than
+/// offset and delay together).
 fn to_ns(seconds: SntpDuration) -> Result<(i128, i128), SourceError> {
     let length = seconds.abs_as_std_duration().map_err(|_| SourceError::Unusable)?;
     let ns = i128::try_from(length.as_nanos()).map_err(|_| SourceError::Unusable)?;

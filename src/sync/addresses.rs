@@ -6,8 +6,8 @@
 //!   4), so that a dead family costs one turn and not the whole list. What has been tried stays
 //!   tried across look-ups, until all have been tried or one has answered.
 //! - *Nothing unsigned ends an address for good.* Silence moves on to the next one. A kiss-o'-death
-//!   DENY or RSTR lets an address rest, and so do four RATEs without an answer while another address
-//!   is free. Each rest is longer than the one before, and an answer ends it.
+//!   DENY or RSTR lets an address rest, and so do four RATEs without an answer while another
+//!   address is free. Each rest is longer than the one before, and an answer ends it.
 //! - *An address that no other source has is preferred.* Several names often stand for the same
 //!   pool of hosts.
 
@@ -96,7 +96,8 @@ pub(super) enum After {
 }
 
 impl Rest {
-    /// DENY or RSTR at reading `now`. Each doubles the rest, eight times at most (`MOST_DOUBLINGS`).
+    /// DENY or RSTR at reading `now`. Each doubles the rest, eight times at most
+    /// (`MOST_DOUBLINGS`).
     pub(super) fn begin(&mut self, now: u64, first_rest: u64) {
         self.until = Some(now.saturating_add(first_rest.saturating_mul(1 << self.denials.min(MOST_DOUBLINGS))));
         self.denials = self.denials.saturating_add(1);
@@ -165,8 +166,8 @@ impl Addresses {
         self.lookup = if self.known.is_empty() { Lookup::Due } else { Lookup::Done };
     }
 
-    /// The address to ask at reading `now`: one that no other source has, if there is one. `taken` says
-    /// who has an address.
+    /// The address to ask at reading `now`: one that no other source has, if there is one. `taken`
+    /// says who has an address.
     pub(super) fn choose(&mut self, now: u64, taken: impl Fn(SocketAddr) -> Taken) -> Choice {
         let is_taken = |address| taken(address) != Taken::Free;
         if self.known.is_empty() {
@@ -191,9 +192,10 @@ impl Addresses {
         Choice::Ask(self.known[at].address)
     }
 
-    /// Leaves an address that an earlier source has, too, for one that nobody has: sources that met at the
-    /// last address that was left of a pool are several again when the others are back. Seldom, and more
-    /// and more so, for each time costs a question and the facts of the address that is left.
+    /// Leaves an address that an earlier source has, too, for one that nobody has: sources that met
+    /// at the last address that was left of a pool are several again when the others are back.
+    /// Seldom, and more and more so, for each time costs a question and the facts of the address
+    /// that is left.
     fn part(&mut self, now: u64, taken: &impl Fn(SocketAddr) -> Taken) {
         let Some(at) = self.current else { return };
         if taken(self.known[at].address) != Taken::Earlier {
@@ -208,8 +210,8 @@ impl Addresses {
         (self.known[free].tried, self.current) = (false, Some(free));
     }
 
-    /// The address in use asked to be asked less often. One that never says anything else is left for
-    /// another.
+    /// The address in use asked to be asked less often. One that never says anything else is left
+    /// for another.
     pub(super) fn slowed(&mut self, now: u64) -> After {
         let Some(at) = self.current else { return After::Pause };
         self.known[at].slowed += 1;
@@ -312,8 +314,8 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 /// packet changes the server, and the facts of the old one are dropped. Larger: a dead server is
 /// noticed later.
 const UNANSWERED_BEFORE_NEXT: u32 = 2;
-/// An address that said RATE so often, and nothing else, is left for another. Smaller: a forged one changes
-/// the server. Larger: a server that serves nobody keeps the source.
+/// An address that said RATE so often, and nothing else, is left for another. Smaller: a forged one
+/// changes the server. Larger: a server that serves nobody keeps the source.
 const SLOWED_BEFORE_NEXT: u32 = 4;
 /// Rests double so often at most: 256 s become 18 hours. Smaller: a server that means it is asked
 /// more often. Larger: a forged kiss on each of many questions costs more.

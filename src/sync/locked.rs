@@ -1,5 +1,5 @@
-//! The synchronizer behind its lock, and the promise that nothing of a user's runs while the lock is
-//! held.
+//! The synchronizer behind its lock, and the promise that nothing of a user's runs while the lock
+//! is held.
 //!
 //! A waker may run a task in place, and the task may ask for the status, which takes the lock; so
 //! may a subscriber to events. So a guard unlocks first, and wakes and reports then.
@@ -42,16 +42,19 @@ impl SharedSynchronizer {
         !self.process.holds()
     }
 
-    /// Looks whether the counter ran on, and disrupts the synchronizer if it did not since the last look by anyone.
+    /// Looks whether the counter ran on, and disrupts the synchronizer if it did not since the last
+    /// look by anyone.
     ///
-    /// When this returns, a suspend that was visible at the call has been published as a disruption.
+    /// When this returns, a suspend that was visible at the call has been published as a
+    /// disruption.
     pub(crate) fn check_continuity(&self, counter: &Counter, scope: Scope) {
         if scope == Scope::All {
             self.compare_cores();
         }
         let mut watched = self.continuity.lock();
-        // Before the look, which finds that the counter ran on until here. Under the lock, and not the highest
-        // so far: a counter that went back shows less, and nobody's reading of before it counts.
+        // Before the look, which finds that the counter ran on until here. Under the lock, and not
+        // the highest so far: a counter that went back shows less, and nobody's reading of before
+        // it counts.
         let reading = counter.ticks_for_watches();
         let seen = watched.continuity.check(scope);
         let ran_until = watched.ran_until;
@@ -82,14 +85,17 @@ impl SharedSynchronizer {
             if seen.usable == Some(true) {
                 synchronizer.set_usable(true);
             }
-            // After the publication: a reader that does not see a suspend any more sees the disruption.
+            // After the publication: a reader that does not see a suspend any more sees the
+            // disruption.
             watched.continuity.noted(seen);
-            // The other lock first: dropping the synchronizer wakes tasks, which may look for a suspend themselves.
+            // The other lock first: dropping the synchronizer wakes tasks, which may look for a
+            // suspend themselves.
             drop(watched);
         }
     }
 
-    /// Compares the counters of the cores, if the machine has been moved to other ones. Under no lock: commit waits and leases look, too.
+    /// Compares the counters of the cores, if the machine has been moved to other ones. Under no
+    /// lock: commit waits and leases look, too.
     fn compare_cores(&self) {
         let due = self.continuity.lock().continuity.comparison_due();
         if let Some(mut comparison) = due {

@@ -1,8 +1,8 @@
 //! Synchronization, floor 4: when to ask whom, and what to publish.
 //!
-//! `synchronizer` decides and is sans-IO; `schedule` is one source's calendar, `addresses` where it is
-//! asked; `status` is what the outside may see; `thread` drives the synchronizer with sockets (`net`),
-//! names (`resolver`) and other sources (`worker`).
+//! `synchronizer` decides and is sans-IO; `schedule` is one source's calendar, `addresses` where it
+//! is asked; `status` is what the outside may see; `thread` drives the synchronizer with sockets
+//! (`net`), names (`resolver`) and other sources (`worker`).
 
 mod addresses;
 mod locked;

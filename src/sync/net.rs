@@ -1,4 +1,5 @@
-//! The sockets of the sync thread: a fresh connected one for each exchange, so that only its server's datagrams arrive.
+//! The sockets of the sync thread: a fresh connected one for each exchange, so that only its
+//! server's datagrams arrive.
 
 use super::synchronizer::AskId;
 use crate::bound::Facts;
@@ -82,7 +83,8 @@ impl Net {
         Ok(())
     }
 
-    /// Sleeps until a datagram, a wake or the end of `timeout`, and gives what the datagrams were to `outcome`.
+    /// Sleeps until a datagram, a wake or the end of `timeout`, and gives what the datagrams were
+    /// to `outcome`.
     pub(super) fn wait(&mut self, timeout: Duration, counter: &Counter, mut outcome: impl FnMut(Outcome)) {
         // An edge does not come again for what is there already.
         let timeout = if self.open.iter().any(|open| open.unread) { Duration::ZERO } else { timeout };
@@ -148,7 +150,8 @@ impl Open {
                     outcome(Outcome::Unusable(self.ask, Problem::Network(error.into())));
                     self.errors += 1;
                     if self.errors >= ERRORS_AN_EXCHANGE {
-                        // One that comes at every call would keep the thread awake until the timeout.
+                        // One that comes at every call would keep the thread awake until the
+                        // timeout.
                         self.unread = false;
                         return false;
                     }
@@ -161,21 +164,22 @@ impl Open {
     }
 }
 
-/// Asks the system for as large a buffer as it gives, so that an answer behind a flood still fits. (Linux gives 416 KiB by
-/// default, room for some 550 small datagrams; what comes beyond that, before the thread runs, is lost.)
+/// Asks the system for as large a buffer as it gives, so that an answer behind a flood still fits.
+/// (Linux gives 416 KiB by default, room for some 550 small datagrams; what comes beyond that,
+/// before the thread runs, is lost.)
 fn let_in_a_flood(_socket: &UdpSocket) {
     // Nothing depends on it.
     #[cfg(unix)]
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(_socket, LARGEST_BUFFER);
 }
 
-/// The size of the buffer that is asked for, in bytes; the system gives what it allows. Smaller: a shorter flood makes an
-/// answer be lost. Larger: nothing, on systems as they are.
+/// The size of the buffer that is asked for, in bytes; the system gives what it allows. Smaller: a
+/// shorter flood makes an answer be lost. Larger: nothing, on systems as they are.
 #[cfg(unix)]
 const LARGEST_BUFFER: usize = 1 << 20;
 
-/// Errors of a socket after which it is read only when something new arrives. Smaller: a few forged errors
-/// delay the answer behind them. Larger: a socket that is broken keeps the thread awake.
+/// Errors of a socket after which it is read only when something new arrives. Smaller: a few forged
+/// errors delay the answer behind them. Larger: a socket that is broken keeps the thread awake.
 const ERRORS_AN_EXCHANGE: u32 = 64;
 /// Datagrams that are read of one socket before others get their turn. Smaller: more turns. Larger:
 /// a flood to one socket delays the others.

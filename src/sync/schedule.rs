@@ -1,8 +1,9 @@
 //! One source's calendar: when it may be asked next. Ticks only.
 //!
-//! A start and a disruption are answered with a burst: several exchanges close together, of which the quickest ones bound best. After it
-//! a source is asked once a poll interval, each source at a phase of its own, so that the agreement is renewed evenly; more often where
-//! the interval would grow by too much meanwhile, within what is polite.
+//! A start and a disruption are answered with a burst: several exchanges close together, of which
+//! the quickest ones bound best. After it a source is asked once a poll interval, each source at a
+//! phase of its own, so that the agreement is renewed evenly; more often where the interval would
+//! grow by too much meanwhile, within what is polite.
 
 /// When a source is asked. Polite by construction: one address is never asked twice within the
 /// retry interval, nor more than four times within 16 s unless the poll interval itself says so.
@@ -32,7 +33,8 @@ pub(super) struct Schedule {
 pub(super) struct Pace {
     /// Between two questions to a source that answers.
     pub(super) poll: u64,
-    /// Between two questions of a burst, and after a first failure; doubled at each further one up to `poll`.
+    /// Between two questions of a burst, and after a first failure; doubled at each further one up
+    /// to `poll`.
     pub(super) retry: u64,
     /// The longest interval that RATE can lead to.
     pub(super) slowest: u64,
@@ -42,7 +44,8 @@ pub(super) struct Pace {
     pub(super) phase: u64,
 }
 
-/// The phase of source `number` of `count`: evenly over the poll interval, and nearly so over shorter intervals, too.
+/// The phase of source `number` of `count`: evenly over the poll interval, and nearly so over
+/// shorter intervals, too.
 pub(super) fn phase(poll: u64, number: usize, count: usize) -> u64 {
     let (number, count) = (as_wide(number), as_wide(count).max(1));
     let share = u128::from(poll) * number * (count + 1) / (count * count);
@@ -107,7 +110,8 @@ impl Schedule {
         self.plan(wait);
     }
 
-    /// How often it is worth asking, as the interval grows: the poll interval is the most, politeness sets the least.
+    /// How often it is worth asking, as the interval grows: the poll interval is the most,
+    /// politeness sets the least.
     pub(super) fn is_worth(&mut self, interval: u64) {
         self.worth = interval;
     }
@@ -145,13 +149,15 @@ impl Schedule {
         }
     }
 
-    /// The counter shows `now`: what was planned by later readings than that belongs to a counter that went back.
+    /// The counter shows `now`: what was planned by later readings than that belongs to a counter
+    /// that went back.
     pub(super) fn rebase(&mut self, now: u64) {
         self.asked = self.asked.map(|asked| asked.map(|asked| asked.min(now)));
         self.next = self.next.min(now.saturating_add(self.interval));
     }
 
-    /// Between two questions to a source that answers. One that said RATE is not asked more often for anything.
+    /// Between two questions to a source that answers. One that said RATE is not asked more often
+    /// for anything.
     fn regular(&self) -> u64 {
         let slowed = self.interval != self.settings.poll;
         if slowed { self.interval } else { self.worth.clamp(self.settings.retry.min(self.interval), self.interval) }
@@ -166,18 +172,21 @@ impl Schedule {
     fn plan_within(&mut self, most: usize, wait: u64) {
         let after_last = self.asked[0].map_or(0, |last| last.saturating_add(wait));
         let polite = self.asked[most - 1].map_or(0, |first| first.saturating_add(self.settings.polite));
-        // The poll interval may be shorter than politeness by default: then it is the user's own decision.
+        // The poll interval may be shorter than politeness by default: then it is the user's own
+        // decision.
         let regular = self.asked[0].map_or(0, |last| last.saturating_add(self.interval));
         self.next = after_last.max(polite.min(regular));
     }
 }
 
-/// Questions within the polite interval. Four in 16 s is what public servers take from one client in the long run.
+/// Questions within the polite interval. Four in 16 s is what public servers take from one client
+/// in the long run.
 const MOST: usize = 4;
 /// After so many answers without RATE the interval that RATE led to is halved. Smaller: RATE comes
 /// again. Larger: a forged one costs more.
 const CALM: u32 = 2;
-/// A burst is of three, so that a disruption just after it is not without a question for the rest of the interval.
+/// A burst is of three, so that a disruption just after it is not without a question for the rest
+/// of the interval.
 const BURST_FOLLOWS: u32 = 2;
 
 #[cfg(test)]

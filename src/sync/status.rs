@@ -9,7 +9,8 @@ use crate::time::{TimeInterval, Timestamp};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The state of a clock at one moment. Numbers are for showing: decide by [`now`](crate::SureClock::now) and its errors.
+/// The state of a clock at one moment. Numbers are for showing: decide by
+/// [`now`](crate::SureClock::now) and its errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
@@ -28,11 +29,14 @@ pub struct Status {
     pub distinct_domains: usize,
     /// f: how many of them may be wrong.
     pub max_faulty: usize,
-    /// The counter in use, why it and not another, and what that means; whether it is known to be a virtual machine's.
+    /// The counter in use, why it and not another, and what that means; whether it is known to be a
+    /// virtual machine's.
     pub counter: String,
-    /// k: by how much the local rate may be off in all (oscillator, calibration, smear), in parts per billion.
+    /// k: by how much the local rate may be off in all (oscillator, calibration, smear), in parts
+    /// per billion.
     pub rate_bound_ppb: u64,
-    /// What is certified of the rate beyond that, where it is learned ([`Drift`](crate::Drift)) and enough is known.
+    /// What is certified of the rate beyond that, where it is learned ([`Drift`](crate::Drift)) and
+    /// enough is known.
     pub learned_rate: Option<LearnedRate>,
     /// The midnight (UTC) of the leap second that the clock expects. The end of June or of December
     /// needs one source, any other day more than f domains, or
@@ -43,7 +47,8 @@ pub struct Status {
     pub leap_second: Option<Timestamp>,
     /// Whether a VM clock device tells of moves, restores and copies of this virtual machine.
     pub vm_clock: VmClockStatus,
-    /// The margin of the counter: granularity and skew between cores; charged on each side at each use.
+    /// The margin of the counter: granularity and skew between cores; charged on each side at each
+    /// use.
     pub counter_margin: Duration,
     /// What has happened so far.
     pub counts: Counts,
@@ -51,13 +56,15 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
 }
 
-/// A learned rate in force: true time passes by between `least_ppb` and `most_ppb` faster than local time, for a while.
+/// A learned rate in force: true time passes by between `least_ppb` and `most_ppb` faster than
+/// local time, for a while.
 ///
-/// It rests on assumption (W): at every moment since `since` and until `until` the rate is within the configured wander of the mean that
-/// was certified. A machine that is migrated to another host, or restored there, without a marker breaks it, and the next exchanges
-/// tell: until then a bound may be wrong by the
-/// difference of the two hosts' rates times the time since. A pause of the machine that nobody noticed is taken for a rate,
-/// too, for as long as it is in the base: the interval may then be off on either side. Where either happens,
+/// It rests on assumption (W): at every moment since `since` and until `until` the rate is within
+/// the configured wander of the mean that was certified. A machine that is migrated to another
+/// host, or restored there, without a marker breaks it, and the next exchanges tell: until then a
+/// bound may be wrong by the difference of the two hosts' rates times the time since. A pause of
+/// the machine that nobody noticed is taken for a rate, too, for as long as it is in the base: the
+/// interval may then be off on either side. Where either happens,
 /// [`Drift::fixed_ppm`](crate::Drift::fixed_ppm) assumes less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,7 +77,8 @@ pub struct LearnedRate {
     pub wander_ppb: u32,
     /// How long ago the span of the mean began.
     pub since: Duration,
-    /// For so long it holds from now on, if nothing more is learned; after that the rate bound alone.
+    /// For so long it holds from now on, if nothing more is learned; after that the rate bound
+    /// alone.
     pub until: Duration,
 }
 
@@ -80,10 +88,11 @@ pub struct LearnedRate {
 pub enum State {
     /// No agreement since the start.
     Starting,
-    /// More than 2f domains have a bound: f liars cannot move an end of the interval further out than that of some honest
-    /// server.
+    /// More than 2f domains have a bound: f liars cannot move an end of the interval further out
+    /// than that of some honest server.
     Synchronized,
-    /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it at will.
+    /// Between f+1 and 2f domains have a bound: the interval is certain, but a liar can widen it at
+    /// will.
     Degraded,
     /// Fewer than f+1 domains have answered within three poll intervals and the timeout. The last
     /// interval ages: it is still certain, and grows.
@@ -125,7 +134,8 @@ pub struct Counts {
     pub published: u64,
     /// Disruptions.
     pub disruptions: u64,
-    /// How often a learned rate was contradicted and given up, while the rate bound was not; each is a disruption, too.
+    /// How often a learned rate was contradicted and given up, while the rate bound was not; each
+    /// is a disruption, too.
     pub rates_given_up: u64,
 }
 
@@ -152,7 +162,8 @@ pub struct SourceStatus {
     pub verdict: Verdict,
     /// What its facts say of now, if it is right.
     pub interval: Option<TimeInterval>,
-    /// The round trip of its last exchange by the local counter, with the server's own time in it; rounded down.
+    /// The round trip of its last exchange by the local counter, with the server's own time in it;
+    /// rounded down.
     pub delay: Option<Duration>,
     /// B: how wrong it says it may be, at its last exchange; rounded up.
     pub root_distance: Option<Duration>,
@@ -176,7 +187,8 @@ pub enum Verdict {
     Agrees,
     /// Its interval is apart from the agreement: a falseticker.
     Falseticker,
-    /// Its own facts contradict each other: it, or what is assumed of the rate, is wrong, or the counter stood still.
+    /// Its own facts contradict each other: it, or what is assumed of the rate, is wrong, or the
+    /// counter stood still.
     Contradictory,
     /// It has facts, and there is no agreement to compare them with.
     NoAgreement,
@@ -207,8 +219,8 @@ pub enum Problem {
     /// The facts were read outside the exchange or on another counter.
     #[error("the facts were not read during the exchange, on this clock's counter")]
     OutOfPlace,
-    /// The answer's bounds touch the two seconds around an announced leap second, or the first two of
-    /// a month, when one may just have been, and the clock was not running before it: it cannot
+    /// The answer's bounds touch the two seconds around an announced leap second, or the first two
+    /// of a month, when one may just have been, and the clock was not running before it: it cannot
     /// tell on which side they are.
     #[error("too close to a leap second, or to the end of a month, where one may have been")]
     LeapSecond,

@@ -1,11 +1,13 @@
-//! The synchronizer: events in, publications out, and what to ask next. Sans-IO, so that the same code runs under the thread,
-//! by hand and under a simulator.
+//! The synchronizer: events in, publications out, and what to ask next. Sans-IO, so that the same
+//! code runs under the thread, by hand and under a simulator.
 //!
 //! Rules:
 //! - every call carries a fresh reading of the clock's counter, taken before the call;
 //! - facts count only for the question they answer, and only if they were read after it was put;
-//! - a disruption drops parameters, windows and every question in flight; later facts alone may end it;
-//! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the recovery waits for it.
+//! - a disruption drops parameters, windows and every question in flight; later facts alone may end
+//!   it;
+//! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the
+//!   recovery waits for it.
 
 mod counter_model;
 mod disruption;
@@ -71,7 +73,8 @@ pub(crate) struct SynchronizerConfig {
     pub(crate) incarnation: Arc<Incarnation>,
     pub(crate) counter_description: Arc<str>,
     pub(crate) vm_clock: VmClock,
-    /// When readings become stale; `None`: every reading takes the long way, for it has more to look at.
+    /// When readings become stale; `None`: every reading takes the long way, for it has more to
+    /// look at.
     pub(crate) quick_max_age: Option<u64>,
     pub(crate) timescale: Timescale,
     /// A leap second that the user knows of.
@@ -154,7 +157,8 @@ impl AskId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ask {
-    /// Names the question in [`OwnLoop::answered`](crate::OwnLoop::answered) and [`failed`](crate::OwnLoop::failed).
+    /// Names the question in [`OwnLoop::answered`](crate::OwnLoop::answered) and
+    /// [`failed`](crate::OwnLoop::failed).
     pub id: AskId,
     /// The source, in the order in which sources were given to the builder.
     pub source: usize,
@@ -227,7 +231,8 @@ impl Synchronizer {
             return None;
         }
         if matches!(self.phase, Phase::Disrupted { gap: Some(Gap::Behind { .. }), .. }) {
-            // The floor of the recovery stands still, the aged agreement rises: it may have got there.
+            // The floor of the recovery stands still, the aged agreement rises: it may have got
+            // there.
             self.conclude(now);
         }
         let (index, address) = self.choose_source(now)?;
@@ -242,7 +247,8 @@ impl Synchronizer {
         Some(Ask { id, source: index, address, timeout: self.config.timeout, settings: self.exchange_settings() })
     }
 
-    /// How long after reading `now` to call [`next_ask`](Synchronizer::next_ask) again, at the latest.
+    /// How long after reading `now` to call [`next_ask`](Synchronizer::next_ask) again, at the
+    /// latest.
     pub(crate) fn wake_after(&self, now: MonotonicTime) -> Duration {
         let due = |source: &SourceState| match source.in_flight {
             Some(flight) => Some(flight.deadline),
@@ -262,7 +268,8 @@ impl Synchronizer {
             _ => None,
         };
         let next = self.sources.iter().filter_map(due).chain(rise).min().unwrap_or(u64::MAX);
-        // One tick more: a length is rounded down, and a wake before the time would only come again.
+        // One tick more: a length is rounded down, and a wake before the time would only come
+        // again.
         let length = self.counter.scale().duration(next.saturating_sub(now.ticks()).saturating_add(1));
         length.min(LONGEST_SLEEP).min(self.config.check_interval)
     }
@@ -272,7 +279,8 @@ impl Synchronizer {
         self.sources.iter().any(|source| source.in_flight.is_some_and(|flight| flight.id == id))
     }
 
-    /// The question was answered with `facts`. An answer to a question no longer awaited is passed over.
+    /// The question was answered with `facts`. An answer to a question no longer awaited is passed
+    /// over.
     pub(crate) fn answered(&mut self, now: MonotonicTime, id: AskId, facts: Facts) {
         let Some(now) = self.advance(now) else { return };
         let Some((index, flight)) = self.take_flight(id) else { return };
@@ -317,11 +325,12 @@ impl Synchronizer {
         self.publish_phase();
     }
 
-    /// Takes note of the time: sees the counter go back, questions time out, a leap second pass; fixes the floor of a
-    /// recovery. `None` if the reading is of no use.
+    /// Takes note of the time: sees the counter go back, questions time out, a leap second pass;
+    /// fixes the floor of a recovery. `None` if the reading is of no use.
     fn advance(&mut self, now: MonotonicTime) -> Option<u64> {
         let no_use = now.counter() != self.counter.id() || matches!(self.phase, Phase::Dead);
-        // Looked at after the reading: none of after a move that is not noted yet says anything here.
+        // Looked at after the reading: none of after a move that is not noted yet says anything
+        // here.
         if no_use || self.config.vm_clock.seems_unnoted() {
             return None;
         }
@@ -350,8 +359,8 @@ impl Synchronizer {
         Some(ticks)
     }
 
-    /// By how much later readings than one after a publication may still be answered from before it. On a core that is ahead, or a step
-    /// later, it is a margin more.
+    /// By how much later readings than one after a publication may still be answered from before
+    /// it. On a core that is ahead, or a step later, it is a margin more.
     fn overlap(&self) -> u64 {
         self.counter.scale().ticks(OVERLAP).saturating_add(self.counter.margin() + 1)
     }
@@ -460,23 +469,26 @@ impl Synchronizer {
     }
 }
 
-/// Between two questions of a burst, and after a first failure. Smaller: impolite to a server in trouble, and to public ones (NIST asks
-/// for no more than one question in 4 s). Larger: a lost first packet costs that much.
+/// Between two questions of a burst, and after a first failure. Smaller: impolite to a server in
+/// trouble, and to public ones (NIST asks for no more than one question in 4 s). Larger: a lost
+/// first packet costs that much.
 const RETRY: Duration = Duration::from_secs(4);
-/// Four questions take this long. Smaller: impolite to public servers. Larger: a longer wait for the second burst.
+/// Four questions take this long. Smaller: impolite to public servers. Larger: a longer wait for
+/// the second burst.
 const POLITE: Duration = Duration::from_secs(16);
-/// Contradictions further apart are not laid to one rate. Smaller: a rate that is little beyond its bound
-/// is not found. Larger: pauses of the machine that nobody notices look like one.
+/// Contradictions further apart are not laid to one rate. Smaller: a rate that is little beyond its
+/// bound is not found. Larger: pauses of the machine that nobody notices look like one.
 const CHAIN: Duration = Duration::from_secs(1_800);
-/// The longest interval that kiss-o'-death RATE leads to: 2^10 s, the largest usual poll interval of NTP.
+/// The longest interval that kiss-o'-death RATE leads to: 2^10 s, the largest usual poll interval
+/// of NTP.
 const SLOWEST_POLL: Duration = Duration::from_secs(1024);
 /// No driver sleeps longer, so that a schedule is looked at even if a wake was lost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// A recovery that only waits is looked at no more often.
 const LEAST_RECOVERY: Duration = Duration::from_millis(1);
-/// How much later than the publication of a disruption a reader's counter reading may lie that was still checked against
-/// the old stamp: the processor may load the stamp before it has read the counter, by less than a microsecond. A
-/// thousand times that costs a recovery a millisecond.
+/// How much later than the publication of a disruption a reader's counter reading may lie that was
+/// still checked against the old stamp: the processor may load the stamp before it has read the
+/// counter, by less than a microsecond. A thousand times that costs a recovery a millisecond.
 const OVERLAP: Duration = Duration::from_millis(1);
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! The sync thread: drives the synchronizer with sockets, names and workers. It ends when the last clock handle is dropped.
+//! The sync thread: drives the synchronizer with sockets, names and workers. It ends when the last
+//! clock handle is dropped.
 //!
-//! A panic in it is an error of every later reading, never silent ageing: the guard publishes it while unwinding.
+//! A panic in it is an error of every later reading, never silent ageing: the guard publishes it
+//! while unwinding.
 
 use super::locked::SharedSynchronizer;
 use super::net::{Net, Outcome};

@@ -1,4 +1,5 @@
-//! A thread for each source that is not NTP: it may block, and is abandoned, never joined, when the clock is dropped.
+//! A thread for each source that is not NTP: it may block, and is abandoned, never joined, when the
+//! clock is dropped.
 
 use super::synchronizer::AskId;
 use crate::bound::Facts;
@@ -29,7 +30,8 @@ pub(super) fn spawn(
     let (questions, inbox): (Questions, Receiver<_>) = channel();
     thread::Builder::new().name("sureclock-source".into()).spawn(move || {
         while let Ok(mut question) = inbox.recv() {
-            // What queued up while the source was slow is no longer awaited: only the newest counts.
+            // What queued up while the source was slow is no longer awaited: only the newest
+            // counts.
             while let Ok(newer) = inbox.try_recv() {
                 question = newer;
             }

@@ -1,4 +1,5 @@
-//! Named conversions between `Timestamp` and the types of std, chrono and jiff. Each can fail or says how it rounds.
+//! Named conversions between `Timestamp` and the types of std, chrono and jiff. Each can fail or
+//! says how it rounds.
 
 use super::Timestamp;
 use chrono::{DateTime, Utc};
@@ -21,8 +22,8 @@ impl Timestamp {
     ///
     /// # Errors
     ///
-    /// [`ConvertError::LeapSecond`] for chrono's representation of a leap second; [`ConvertError::OutOfRange`] outside
-    /// the years 1677 to 2262.
+    /// [`ConvertError::LeapSecond`] for chrono's representation of a leap second;
+    /// [`ConvertError::OutOfRange`] outside the years 1677 to 2262.
     pub fn from_chrono(date: DateTime<Utc>) -> Result<Timestamp, ConvertError> {
         if date.timestamp_subsec_nanos() >= 1_000_000_000 {
             return Err(ConvertError::LeapSecond);
@@ -36,9 +37,11 @@ impl Timestamp {
         DateTime::from_timestamp_nanos(self.as_unix_nanos())
     }
 
-    /// The timestamp of a [`SystemTime`], taken as it is. Exact on Unix (Windows counts in steps of 100 ns).
+    /// The timestamp of a [`SystemTime`], taken as it is. Exact on Unix (Windows counts in steps of
+    /// 100 ns).
     ///
-    /// This converts a representation. A reading of the OS clock is a [`WallTime`](crate::WallTime), not a bound.
+    /// This converts a representation. A reading of the OS clock is a
+    /// [`WallTime`](crate::WallTime), not a bound.
     ///
     /// # Errors
     ///
@@ -52,7 +55,8 @@ impl Timestamp {
         Ok(Timestamp::from_unix_nanos(ns))
     }
 
-    /// The [`SystemTime`] of this timestamp. Exact on Unix; on Windows rounded by std to its steps of 100 ns.
+    /// The [`SystemTime`] of this timestamp. Exact on Unix; on Windows rounded by std to its steps
+    /// of 100 ns.
     ///
     /// # Errors
     ///

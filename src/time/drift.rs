@@ -1,15 +1,19 @@
-//! `Drift`: how far the local oscillator's rate may be from one second per second, and how far from what was learned of it.
+//! `Drift`: how far the local oscillator's rate may be from one second per second, and how far from
+//! what was learned of it.
 
 /// What is assumed of the rate of this machine's oscillator.
 ///
-/// **The bound**, assumption (R), holds at all times: the largest error of the oscillator itself, as a data sheet gives it or as true time
-/// per local time: it covers both readings. What the library does not know about the nominal frequency of the counter, and the rate of
-/// a smeared timescale, it adds by itself.
+/// **The bound**, assumption (R), holds at all times: the largest error of the oscillator itself,
+/// as a data sheet gives it or as true time per local time: it covers both readings. What the
+/// library does not know about the nominal frequency of the counter, and the rate of a smeared
+/// timescale, it adds by itself.
 ///
-/// **The wander**, assumption (W), is for a rate that is learned: the mean over parts of the past, one to four windows long, is certified
-/// by the agreed intervals; and at every moment of that past and for one window after it (by default an hour and 25 minutes in all), the
-/// rate is assumed to be off each such mean by `wander` at most. (A rate that stays within a band as wide as the wander does that.) The
-/// interval then grows by what was certified and the wander, within the bound; after that window without an agreement by the bound again.
+/// **The wander**, assumption (W), is for a rate that is learned: the mean over parts of the past,
+/// one to four windows long, is certified by the agreed intervals; and at every moment of that past
+/// and for one window after it (by default an hour and 25 minutes in all), the rate is assumed to
+/// be off each such mean by `wander` at most. (A rate that stays within a band as wide as the
+/// wander does that.) The interval then grows by what was certified and the wander, within the
+/// bound; after that window without an agreement by the bound again.
 ///
 /// | what | earns |
 /// |---|---|
@@ -20,15 +24,19 @@
 ///
 /// # Why these defaults
 ///
-/// 200 ppm is what Spanner assumes of its machines and about ten times what a computer's crystal does. 2 ppm is twenty times what was
-/// measured of the rate of machines in a room with air conditioning, and what 10 to 20 degrees do to a crystal at its usual point of work.
-/// It is assumed by default because the interval is several times narrower for it over short paths, and because it does not go
-/// unnoticed when it is wrong by more than the paths hide: the facts contradict each other, the learned rate is given up and counted
-/// ([`Counts::rates_given_up`](crate::Counts::rates_given_up)), and there is an error meanwhile. Until then a bound may be wrong, by
-/// the excess of the wander times the time since: over paths of milliseconds nobody may ever see an excess of a few parts per million.
+/// 200 ppm is what Spanner assumes of its machines and about ten times what a computer's crystal
+/// does. 2 ppm is twenty times what was measured of the rate of machines in a room with air
+/// conditioning, and what 10 to 20 degrees do to a crystal at its usual point of work. It is
+/// assumed by default because the interval is several times narrower for it over short paths, and
+/// because it does not go unnoticed when it is wrong by more than the paths hide: the facts
+/// contradict each other, the learned rate is given up and counted
+/// ([`Counts::rates_given_up`](crate::Counts::rates_given_up)), and there is an error meanwhile.
+/// Until then a bound may be wrong, by the excess of the wander times the time since: over paths of
+/// milliseconds nobody may ever see an excess of a few parts per million.
 ///
-/// A rate is learned of the hardware counter, and of CLOCK_MONOTONIC_RAW where the kernel tells what that is made of; of no clock that may
-/// be slewed. What was learned is forgotten at every disruption. [`Status::learned_rate`](crate::Status::learned_rate) shows it.
+/// A rate is learned of the hardware counter, and of CLOCK_MONOTONIC_RAW where the kernel tells
+/// what that is made of; of no clock that may be slewed. What was learned is forgotten at every
+/// disruption. [`Status::learned_rate`](crate::Status::learned_rate) shows it.
 ///
 /// ```
 /// use sureclock::Drift;
@@ -38,7 +46,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Drift {
-    /// A fixed bound, in parts per billion: 0 to 100 000 000 (10 %). More is refused when the clock is built.
+    /// A fixed bound, in parts per billion: 0 to 100 000 000 (10 %). More is refused when the clock
+    /// is built.
     Fixed {
         /// The bound k_osc, in parts per billion.
         bound_ppb: u32,
@@ -53,7 +62,8 @@ pub enum Drift {
 }
 
 impl Drift {
-    /// A fixed bound in parts per million. A value beyond what can be represented is refused when the clock is built.
+    /// A fixed bound in parts per million. A value beyond what can be represented is refused when
+    /// the clock is built.
     #[must_use]
     pub const fn fixed_ppm(ppm: u32) -> Drift {
         Drift::Fixed { bound_ppb: ppm.saturating_mul(1000) }
@@ -111,27 +121,30 @@ impl Default for Drift {
     }
 }
 
-/// 200 ppm: Spanner's bound (Corbett et al. 2012, section 3). Smaller: tighter intervals, wrong on a bad oscillator.
-/// Larger: wider intervals for everyone.
+/// 200 ppm: Spanner's bound (Corbett et al. 2012, section 3). Smaller: tighter intervals, wrong on
+/// a bad oscillator. Larger: wider intervals for everyone.
 const DEFAULT_BOUND_PPB: u32 = 200_000;
-/// 2 ppm: twenty times the 0.1 ppm that Veitch, Babu and Pasztor (2004) measured of machines in rooms with and without air conditioning.
-/// Smaller: wrong where the temperature changes much within an hour. Larger: wider intervals over short paths.
+/// 2 ppm: twenty times the 0.1 ppm that Veitch, Babu and Pasztor (2004) measured of machines in
+/// rooms with and without air conditioning. Smaller: wrong where the temperature changes much
+/// within an hour. Larger: wider intervals over short paths.
 const DEFAULT_WANDER_PPB: u32 = 2_000;
 
-/// The rate bound of assumption (R) for one clock, both sides, in parts per billion: with local time x and true time t,
-/// `(1 - slower) dx <= dt <= (1 + faster) dx`.
+/// The rate bound of assumption (R) for one clock, both sides, in parts per billion: with local
+/// time x and true time t, `(1 - slower) dx <= dt <= (1 + faster) dx`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateBound {
     pub(crate) slower_ppb: u64,
     pub(crate) faster_ppb: u64,
 }
 
-/// Several rate errors one upon another: `1/((1-a)(1-b)..) - 1` upward for the fast side, `a + b ..` for the slow side.
+/// Several rate errors one upon another: `1/((1-a)(1-b)..) - 1` upward for the fast side, `a + b
+/// ..` for the slow side.
 ///
-/// DESIGN's sum k = k_osc + e_p + smear leaves out the products (20 ppb at 200 and 100 ppm). And an error of e may be meant as that
-/// of the local rate (a data sheet's frequency, an adjustment of a clock) instead of that of true time per local time, which is
-/// `1/(1 +- e)`: 40 ppb more at 200 ppm, 1.1 % at 10 %. Both are charged. `(1-a)(1-b) >= 1 - (a+b)` and `1/(1+a) >= 1-a`, so the
-/// sum is outward on the slow side. `None` if the slow side reaches one half.
+/// DESIGN's sum k = k_osc + e_p + smear leaves out the products (20 ppb at 200 and 100 ppm). And an
+/// error of e may be meant as that of the local rate (a data sheet's frequency, an adjustment of a
+/// clock) instead of that of true time per local time, which is `1/(1 +- e)`: 40 ppb more at 200
+/// ppm, 1.1 % at 10 %. Both are charged. `(1-a)(1-b) >= 1 - (a+b)` and `1/(1+a) >= 1-a`, so the sum
+/// is outward on the slow side. `None` if the slow side reaches one half.
 pub(crate) fn compose(errors_ppb: &[u32]) -> Option<RateBound> {
     let slower_ppb: u64 = errors_ppb.iter().map(|&ppb| u64::from(ppb)).sum();
     if slower_ppb >= 500_000_000 {

@@ -4,13 +4,15 @@ use super::{ParseTimeError, Timestamp};
 use std::fmt;
 use std::str::FromStr;
 
-/// A stamp of a [`HybridClock`](crate::HybridClock): 48 bits of physical time and 16 of a counter, in one number that sorts as it should.
+/// A stamp of a [`HybridClock`](crate::HybridClock): 48 bits of physical time and 16 of a counter,
+/// in one number that sorts as it should.
 ///
-/// The physical time is in units of 2^-16 s (15.3 µs) since the Unix epoch, up to 2106-02-07T06:28:15Z. The counter tells apart what falls into
-/// one unit.
+/// The physical time is in units of 2^-16 s (15.3 µs) since the Unix epoch, up to
+/// 2106-02-07T06:28:15Z. The counter tells apart what falls into one unit.
 ///
-/// If one event could have caused another, by messages or on one machine, its stamp is the smaller one; the contrary says nothing. Two machines may give
-/// out the same stamp: where it has to be unique, put the machine's name behind it, `(stamp, node)`. It carries no timescale: all who
+/// If one event could have caused another, by messages or on one machine, its stamp is the smaller
+/// one; the contrary says nothing. Two machines may give out the same stamp: where it has to be
+/// unique, put the machine's name behind it, `(stamp, node)`. It carries no timescale: all who
 /// exchange stamps follow one.
 ///
 /// # References
@@ -50,9 +52,10 @@ impl HybridTimestamp {
         self.0
     }
 
-    /// The physical part as a timestamp, rounded down to a nanosecond. Not after true time at the event by more than the lead that the clocks
-    /// are allowed, if all that were heard of are honest ([how far else](crate::HybridClock)); it may be before it by the width of the interval
-    /// of the clock that gave it out.
+    /// The physical part as a timestamp, rounded down to a nanosecond. Not after true time at the
+    /// event by more than the lead that the clocks are allowed, if all that were heard of are
+    /// honest ([how far else](crate::HybridClock)); it may be before it by the width of the
+    /// interval of the clock that gave it out.
     #[must_use]
     pub fn time(self) -> Timestamp {
         let (seconds, fraction) = (self.units() >> BITS, self.units() & u64::from(u16::MAX));
@@ -68,14 +71,15 @@ impl HybridTimestamp {
         u16::from_le_bytes([low, high])
     }
 
-    /// The first stamp of the unit that holds this point: for the ends of a range of stamps. At most 15.3 µs before it; `None` before 1970 and
-    /// from 2106-02-07T06:28:16Z on.
+    /// The first stamp of the unit that holds this point: for the ends of a range of stamps. At
+    /// most 15.3 µs before it; `None` before 1970 and from 2106-02-07T06:28:16Z on.
     #[must_use]
     pub fn first_of_unit(point: Timestamp) -> Option<HybridTimestamp> {
         HybridTimestamp::first_of(point.as_unix_nanos())
     }
 
-    /// The first stamp of the unit that holds this point: rounded down. `None` before 1970 and from 2106-02-07T06:28:16Z on.
+    /// The first stamp of the unit that holds this point: rounded down. `None` before 1970 and from
+    /// 2106-02-07T06:28:16Z on.
     #[inline]
     pub(crate) fn first_of(ns: i64) -> Option<HybridTimestamp> {
         let ns = u64::try_from(ns).ok()?;
@@ -100,7 +104,8 @@ impl HybridTimestamp {
     }
 }
 
-/// `2026-11-23T11:03:00.500000000Z#7`: the physical part, rounded down to a nanosecond, and the counter. Parses back to the same stamp.
+/// `2026-11-23T11:03:00.500000000Z#7`: the physical part, rounded down to a nanosecond, and the
+/// counter. Parses back to the same stamp.
 impl fmt::Display for HybridTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.time(), self.counter())
@@ -117,7 +122,8 @@ impl FromStr for HybridTimestamp {
         let counter = counter.parse::<u16>().ok().filter(|_| is_a_number).ok_or(ParseTimeError::Stamp)?;
         let time: Timestamp = time.parse()?;
         let first = HybridTimestamp::first_of(time.as_unix_nanos()).ok_or(ParseTimeError::StampOutOfRange)?;
-        // What is printed is rounded down, so the unit is the one that begins here or within the next nanosecond.
+        // What is printed is rounded down, so the unit is the one that begins here or within the
+        // next nanosecond.
         let next = HybridTimestamp(first.0.saturating_add(1 << BITS));
         let unit = [first, next].into_iter().find(|unit| unit.time() == time);
         let unit = unit.ok_or(ParseTimeError::StampOffGrid { before: first.time() })?;
@@ -125,7 +131,8 @@ impl FromStr for HybridTimestamp {
     }
 }
 
-/// Under the feature `serde`: as it prints where people may read it, as its 64 bits in 8 bytes (big-endian) elsewhere.
+/// Under the feature `serde`: as it prints where people may read it, as its 64 bits in 8 bytes
+/// (big-endian) elsewhere.
 #[cfg(feature = "serde")]
 impl serde::Serialize for HybridTimestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

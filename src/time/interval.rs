@@ -1,16 +1,19 @@
-//! `TimeInterval`: two timestamps with true time between them, and `Order`, what two intervals can say.
+//! `TimeInterval`: two timestamps with true time between them, and `Order`, what two intervals can
+//! say.
 
 use super::{Timescale, Timestamp};
 use std::time::Duration;
 
-/// An interval that contained true time at one moment: `earliest <= true time <= latest`, both ends included.
+/// An interval that contained true time at one moment: `earliest <= true time <= latest`, both ends
+/// included.
 ///
-/// Its uncertainty is half the width: true time is within `midpoint ± uncertainty`. The midpoint is not a better guess
-/// than any other point inside: nothing is known about where inside true time lies.
+/// Its uncertainty is half the width: true time is within `midpoint ± uncertainty`. The midpoint is
+/// not a better guess than any other point inside: nothing is known about where inside true time
+/// lies.
 ///
-/// It speaks of the moment of its reading. Intersecting or joining intervals of two moments means nothing, so it is
-/// not offered; comparing them is [`order`](TimeInterval::order), whose third answer is *cannot know*. For the same
-/// reason there is no `PartialOrd`.
+/// It speaks of the moment of its reading. Intersecting or joining intervals of two moments means
+/// nothing, so it is not offered; comparing them is [`order`](TimeInterval::order), whose third
+/// answer is *cannot know*. For the same reason there is no `PartialOrd`.
 ///
 /// # Examples
 ///
@@ -76,7 +79,8 @@ impl TimeInterval {
         Duration::from_nanos(self.latest.as_unix_nanos().abs_diff(self.earliest.as_unix_nanos()).div_ceil(2))
     }
 
-    /// The middle, rounded down to a nanosecond. For logs only: true time is no likelier here than anywhere inside.
+    /// The middle, rounded down to a nanosecond. For logs only: true time is no likelier here than
+    /// anywhere inside.
     #[must_use]
     pub fn midpoint(&self) -> Timestamp {
         let (a, b) = (self.earliest.as_unix_nanos(), self.latest.as_unix_nanos());
@@ -92,8 +96,8 @@ impl TimeInterval {
 
     /// What is certain about the moments of two readings, on whichever machines they were taken.
     ///
-    /// [`Order::Before`] iff all of `self` is before all of `other`; [`Order::Concurrent`] means that neither order is
-    /// certain, not that the readings were at the same time.
+    /// [`Order::Before`] iff all of `self` is before all of `other`; [`Order::Concurrent`] means
+    /// that neither order is certain, not that the readings were at the same time.
     ///
     /// # Errors
     ///

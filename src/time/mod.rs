@@ -8,8 +8,8 @@
 //! | [`HybridTimestamp`] | one event of many machines, in an order that keeps cause before effect | [`HybridClock::stamp`](crate::HybridClock::stamp) |
 //! | [`WallTime`] | what the operating system believes | [`SureClock::wall_time`](crate::SureClock::wall_time) |
 //!
-//! Conversions between kinds are named calls that can fail; there is no `From` between them. Each pair below shows
-//! a mixture that does not compile beside the twin that does.
+//! Conversions between kinds are named calls that can fail; there is no `From` between them. Each
+//! pair below shows a mixture that does not compile beside the twin that does.
 //!
 //! A monotonic reading is no timestamp:
 //!

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Which clock's counter a reading belongs to: readings of two clocks cannot be compared, also where both read one
-/// hardware counter.
+/// Which clock's counter a reading belongs to: readings of two clocks cannot be compared, also
+/// where both read one hardware counter.
 ///
 /// Valid in this process and boot only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,16 +15,19 @@ impl CounterId {
     }
 }
 
-/// A reading of the local counter of a clock: never stepped, never slewed, and meaningless on any other machine.
+/// A reading of the local counter of a clock: never stepped, never slewed, and meaningless on any
+/// other machine.
 ///
-/// Made only by a clock ([`SureClock::monotonic`](crate::SureClock::monotonic)); carries its counter's identity, so a
-/// reading of another counter is an error and not a wrong number. It carries the number of disruptions until then, too: what
-/// lies between two readings of which one is from before a disruption is not known, since the counter may not have run
-/// through it. It has no serde and no text form, since it means nothing to a peer or after a reboot. What it was in true time is
-/// [`SureClock::at`](crate::SureClock::at); how long ago it was is [`SureClock::elapsed`](crate::SureClock::elapsed).
+/// Made only by a clock ([`SureClock::monotonic`](crate::SureClock::monotonic)); carries its
+/// counter's identity, so a reading of another counter is an error and not a wrong number. It
+/// carries the number of disruptions until then, too: what lies between two readings of which one
+/// is from before a disruption is not known, since the counter may not have run through it. It has
+/// no serde and no text form, since it means nothing to a peer or after a reboot. What it was in
+/// true time is [`SureClock::at`](crate::SureClock::at); how long ago it was is
+/// [`SureClock::elapsed`](crate::SureClock::elapsed).
 ///
-/// It counts while the machine runs. A machine that was suspended has a counter that stood still: see *Not guaranteed*
-/// in the crate docs.
+/// It counts while the machine runs. A machine that was suspended has a counter that stood still:
+/// see *Not guaranteed* in the crate docs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MonotonicTime {
     counter: CounterId,
@@ -55,11 +58,14 @@ impl MonotonicTime {
     }
 }
 
-/// How much true time passed between two readings of one counter: a range, under the drift bound (R).
+/// How much true time passed between two readings of one counter: a range, under the drift bound
+/// (R).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed {
-    /// No less than this has passed; rounded down. What a timeout that must not fire early compares with.
+    /// No less than this has passed; rounded down. What a timeout that must not fire early compares
+    /// with.
     pub at_least: Duration,
-    /// No more than this has passed; rounded up. What a promise that must not outlive its term compares with.
+    /// No more than this has passed; rounded up. What a promise that must not outlive its term
+    /// compares with.
     pub at_most: Duration,
 }

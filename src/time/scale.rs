@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// Nanoseconds per tick as a fixed-point number with 40 fractional bits.
 ///
-/// The scale of a counter is *defined* as this number and frozen for the counter's life; what it is wrong by belongs to
-/// the rate bound, never to the scale. 40 bits leave 2^24 ns (16 ms) for the slowest counter, and resolve a 3 GHz
-/// tick to 3e-12.
+/// The scale of a counter is *defined* as this number and frozen for the counter's life; what it is
+/// wrong by belongs to the rate bound, never to the scale. 40 bits leave 2^24 ns (16 ms) for the
+/// slowest counter, and resolve a 3 GHz tick to 3e-12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TickScale {
     pub(crate) ns_per_tick_2_40: u64,
@@ -16,8 +16,8 @@ impl TickScale {
     /// One tick is one nanosecond: the OS's clocks and simulated counters.
     pub(crate) const NANOSECOND: TickScale = TickScale { ns_per_tick_2_40: 1 << 40 };
 
-    /// The length of `ticks` by the frozen scale, rounded down; `Duration::MAX` where it does not fit (for showing
-    /// and for waking only: a bound is computed with slopes).
+    /// The length of `ticks` by the frozen scale, rounded down; `Duration::MAX` where it does not
+    /// fit (for showing and for waking only: a bound is computed with slopes).
     pub(crate) fn duration(self, ticks: u64) -> Duration {
         let ns = (u128::from(ticks) * u128::from(self.ns_per_tick_2_40)) >> 40;
         u64::try_from(ns).map_or(Duration::MAX, Duration::from_nanos)
@@ -29,7 +29,8 @@ impl TickScale {
         scaled.and_then(|ns| u64::try_from(ns / u128::from(self.ns_per_tick_2_40)).ok()).unwrap_or(u64::MAX)
     }
 
-    /// By how much a tick of another length is longer than this one, in parts per billion, rounded down and up. For showing.
+    /// By how much a tick of another length is longer than this one, in parts per billion, rounded
+    /// down and up. For showing.
     pub(crate) fn excess_ppb(self, ns_per_tick_2_40: u64) -> (i64, i64) {
         let p = i128::from(self.ns_per_tick_2_40).max(1);
         let excess = (i128::from(ns_per_tick_2_40) - p) * 1_000_000_000;
@@ -38,8 +39,8 @@ impl TickScale {
     }
 }
 
-/// What is certified of the true nominal length of a tick beside the frozen one: it lies between the two, in nanoseconds with
-/// 40 fractional bits.
+/// What is certified of the true nominal length of a tick beside the frozen one: it lies between
+/// the two, in nanoseconds with 40 fractional bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TickBounds {
     pub(crate) least_2_40: u64,

@@ -1,9 +1,10 @@
 //! How timestamps and intervals print and parse.
 //!
-//! A timestamp: `2026-11-23T11:03:00.123456789Z`, always nine digits. An interval: midpoint, `±`, half the width rounded
-//! up in the printed unit, and the timescale if it is not UTC: `2026-11-23T11:03:00.123456789Z ± 1.204 ms smear-24h`.
-//! What is printed always contains the interval. The alternate form `{:#}` is exact: `[earliest, latest]`; it is also
-//! what prints where midpoint ± half would leave the representable range. Both forms parse back.
+//! A timestamp: `2026-11-23T11:03:00.123456789Z`, always nine digits. An interval: midpoint, `±`,
+//! half the width rounded up in the printed unit, and the timescale if it is not UTC:
+//! `2026-11-23T11:03:00.123456789Z ± 1.204 ms smear-24h`. What is printed always contains the
+//! interval. The alternate form `{:#}` is exact: `[earliest, latest]`; it is also what prints where
+//! midpoint ± half would leave the representable range. Both forms parse back.
 
 use super::{ConvertError, InvertedInterval, TimeInterval, Timescale, Timestamp};
 use chrono::{DateTime, SecondsFormat};
@@ -20,7 +21,8 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = ParseTimeError;
 
-    /// Parses RFC 3339 with up to nine digits of a second. A leap second (`:60`) is refused: POSIX does not count it.
+    /// Parses RFC 3339 with up to nine digits of a second. A leap second (`:60`) is refused: POSIX
+    /// does not count it.
     fn from_str(text: &str) -> Result<Timestamp, ParseTimeError> {
         // chrono drops digits beyond the ninth; a bound must not lose them unseen.
         let digits = text.split_once('.').map_or(0, |(_, f)| f.bytes().take_while(u8::is_ascii_digit).count());
@@ -50,7 +52,8 @@ impl fmt::Display for TimeInterval {
 impl FromStr for TimeInterval {
     type Err = ParseTimeError;
 
-    /// Parses both printed forms; `+/-` may stand for `±` and `us` for `µs`. The result contains what was printed.
+    /// Parses both printed forms; `+/-` may stand for `±` and `us` for `µs`. The result contains
+    /// what was printed.
     fn from_str(text: &str) -> Result<TimeInterval, ParseTimeError> {
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('[') {

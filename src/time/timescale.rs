@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 /// The count of seconds that a source serves: UTC as POSIX counts it, or a named leap smear.
 ///
-/// Two timescales differ by up to a second around a leap second, so they never meet in one agreement and intervals of
-/// two timescales have no order. A clock follows one, fixed when it is built.
+/// Two timescales differ by up to a second around a leap second, so they never meet in one
+/// agreement and intervals of two timescales have no order. A clock follows one, fixed when it is
+/// built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
@@ -15,21 +16,24 @@ pub enum Timescale {
     /// UTC as POSIX counts it: a leap second is a step of one second.
     #[default]
     Utc,
-    /// A leap second spread evenly over the 86 400 s from noon to noon UTC around it (Google, AWS): 11.6 ppm.
+    /// A leap second spread evenly over the 86 400 s from noon to noon UTC around it (Google, AWS):
+    /// 11.6 ppm.
     #[cfg_attr(feature = "serde", serde(rename = "smear-24h"))]
     Smear24h,
-    /// A leap second spread over 62 500 s from midnight on (Meta): the rate rises for half of the time and falls for the other half,
-    /// to 32 ppm in the middle.
+    /// A leap second spread over 62 500 s from midnight on (Meta): the rate rises for half of the
+    /// time and falls for the other half, to 32 ppm in the middle.
     #[cfg_attr(feature = "serde", serde(rename = "smear-62500s"))]
     Smear62500s,
 }
 
 impl Timescale {
-    /// By how much a second of this timescale may differ from a second, in parts per billion, rounded up.
+    /// By how much a second of this timescale may differ from a second, in parts per billion,
+    /// rounded up.
     ///
-    /// 86 400 s carry 86 401: 1/86 399 = 11 574.2 ppb for a deletion. 62 500 s are what an even change of the rate by 1.024e-9 a
-    /// second takes (`31 250^2 * 1.024e-9 = 1`), and its peak is 31 250 * 1.024e-9 = 32 000 ppb; an even spread would be half of
-    /// that, so either shape is covered. Charged at all times, since a window, horizon or lease may touch a smear.
+    /// 86 400 s carry 86 401: 1/86 399 = 11 574.2 ppb for a deletion. 62 500 s are what an even
+    /// change of the rate by 1.024e-9 a second takes (`31 250^2 * 1.024e-9 = 1`), and its peak is
+    /// 31 250 * 1.024e-9 = 32 000 ppb; an even spread would be half of that, so either shape is
+    /// covered. Charged at all times, since a window, horizon or lease may touch a smear.
     pub(crate) const fn rate_ppb(self) -> u32 {
         match self {
             Timescale::Utc => 0,
@@ -40,8 +44,8 @@ impl Timescale {
 
     /// The timescale that `host` is known to serve, or `None` if nothing is known of it.
     ///
-    /// The table holds names whose operators document a smear. A name that is not in it may smear all the same: ask
-    /// its operator.
+    /// The table holds names whose operators document a smear. A name that is not in it may smear
+    /// all the same: ask its operator.
     #[must_use]
     pub fn known_for(host: &str) -> Option<Timescale> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -79,8 +83,8 @@ impl FromStr for Timescale {
 
 /// Hosts (with everything below them) whose operators document that they smear.
 ///
-/// Missing a row: that operator's servers are taken for UTC and disagree by up to a second around a leap second. A row
-/// too many: a server of UTC is refused until the user names its timescale.
+/// Missing a row: that operator's servers are taken for UTC and disagree by up to a second around a
+/// leap second. A row too many: a server of UTC is refused until the user names its timescale.
 const SMEARED: [(&str, Timescale); 17] = [
     ("time.google.com", Timescale::Smear24h),
     ("time1.google.com", Timescale::Smear24h),

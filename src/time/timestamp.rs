@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-/// A point in time: signed nanoseconds since the Unix epoch, as POSIX counts them (no leap seconds).
+/// A point in time: signed nanoseconds since the Unix epoch, as POSIX counts them (no leap
+/// seconds).
 ///
 /// Range: 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z ([`Timestamp::MIN`] to
 /// [`Timestamp::MAX`]), exact to the nanosecond.
 ///
-/// A timestamp alone does not say whose clock made it nor how wrong it may be. The one that [`commit_timestamp`]
-/// returns is a bound; a point taken from elsewhere is what its sender says it is. It carries no timescale: what
-/// travels between machines that may follow different timescales is a [`TimeInterval`](crate::TimeInterval).
+/// A timestamp alone does not say whose clock made it nor how wrong it may be. The one that
+/// [`commit_timestamp`] returns is a bound; a point taken from elsewhere is what its sender says it
+/// is. It carries no timescale: what travels between machines that may follow different timescales
+/// is a [`TimeInterval`](crate::TimeInterval).
 ///
 /// [`commit_timestamp`]: crate::SureClock::commit_timestamp
 ///
@@ -63,15 +65,16 @@ impl Timestamp {
 
     /// How far this point is after `earlier`, or `None` if it is before it. Exact.
     ///
-    /// The difference of two points is a length of time only if both were right; the length of an activity on one
-    /// machine is [`SureClock::elapsed`](crate::SureClock::elapsed).
+    /// The difference of two points is a length of time only if both were right; the length of an
+    /// activity on one machine is [`SureClock::elapsed`](crate::SureClock::elapsed).
     #[must_use]
     pub fn checked_duration_since(self, earlier: Timestamp) -> Option<Duration> {
         if self < earlier { None } else { Some(Duration::from_nanos(self.0.abs_diff(earlier.0))) }
     }
 }
 
-/// Under the feature `serde`: as it prints where people may read it, as 8 bytes (big-endian nanoseconds) elsewhere.
+/// Under the feature `serde`: as it prints where people may read it, as 8 bytes (big-endian
+/// nanoseconds) elsewhere.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

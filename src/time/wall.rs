@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 /// A reading of the operating system's wall clock: its guess, which anyone may step at any time.
 ///
-/// No bound comes from it and none of the library's answers depends on it. It is here to be shown beside a bound, so
-/// that one can see how wrong it is: [`WallTime::error`]. To use it as if it were true is a named call,
-/// [`WallTime::assume_true`].
+/// No bound comes from it and none of the library's answers depends on it. It is here to be shown
+/// beside a bound, so that one can see how wrong it is: [`WallTime::error`]. To use it as if it
+/// were true is a named call, [`WallTime::assume_true`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime(Timestamp);
 
@@ -16,7 +16,8 @@ impl WallTime {
     /// Shown for a wall clock that is set outside the representable range.
     pub(crate) const FAR_FUTURE: WallTime = WallTime(Timestamp::MAX);
 
-    /// The wall time that `time` shows. Exact on Unix; on Windows the system's clock counts in steps of 100 ns.
+    /// The wall time that `time` shows. Exact on Unix; on Windows the system's clock counts in
+    /// steps of 100 ns.
     ///
     /// # Errors
     ///
@@ -31,7 +32,8 @@ impl WallTime {
         WallTime(Timestamp::from_unix_nanos(ns))
     }
 
-    /// The same number as a [`Timestamp`], on the caller's own assumption that the OS clock is right.
+    /// The same number as a [`Timestamp`], on the caller's own assumption that the OS clock is
+    /// right.
     #[must_use]
     pub const fn assume_true(self) -> Timestamp {
         self.0
@@ -39,8 +41,8 @@ impl WallTime {
 
     /// How wrong this reading is, given that true time was in `truth` when it was taken. Exact.
     ///
-    /// Only meaningful if the reading and the interval belong to the same moment: take the wall time before and after
-    /// the interval and use both.
+    /// Only meaningful if the reading and the interval belong to the same moment: take the wall
+    /// time before and after the interval and use both.
     #[must_use]
     pub fn error(self, truth: &TimeInterval) -> WallError {
         let ahead = |t: Timestamp| i128::from(self.0.as_unix_nanos()) - i128::from(t.as_unix_nanos());
@@ -48,7 +50,8 @@ impl WallTime {
     }
 }
 
-/// The range in which the error of a wall clock lies: positive if the wall clock is ahead of true time.
+/// The range in which the error of a wall clock lies: positive if the wall clock is ahead of true
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallError {
     /// The least it is ahead by, in nanoseconds (negative: it may be behind).
@@ -58,7 +61,8 @@ pub struct WallError {
 }
 
 impl WallError {
-    /// The larger of how far it may be ahead and how far it may be behind; saturates at `Duration::MAX`.
+    /// The larger of how far it may be ahead and how far it may be behind; saturates at
+    /// `Duration::MAX`.
     #[must_use]
     pub fn at_most(&self) -> Duration {
         let ns = self.least_ns.unsigned_abs().max(self.most_ns.unsigned_abs());

@@ -1,7 +1,9 @@
-//! How values travel under the feature `serde`: as text where people may read it, as big-endian bytes elsewhere.
+//! How values travel under the feature `serde`: as text where people may read it, as big-endian
+//! bytes elsewhere.
 //!
-//! Not as numbers: readers of JSON in other languages, browsers first of all, round those beyond 2^53. A bound would be wrong by that, and a name
-//! would be another one. And serde has no number of 128 bits inside of a tagged or flattened type.
+//! Not as numbers: readers of JSON in other languages, browsers first of all, round those beyond
+//! 2^53. A bound would be wrong by that, and a name would be another one. And serde has no number
+//! of 128 bits inside of a tagged or flattened type.
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
@@ -31,7 +33,8 @@ pub(crate) fn serialize<T: Wire, S: Serializer>(value: &T, serializer: S) -> Res
 
 pub(crate) fn deserialize<'de, T: Wire, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let visitor = Form(PhantomData);
-    // A tagged type is read from a form of serde's own, which says that people may read it whatever was written; it gives bytes all the same.
+    // A tagged type is read from a form of serde's own, which says that people may read it whatever
+    // was written; it gives bytes all the same.
     if deserializer.is_human_readable() {
         deserializer.deserialize_str(visitor)
     } else {

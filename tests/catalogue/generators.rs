@@ -51,7 +51,8 @@ pub(crate) fn honest(dice: &mut Dice) -> Server {
     server.error(error).path(path).root_dispersion(dispersion).processing(dice.length(Duration::ZERO, MS))
 }
 
-/// An exact source of facts without any delay in one direction or in both: its bound touches the truth.
+/// An exact source of facts without any delay in one direction or in both: its bound touches the
+/// truth.
 pub(crate) fn sharp(dice: &mut Dice) -> Server {
     let none = Delay::default();
     let some = Delay::new(dice.length(Duration::ZERO, MS), Duration::ZERO);
@@ -156,7 +157,8 @@ pub(crate) fn any_host(name: &str, dice: &mut Dice) -> Host {
     }
 }
 
-/// The host with a hardware counter, known to a ten-millionth or hardly at all, and off by as much as it may be.
+/// The host with a hardware counter, known to a ten-millionth or hardly at all, and off by as much
+/// as it may be.
 pub(crate) fn calibrated(host: Host, dice: &mut Dice) -> Host {
     let within = *dice.one_of(&[100, 20_000, 300_000, 20_000_000]);
     let off = i32::try_from(within).unwrap_or(0);
@@ -182,7 +184,8 @@ pub(crate) fn any_servers(run: &mut Run) -> usize {
     faulty
 }
 
-/// Three exact servers a few milliseconds away, and one host that polls every 4 s at `k` with `oscillator`.
+/// Three exact servers a few milliseconds away, and one host that polls every 4 s at `k` with
+/// `oscillator`.
 pub(crate) fn plain(run: &mut Run, k_ppb: u32, oscillator: Oscillator) {
     plain_servers(run);
     run.clock(plain_host("east", k_ppb, oscillator));

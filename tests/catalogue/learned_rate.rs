@@ -6,7 +6,8 @@ use std::time::Duration;
 use sureclock::sim::{Dice, Host, Law, Oscillator, Path, Server};
 use sureclock::{DisruptionReason, Drift};
 
-/// Wanders, and rates that keep them: all of them lie within a band as wide as the wander, so none is further than that from any mean.
+/// Wanders, and rates that keep them: all of them lie within a band as wide as the wander, so none
+/// is further than that from any mean.
 struct Band {
     wander: u32,
     low: i32,
@@ -106,7 +107,8 @@ pub(crate) fn rate_wanders_beyond_the_limit(run: &mut Run) -> Checked {
     run.run(200 * S)
 }
 
-/// All servers fall silent; the rate stays where it was learned for as long as is assumed, and then goes to the drift bound.
+/// All servers fall silent; the rate stays where it was learned for as long as is assumed, and then
+/// goes to the drift bound.
 pub(crate) fn rate_leaves_after_its_horizon(run: &mut Run) -> Checked {
     cut_off(run, 257 * S)
 }
@@ -134,7 +136,8 @@ fn cut_off(run: &mut Run, leaves_after: Duration) -> Checked {
     run.run(500 * S)
 }
 
-/// Servers up to a millisecond away, a rate that is learned, and a step of it by `ppb`, which nobody can know of at once.
+/// Servers up to a millisecond away, a rate that is learned, and a step of it by `ppb`, which
+/// nobody can know of at once.
 fn step(run: &mut Run, ppb: i32) -> Checked {
     for name in ["a", "b", "c"] {
         let path = any_short_path(&mut run.dice);
@@ -152,8 +155,8 @@ fn step(run: &mut Run, ppb: i32) -> Checked {
     run.must_notice(0, Duration::ZERO, 120 * S, &[DisruptionReason::RateWandered])
 }
 
-/// A rate that steps by more than is assumed, but not out of the drift bound: seen in time, given up, and certain from then on, also
-/// with the rate that is learned afresh.
+/// A rate that steps by more than is assumed, but not out of the drift bound: seen in time, given
+/// up, and certain from then on, also with the rate that is learned afresh.
 pub(crate) fn rate_wandering_beyond_is_seen(run: &mut Run) -> Checked {
     let ppb = *run.dice.one_of(&[60_000, -60_000, 150_000, -150_000]);
     step(run, ppb)?;
@@ -179,7 +182,8 @@ pub(crate) fn rate_wandering_within_is_not_seen(run: &mut Run) -> Checked {
     step(run, ppb)
 }
 
-/// With a learned rate the interval is narrower than with the drift bound alone: to a fifth where polls are far apart and paths short.
+/// With a learned rate the interval is narrower than with the drift bound alone: to a fifth where
+/// polls are far apart and paths short.
 pub(crate) fn learning_pays(run: &mut Run) -> Checked {
     pays(run, Drift::learned_ppb(2_000))
 }

@@ -130,7 +130,8 @@ fn refused(run: &mut Run, ppm: i32) -> Checked {
     Err(run.world.violation(Law::SeenInTime, || format!("{ppm} ppm were not named in half an hour")))
 }
 
-/// F2: CLOCK_MONOTONIC slewed by as much as the kernel lets a daemon slew it: ticks of 0.9 to 1.1 of their length, and 500 ppm.
+/// F2: CLOCK_MONOTONIC slewed by as much as the kernel lets a daemon slew it: ticks of 0.9 to 1.1
+/// of their length, and 500 ppm.
 pub(crate) fn monotonic_slewed(run: &mut Run) -> Checked {
     any_servers(run);
     // True time per local time: 1/0.8995 and 1/1.1005.
@@ -161,7 +162,8 @@ pub(crate) fn monotonic_slewed_beyond(run: &mut Run) -> Checked {
 /// F3: the counters of the cores differ, as much as is declared.
 pub(crate) fn cross_core_skew(run: &mut Run) -> Checked {
     for name in ["a", "b", "c"] {
-        // A reply that seems to have come before its request is no fact, so the round trip is longer than the skew.
+        // A reply that seems to have come before its request is no fact, so the round trip is
+        // longer than the skew.
         let (none, some) = (Delay::default(), Delay::new(MS / 50, Duration::ZERO));
         let path = *run.dice.one_of(&[Path::new(none, some), Path::new(some, none)]);
         run.server(name, Server::direct().path(path).processing(Duration::ZERO));
@@ -190,7 +192,8 @@ pub(crate) fn cross_core_skew_undeclared(run: &mut Run) -> Checked {
     Ok(())
 }
 
-/// F3: the counter is reset, or goes back behind the last publication: an error at the next reading, no excuse needed.
+/// F3: the counter is reset, or goes back behind the last publication: an error at the next
+/// reading, no excuse needed.
 pub(crate) fn counter_reset(run: &mut Run) -> Checked {
     let (k, oscillator) = any_oscillator(&mut run.dice);
     plain(run, k, oscillator);
@@ -248,7 +251,8 @@ pub(crate) fn counter_jumps_without_excuse(run: &mut Run) -> Checked {
     run.run(10 * S)
 }
 
-/// F3: a hardware counter jumps, steps back or changes its rate: it is seen to part from its second clock within the check interval.
+/// F3: a hardware counter jumps, steps back or changes its rate: it is seen to part from its second
+/// clock within the check interval.
 pub(crate) fn hardware_counter_parts(run: &mut Run) -> Checked {
     counter_parts(run, true)
 }
@@ -295,7 +299,8 @@ fn counter_parts(run: &mut Run, watched: bool) -> Checked {
     }
 }
 
-/// F15: the kernel takes another clock source: within the check interval there is no answer, nor a question, until it comes back.
+/// F15: the kernel takes another clock source: within the check interval there is no answer, nor a
+/// question, until it comes back.
 pub(crate) fn clock_source_changes(run: &mut Run) -> Checked {
     clock_source(run, true)
 }
@@ -334,7 +339,8 @@ fn clock_source(run: &mut Run, hardware: bool) -> Checked {
     }
 }
 
-/// F4: the process is stopped for up to an hour (SIGSTOP, a freezer), and read at once when it goes on.
+/// F4: the process is stopped for up to an hour (SIGSTOP, a freezer), and read at once when it goes
+/// on.
 pub(crate) fn process_stopped(run: &mut Run) -> Checked {
     any_servers(run);
     let host = any_host("east", &mut run.dice);
@@ -353,7 +359,8 @@ pub(crate) fn process_stopped(run: &mut Run) -> Checked {
     Ok(())
 }
 
-/// F4, F10: a reader is held up between the two halves of a reading, over publications and disruptions.
+/// F4, F10: a reader is held up between the two halves of a reading, over publications and
+/// disruptions.
 pub(crate) fn reader_held_up(run: &mut Run) -> Checked {
     any_servers(run);
     let host = any_host("east", &mut run.dice);
@@ -385,7 +392,8 @@ pub(crate) fn reader_held_up(run: &mut Run) -> Checked {
     Ok(())
 }
 
-/// The twin of that: the machine stands still in the middle of a reading with all its clocks, and no marker tells.
+/// The twin of that: the machine stands still in the middle of a reading with all its clocks, and
+/// no marker tells.
 pub(crate) fn reader_and_machine_held_up(run: &mut Run) -> Checked {
     plain(run, 200_000, Oscillator::steady(0));
     run.settle()?;
@@ -497,12 +505,14 @@ fn suspended_with_a_check(run: &mut Run, every_reading: bool) -> Checked {
     run.run(10 * S)
 }
 
-/// F4: a timestamp made in the moments after a suspend that nobody has noticed is never exposed, however late its wait begins.
+/// F4: a timestamp made in the moments after a suspend that nobody has noticed is never exposed,
+/// however late its wait begins.
 pub(crate) fn suspended_before_a_commit(run: &mut Run) -> Checked {
     stand_still_before_a_commit(run, true)
 }
 
-/// Its twin: a pause that the platform does not know of, and a wait that ends before the next exchange.
+/// Its twin: a pause that the platform does not know of, and a wait that ends before the next
+/// exchange.
 pub(crate) fn paused_before_a_commit(run: &mut Run) -> Checked {
     stand_still_before_a_commit(run, false)
 }
@@ -522,7 +532,8 @@ fn stand_still_before_a_commit(run: &mut Run, known: bool) -> Checked {
     run.tally.acts += 1;
     let began = run.world.true_time();
     let Ok(s) = clock.commit_timestamp() else { return Ok(()) };
-    // The transaction is applied: for no time, for less than until someone looks, or beyond the recovery.
+    // The transaction is applied: for no time, for less than until someone looks, or beyond the
+    // recovery.
     let applied = *run.dice.one_of(&[Duration::ZERO, 20 * MS, 10 * S]);
     run.world.advance(applied);
     if s.timestamp() < began && run.world.wait(&clock.commit_wait(s), 60 * S).is_ok() {
@@ -531,7 +542,8 @@ fn stand_still_before_a_commit(run: &mut Run, known: bool) -> Checked {
     Ok(())
 }
 
-/// F5: the virtual machine is paused, migrated or restored without a marker: noticed by the exchanges after it.
+/// F5: the virtual machine is paused, migrated or restored without a marker: noticed by the
+/// exchanges after it.
 pub(crate) fn machine_paused_unseen(run: &mut Run) -> Checked {
     let (k, oscillator) = (200_000, Oscillator::sine(200_000, 100 * S));
     plain(run, k, oscillator);
@@ -561,7 +573,8 @@ pub(crate) fn machine_paused_without_excuse(run: &mut Run) -> Checked {
     run.run(10 * S)
 }
 
-/// F5: restored with a marker, to a machine with another oscillator: no reading from before it is answered after it.
+/// F5: restored with a marker, to a machine with another oscillator: no reading from before it is
+/// answered after it.
 pub(crate) fn restored_with_a_marker(run: &mut Run) -> Checked {
     any_servers(run);
     let host = if run.dice.below(2) == 0 {
@@ -599,8 +612,9 @@ pub(crate) fn restored_without_a_marker(run: &mut Run) -> Checked {
     run.run(10 * S)
 }
 
-/// F5: moved to another host, whose oscillator and counter are others, or restored, and the VM clock device tells: no reading of after it is
-/// answered by what was known before it, in the middle of readings and of the thread's steps.
+/// F5: moved to another host, whose oscillator and counter are others, or restored, and the VM
+/// clock device tells: no reading of after it is answered by what was known before it, in the
+/// middle of readings and of the thread's steps.
 pub(crate) fn moved_with_a_vm_clock(run: &mut Run) -> Checked {
     moved(run, true)
 }
@@ -666,7 +680,8 @@ fn moved(run: &mut Run, told: bool) -> Checked {
     }
 }
 
-/// F10: readings that span the end of publications: every exchange of a second's polls comes in the middle of a reading.
+/// F10: readings that span the end of publications: every exchange of a second's polls comes in the
+/// middle of a reading.
 pub(crate) fn publication_during_a_reading(run: &mut Run) -> Checked {
     for name in ["a", "b", "c"] {
         let server = sharp(&mut run.dice);
@@ -684,8 +699,9 @@ pub(crate) fn publication_during_a_reading(run: &mut Run) -> Checked {
     Ok(())
 }
 
-/// The twin of F10: parameters that are read and used across a disruption: here the reader's promise is asked of an interval
-/// that was read before a pause and is looked at after it, which no clock can keep.
+/// The twin of F10: parameters that are read and used across a disruption: here the reader's
+/// promise is asked of an interval that was read before a pause and is looked at after it, which no
+/// clock can keep.
 pub(crate) fn an_interval_used_after_a_pause(run: &mut Run) -> Checked {
     plain(run, 200_000, Oscillator::steady(0));
     run.settle()?;

@@ -1,6 +1,7 @@
 //! The catalogue of faults: scenarios with their laws, and for each a twin that must violate.
 //!
-//! Shared by `tests/simulation.rs` (a short campaign) and `examples/campaign.rs` (a long one, by command).
+//! Shared by `tests/simulation.rs` (a short campaign) and `examples/campaign.rs` (a long one, by
+//! command).
 
 mod generators;
 mod learned_rate;

@@ -1,4 +1,5 @@
-//! How narrow the interval could be: an oracle that knows the same facts, written from the definitions, in floating point.
+//! How narrow the interval could be: an oracle that knows the same facts, written from the
+//! definitions, in floating point.
 
 use super::generators::*;
 use super::run::{Checked, Run};
@@ -6,7 +7,8 @@ use std::time::Duration;
 use sureclock::sim::{Exchanged, Host, Law, Path, Server};
 use sureclock::{Drift, SureClock};
 
-/// The oracle's knowledge: facts as (counter, bound) with counters of nanoseconds, relative to a moment.
+/// The oracle's knowledge: facts as (counter, bound) with counters of nanoseconds, relative to a
+/// moment.
 struct Oracle {
     k: f64,
     window: f64,
@@ -63,8 +65,8 @@ impl Oracle {
     }
 }
 
-/// With the assumptions kept and all sources answering: at least 99 % of the readings are intervals, and their median width is
-/// at most 1.05 times the oracle's.
+/// With the assumptions kept and all sources answering: at least 99 % of the readings are
+/// intervals, and their median width is at most 1.05 times the oracle's.
 pub(crate) fn as_narrow_as_the_facts_allow(run: &mut Run) -> Checked {
     usefulness(run, 1.0)
 }

@@ -40,7 +40,8 @@ fn names(run: &mut Run, two_are_dead: bool) -> Checked {
             let with = usize::try_from(run.dice.below(at as u64 + 1)).unwrap_or(0);
             servers.swap(at, with);
         }
-        // The resolver's order is anything; most put one family first, which may be dead as a whole.
+        // The resolver's order is anything; most put one family first, which may be dead as a
+        // whole.
         let order = run.dice.below(4);
         match order {
             0 | 1 => servers.sort_by_key(SocketAddr::is_ipv4),

@@ -91,7 +91,8 @@ impl Run {
         clock
     }
 
-    /// Lets time pass until every clock has an interval, for a minute at most, and checks meanwhile.
+    /// Lets time pass until every clock has an interval, for a minute at most, and checks
+    /// meanwhile.
     pub(crate) fn settle(&mut self) -> Checked {
         for _ in 0..600 {
             self.check()?;
@@ -152,7 +153,8 @@ impl Run {
         if self.dice.below(4) == 0 { self.begin_commit(at, &clock) } else { Ok(()) }
     }
 
-    /// A transaction begins: its timestamp is above that of every commit that was seen, and not before true time.
+    /// A transaction begins: its timestamp is above that of every commit that was seen, and not
+    /// before true time.
     fn begin_commit(&mut self, at: usize, clock: &SureClock) -> Checked {
         let Ok(commit) = clock.commit_timestamp() else { return Ok(()) };
         let (s, truth, suspect) = (commit.timestamp(), self.truth_of(at), self.world.readings_are_excused(clock));
@@ -196,7 +198,8 @@ impl Run {
                 Err(_) => false,
             }
         });
-        // A wait that ends before anyone can know is beyond the promise; but what was made then must not be exposed later.
+        // A wait that ends before anyone can know is beyond the promise; but what was made then
+        // must not be exposed later.
         let still_excused = excused && self.world.noticed(&self.clocks[at]).is_none();
         for (s, suspect) in ended.into_iter().filter(|_| !still_excused) {
             if suspect || s > truth {
@@ -218,14 +221,15 @@ impl Run {
         self.world.true_time_on(timescale)
     }
 
-    /// From now on an assumption is broken unseen on this clock: what it says until it notices is beyond its promise.
+    /// From now on an assumption is broken unseen on this clock: what it says until it notices is
+    /// beyond its promise.
     pub(crate) fn excuse_readings(&mut self, at: usize) {
         let clock = self.clocks[at].clone();
         self.world.excuse_readings(&clock);
     }
 
-    /// The clock, which is excused, notices within `limit` of running time, for one of these reasons; `standing` of the time since
-    /// then it stood still.
+    /// The clock, which is excused, notices within `limit` of running time, for one of these
+    /// reasons; `standing` of the time since then it stood still.
     pub(crate) fn must_notice(
         &mut self,
         at: usize,
@@ -252,7 +256,8 @@ impl Run {
         Err(self.world.violation(Law::SeenInTime, || format!("not after {limit:?}")))
     }
 
-    /// The caller's decision after a disruption: time may be seen to go back, and timestamps that were not exposed count no more.
+    /// The caller's decision after a disruption: time may be seen to go back, and timestamps that
+    /// were not exposed count no more.
     pub(crate) fn start_new_epoch(&mut self, at: usize) -> Checked {
         let clock = self.clocks[at].clone();
         if clock.start_new_epoch() {

@@ -1,4 +1,5 @@
-//! F6 to F9 and F12: faults of the network, the servers and the calendar, and commits under all of them.
+//! F6 to F9 and F12: faults of the network, the servers and the calendar, and commits under all of
+//! them.
 
 use super::generators::*;
 use super::run::{Checked, Run};
@@ -6,7 +7,8 @@ use std::time::Duration;
 use sureclock::sim::{ClockError, Delay, Host, Law, Oscillator, Path, Reply, Server, World};
 use sureclock::{CommitTimestamp, DisruptionReason, Drift, LeapAnnouncement, NowError, Timescale, Timestamp};
 
-/// F6: asymmetry from 0 to 100 %, ramps, loss, duplicates, reordering, replay, spoofing; routes change; bad manners come and go.
+/// F6: asymmetry from 0 to 100 %, ramps, loss, duplicates, reordering, replay, spoofing; routes
+/// change; bad manners come and go.
 pub(crate) fn network_misbehaves(run: &mut Run) -> Checked {
     any_servers(run);
     let host = any_host("east", &mut run.dice);
@@ -61,7 +63,8 @@ pub(crate) fn liars(run: &mut Run) -> Checked {
     Ok(())
 }
 
-/// F7: liars at the edge: their interval overlaps that of the honest ones, and claims less error than they do.
+/// F7: liars at the edge: their interval overlaps that of the honest ones, and claims less error
+/// than they do.
 pub(crate) fn liars_at_the_edge(run: &mut Run) -> Checked {
     at_the_edge(run, &["liar"])
 }
@@ -161,8 +164,9 @@ pub(crate) fn liars_rotate(run: &mut Run) -> Checked {
     Ok(())
 }
 
-/// F7: a liar falls silent, and when its facts are out of the window another appears and says the same: never more than one in a
-/// window, but what is kept of the first must not speak for the second.
+/// F7: a liar falls silent, and when its facts are out of the window another appears and says the
+/// same: never more than one in a window, but what is kept of the first must not speak for the
+/// second.
 pub(crate) fn liars_relay(run: &mut Run) -> Checked {
     relay(run, 72 * S)
 }
@@ -192,8 +196,8 @@ fn relay(run: &mut Run, pause: Duration) -> Checked {
     run.run(20 * S)
 }
 
-/// F7: wrong for a time with more than f, and right again: after the disruption the bound holds, and `earliest` has not gone
-/// back.
+/// F7: wrong for a time with more than f, and right again: after the disruption the bound holds,
+/// and `earliest` has not gone back.
 pub(crate) fn recovery_after_more_than_f(run: &mut Run) -> Checked {
     plain(run, 200_000, Oscillator::steady(-100_000));
     run.settle()?;
@@ -259,7 +263,8 @@ pub(crate) fn sources_come_and_go(run: &mut Run) -> Checked {
         let length = *run.dice.one_of(&[20 * S, 100 * S, 100 * S, 3 * 3600 * S]);
         run.run(length)?;
         for name in &names[..lost] {
-            // s0 may have been a liar: as an honest one its old facts would contradict it for a window, which is allowed.
+            // s0 may have been a liar: as an honest one its old facts would contradict it for a
+            // window, which is allowed.
             let back = any_server(&mut run.dice);
             run.act(|world, _| world.server(name.clone(), back))?;
         }
@@ -283,7 +288,8 @@ pub(crate) fn liars_come_back(run: &mut Run) -> Checked {
     run.run(60 * S)
 }
 
-/// F8: cut off from everyone, or from all but f: the interval grows, is too old after `max_age`, and never wrong; `after` goes on.
+/// F8: cut off from everyone, or from all but f: the interval grows, is too old after `max_age`,
+/// and never wrong; `after` goes on.
 pub(crate) fn cut_off(run: &mut Run) -> Checked {
     cut_off_for(run, 100 * S)
 }
@@ -315,8 +321,9 @@ fn cut_off_for(run: &mut Run, length: Duration) -> Checked {
     Err(run.world.violation(Law::SeenInTime, || format!("cut off for {length:?}: {now:?}, {after:?}")))
 }
 
-/// F8: a domain of an honest server and a liar: its bound is the hull of both, so it is not wrong. (More than is promised: such a
-/// domain counts among the f; and where the liar is heard first and alone, it is wrong.)
+/// F8: a domain of an honest server and a liar: its bound is the hull of both, so it is not wrong.
+/// (More than is promised: such a domain counts among the f; and where the liar is heard first and
+/// alone, it is wrong.)
 pub(crate) fn domain_with_a_liar(run: &mut Run) -> Checked {
     domain(run, false)
 }
@@ -373,7 +380,8 @@ fn before_midnight(run: &mut Run) -> Timestamp {
     start
 }
 
-/// F9: a leap second inserted or deleted, announced by honest servers that step early or late; and readers get answers through it.
+/// F9: a leap second inserted or deleted, announced by honest servers that step early or late; and
+/// readers get answers through it.
 pub(crate) fn leap_second(run: &mut Run) -> Checked {
     let day = before_midnight(run);
     let inserted = run.dice.below(2) == 0;
@@ -401,7 +409,8 @@ pub(crate) fn leap_second(run: &mut Run) -> Checked {
     Err(run.world.violation(Law::Usefulness, what))
 }
 
-/// F9: the same among liars, which announce what they like, or nothing; with pauses of readers and threads, losses, and restores.
+/// F9: the same among liars, which announce what they like, or nothing; with pauses of readers and
+/// threads, losses, and restores.
 pub(crate) fn leap_second_among_liars(run: &mut Run) -> Checked {
     let day = before_midnight(run);
     let midnight: Timestamp = "2027-01-01T00:00:00Z".parse().expect("a timestamp");
@@ -546,7 +555,8 @@ pub(crate) fn leap_second_false(run: &mut Run) -> Checked {
     Err(run.world.violation(Law::Usefulness, what))
 }
 
-/// F9: a server that smears unannounced among servers of UTC is one liar; a clock whose servers all smear follows them.
+/// F9: a server that smears unannounced among servers of UTC is one liar; a clock whose servers all
+/// smear follows them.
 pub(crate) fn smears(run: &mut Run) -> Checked {
     let all = run.dice.below(2) == 0;
     smear(run, if all { 3 } else { 1 }, all)
@@ -587,8 +597,8 @@ fn smear(run: &mut Run, smearing: usize, all: bool) -> Checked {
     Ok(())
 }
 
-/// F12: commits on three machines at the edges of their bounds: early and spurious looks, new parameters and lost
-/// synchronization in the middle of a wait, waits that are dropped.
+/// F12: commits on three machines at the edges of their bounds: early and spurious looks, new
+/// parameters and lost synchronization in the middle of a wait, waits that are dropped.
 pub(crate) fn commits(run: &mut Run) -> Checked {
     let lines =
         [Path::new(Delay::new(20 * MS, MS), Delay::default()), Path::new(Delay::default(), Delay::new(20 * MS, MS))];
@@ -713,7 +723,8 @@ pub(crate) fn anything_and_more_than_f(run: &mut Run) -> Checked {
     run.run(60 * S)
 }
 
-/// A clock that has lost its sources says so instead of a wrong thing: nothing of this kind is a violation, but it is counted.
+/// A clock that has lost its sources says so instead of a wrong thing: nothing of this kind is a
+/// violation, but it is counted.
 pub(crate) fn never_synchronized(run: &mut Run) -> Checked {
     let replies = [bad_manners(&mut run.dice), bad_manners(&mut run.dice), bad_manners(&mut run.dice)];
     out_of_nothing(run, replies)

@@ -1,4 +1,5 @@
-//! One bad one more than the clock is told to expect: what must fail then, and what is promised even so.
+//! One bad one more than the clock is told to expect: what must fail then, and what is promised
+//! even so.
 
 use super::liars::{WIDE, YEARS_12_NS, era, just_after_edge};
 use super::network::{SLOW, forged};
@@ -6,7 +7,8 @@ use super::{ANSWERS, Law, MS, Row, Seen, beyond, liar, lie, path, refused_as, se
 use sureclock::ntp::Rejected;
 use sureclock::{Problem, Verdict};
 
-/// One bad one more than the clock is told to expect: what must fail, and what is promised even then.
+/// One bad one more than the clock is told to expect: what must fail, and what is promised even
+/// then.
 pub(crate) fn beyond_f() -> Vec<Row> {
     let twin = |row: Row| beyond(Row { seen: ANSWERS, seen_as: "twin: answers", ..row }, Law::Violates);
     vec![

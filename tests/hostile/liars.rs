@@ -115,7 +115,8 @@ pub(super) fn at_edge(answer: &mut Answer, receive_ms: i64, transmit_ms: i64) {
     }
 }
 
-/// In the first 12 days after the edge: the seconds of the honest stamps modulo 2^20, so that two servers agree to the last bit.
+/// In the first 12 days after the edge: the seconds of the honest stamps modulo 2^20, so that two
+/// servers agree to the last bit.
 pub(super) fn just_after_edge(answer: &mut Answer) {
     answer.reference = 0;
     for stamp in [&mut answer.receive, &mut answer.transmit] {

@@ -1,4 +1,5 @@
-//! Answers that must not be used: each is refused with its reason, or passed over until the timeout.
+//! Answers that must not be used: each is refused with its reason, or passed over until the
+//! timeout.
 
 use super::{ANSWERS, Row, Seen, lie, refused_as, server};
 use crate::support::hostile::{Answer, SECOND};

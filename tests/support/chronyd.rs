@@ -1,16 +1,19 @@
 //! Starts real chronyd daemons on loopback: honest servers, followers behind a path, and liars.
 //!
-//! It never touches the machine's clock: chronyd runs with `-x` (no control of the clock), and where the test itself
-//! could set the clock, `setpriv` takes that capability away from the daemon for good; without `setpriv` nothing starts.
+//! It never touches the machine's clock: chronyd runs with `-x` (no control of the clock), and
+//! where the test itself could set the clock, `setpriv` takes that capability away from the daemon
+//! for good; without `setpriv` nothing starts.
 //!
-//! How a liar is made: with `-x` chronyd keeps its correction of the clock to itself, and serves the corrected time.
-//! The `offset` of a `server` line is added to what is measured there, so the served time is that much ahead of the
-//! upstream's. Seen with chronyd 4.3, and held by `tests/support_works.rs`.
+//! How a liar is made: with `-x` chronyd keeps its correction of the clock to itself, and serves
+//! the corrected time. The `offset` of a `server` line is added to what is measured there, so the
+//! served time is that much ahead of the upstream's. Seen with chronyd 4.3, and held by
+//! `tests/support_works.rs`.
 //!
-//! A follower is synchronized after three samples, but then its root dispersion may be a second, growing by a second
-//! each second, and a liar with such a dispersion tells no lie. So [`Chronyd::wait_until_serving`] waits until it has
-//! settled: sooner on loopback, later behind a path that takes 10 ms or more there and back, since chronyd then asks no
-//! more than once a second.
+//! A follower is synchronized after three samples, but then its root dispersion may be a second,
+//! growing by a second each second, and a liar with such a dispersion tells no lie. So
+//! [`Chronyd::wait_until_serving`] waits until it has settled: sooner on loopback, later behind a
+//! path that takes 10 ms or more there and back, since chronyd then asks no more than once a
+//! second.
 
 use std::env;
 use std::fs::{self, File};
@@ -25,10 +28,12 @@ pub(crate) use super::host::may_set_the_clock;
 use super::host::{self, TempDir};
 use super::ntp_probe::{self, Answer, Header};
 
-/// The daemon, or None after saying on stderr that the test is skipped. Where skipping is not allowed, it panics.
+/// The daemon, or None after saying on stderr that the test is skipped. Where skipping is not
+/// allowed, it panics.
 ///
 /// # Panics
-/// If there is no chronyd and the environment says `CI=true`: a skipped test must not count as passed there.
+/// If there is no chronyd and the environment says `CI=true`: a skipped test must not count as
+/// passed there.
 pub(crate) fn require_chronyd() -> Option<PathBuf> {
     let ci = env::var_os("CI").is_some_and(|value| value == "true");
     found_or_skipped(chronyd_available(), ci)
@@ -50,7 +55,8 @@ pub(crate) fn found_or_skipped(found: Result<PathBuf, String>, ci: bool) -> Opti
     let this = thread::current();
     let test = this.name().unwrap_or("an unnamed thread");
     assert!(!ci, "{test} cannot run, and CI=true allows no skipping: {reason}");
-    // Not eprintln: the test harness would swallow it, and a skipped test would look like a passed one.
+    // Not eprintln: the test harness would swallow it, and a skipped test would look like a passed
+    // one.
     let _ = writeln!(io::stderr(), "SKIPPED no-chronyd: {test}: {reason}");
     None
 }
@@ -82,7 +88,8 @@ impl Config {
         Self::liar(upstream, 0)
     }
 
-    /// Follows `upstream`, but serves a time that is ahead of it by `offset_ns`, and says nothing of it.
+    /// Follows `upstream`, but serves a time that is ahead of it by `offset_ns`, and says nothing
+    /// of it.
     pub(crate) fn liar(upstream: SocketAddr, offset_ns: i64) -> Self {
         Self { follows: Some(Follows { upstream, offset_ns, poll: POLL }), ..Self::honest() }
     }
@@ -101,7 +108,8 @@ impl Config {
         self
     }
 
-    /// The root dispersion below which a follower counts as settled; a path with much jitter needs more than 5 ms.
+    /// The root dispersion below which a follower counts as settled; a path with much jitter needs
+    /// more than 5 ms.
     pub(crate) fn settled_below(self, settled_below: Duration) -> Self {
         Self { settled_below, ..self }
     }
@@ -137,7 +145,8 @@ impl Config {
     }
 }
 
-/// A running daemon with a directory of its own; dropping it kills the process and removes the directory.
+/// A running daemon with a directory of its own; dropping it kills the process and removes the
+/// directory.
 #[derive(Debug)]
 pub(crate) struct Chronyd {
     addr: SocketAddr,
@@ -154,8 +163,8 @@ impl Chronyd {
     /// Returns as soon as the daemon answers at all; it may not be synchronized yet.
     ///
     /// # Errors
-    /// If there is no chronyd, if the upstream is not on loopback, if the clock could not be put out of its reach, or if it does not come up; then with
-    /// its log.
+    /// If there is no chronyd, if the upstream is not on loopback, if the clock could not be put
+    /// out of its reach, or if it does not come up; then with its log.
     pub(crate) fn start(config: Config) -> io::Result<Self> {
         if config.follows.is_some_and(|follows| !follows.upstream.ip().is_loopback()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the daemon talks to loopback only"));
@@ -180,8 +189,8 @@ impl Chronyd {
         let _ = self.child.wait();
     }
 
-    /// Stops the daemon if it runs and starts it anew on the same port, with nothing learned before; returns as
-    /// [`start`](Self::start) does, and its log and age begin anew.
+    /// Stops the daemon if it runs and starts it anew on the same port, with nothing learned
+    /// before; returns as [`start`](Self::start) does, and its log and age begin anew.
     ///
     /// # Errors
     /// As [`start`](Self::start), and if somebody else keeps the port meanwhile.
@@ -189,7 +198,8 @@ impl Chronyd {
         let deadline = Instant::now() + COMES_UP_WITHIN;
         loop {
             self.stop();
-            // A killed daemon leaves it behind, and its successor would refuse to start if the id were in use again.
+            // A killed daemon leaves it behind, and its successor would refuse to start if the id
+            // were in use again.
             let _ = fs::remove_file(self.dir.path().join("pid"));
             self.child = launch(&self.program, self.dir.path(), self.config.lifetime)?;
             self.started = Instant::now();
@@ -223,8 +233,8 @@ impl Chronyd {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_else(|error| format!("(no log: {error})"))
     }
 
-    /// Waits for an answer from a synchronized clock; of a follower, for one with a measured root delay and a root
-    /// dispersion that is small and has been for a while.
+    /// Waits for an answer from a synchronized clock; of a follower, for one with a measured root
+    /// delay and a root dispersion that is small and has been for a while.
     ///
     /// # Errors
     /// If none came in time or the daemon ended; then with its log and the last answer.
@@ -270,7 +280,8 @@ impl Chronyd {
         Ok(Self { addr, child, program, config, started, dir, _reserved: reserved })
     }
 
-    /// True once it answers; false if somebody else holds its port. Then chronyd 4.3 runs on without serving.
+    /// True once it answers; false if somebody else holds its port. Then chronyd 4.3 runs on
+    /// without serving.
     fn comes_up(&mut self, deadline: Instant) -> io::Result<bool> {
         loop {
             if self.log().contains("Could not open NTP socket") {
@@ -312,28 +323,33 @@ impl Drop for Chronyd {
 fn launch(program: &Path, dir: &Path, lifetime: Duration) -> io::Result<Child> {
     let log = File::create(dir.join("log"))?;
     let mut command = host::out_of_reach_of_the_clock(program)?;
-    // -U with `-u root`: no change of user, whoever we are; root would become `_chrony`, who cannot read `dir`.
+    // -U with `-u root`: no change of user, whoever we are; root would become `_chrony`, who cannot
+    // read `dir`.
     command.args(["-x", "-d", "-U", "-u", "root", "-L", "0", "-t"]);
     command.arg(lifetime.as_secs().max(1).to_string()).arg("-f").arg(dir.join("chrony.conf"));
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn()
 }
 
-/// Log2 of the seconds between a follower's questions. Smaller: more load for a start that is sooner by 0.1 s at most;
-/// larger: settles later, with 0 after 1 to 3 s. Behind 10 ms and more of round trip chronyd makes it 0 anyway.
+/// Log2 of the seconds between a follower's questions. Smaller: more load for a start that is
+/// sooner by 0.1 s at most; larger: settles later, with 0 after 1 to 3 s. Behind 10 ms and more of
+/// round trip chronyd makes it 0 anyway.
 const POLL: i8 = -2;
 
-/// Larger: the smallest liars, 15 ms, are admitted to be unsure; smaller: a busy machine needs longer to get there.
+/// Larger: the smallest liars, 15 ms, are admitted to be unsure; smaller: a busy machine needs
+/// longer to get there.
 const SETTLED_BELOW: Duration = Duration::from_millis(5);
 
-/// An unsettled dispersion is small for a moment after each sample and then grows by a second each second. Shorter: such
-/// a moment passes for settled; longer: every follower starts later.
+/// An unsettled dispersion is small for a moment after each sample and then grows by a second each
+/// second. Shorter: such a moment passes for settled; longer: every follower starts later.
 const SETTLED_FOR: Duration = Duration::from_millis(100);
 
-/// When a daemon ends itself. Shorter than a test: it fails; longer: daemons of killed tests stay around.
+/// When a daemon ends itself. Shorter than a test: it fails; longer: daemons of killed tests stay
+/// around.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// From the start of the process to its first answer. Usual are 5 to 30 ms; the rest is for machines under load.
+/// From the start of the process to its first answer. Usual are 5 to 30 ms; the rest is for
+/// machines under load.
 const COMES_UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// An answer on loopback takes below 1 ms; a question lost at start-up costs this much.

@@ -1,4 +1,5 @@
-//! What starting a daemon takes from the host: its programs, a free port, a directory, and no way to the clock.
+//! What starting a daemon takes from the host: its programs, a free port, a directory, and no way
+//! to the clock.
 
 use std::env;
 use std::ffi::OsStr;
@@ -24,9 +25,11 @@ pub(super) fn out_of_reach_of_the_clock(program: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Judges a `/proc/<pid>/status` by its capability sets. Elsewhere than on Linux there is none, and `-x` has to do.
+/// Judges a `/proc/<pid>/status` by its capability sets. Elsewhere than on Linux there is none, and
+/// `-x` has to do.
 pub(crate) fn may_set_the_clock(status: &str) -> bool {
-    // CAP_SYS_TIME. The bounding set counts for root only, who gains all of it by starting a program.
+    // CAP_SYS_TIME. The bounding set counts for root only, who gains all of it by starting a
+    // program.
     let holds =
         |set: &str| field(status, set).is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok_and(holds_sys_time));
     let root = field(status, "Uid:").is_some_and(|id| id == "0");
@@ -43,9 +46,9 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 /// A UDP port of 127.0.0.1 that is free now, with what keeps other tests away from it.
 ///
-/// chronyd binds its port with `SO_REUSEADDR`: two daemons on one port both start, and one of them never hears a thing.
-/// So the port is claimed by listening on the TCP port of the same number, which only one process can do, and which
-/// ends with the process.
+/// chronyd binds its port with `SO_REUSEADDR`: two daemons on one port both start, and one of them
+/// never hears a thing. So the port is claimed by listening on the TCP port of the same number,
+/// which only one process can do, and which ends with the process.
 pub(super) fn reserve_port() -> io::Result<(TcpListener, SocketAddr)> {
     loop {
         let claim = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -1,7 +1,8 @@
 //! An NTP server of our own that misbehaves: an honest answer, altered and sent as a function says.
 //!
-//! It uses nothing of the library. Its honest answer is the host's clock, stratum 1, last set a second ago, with a root
-//! dispersion of 2^-16 s: beside a real chronyd nothing tells the two apart.
+//! It uses nothing of the library. Its honest answer is the host's clock, stratum 1, last set a
+//! second ago, with a root dispersion of 2^-16 s: beside a real chronyd nothing tells the two
+//! apart.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -12,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::ntp_probe::ntp_stamp;
 
-/// What a server does with the answer it could have given; `since` is the time since its first question.
+/// What a server does with the answer it could have given; `since` is the time since its first
+/// question.
 pub(crate) type Behaviour = fn(&mut Answer, since: Duration);
 
 /// An answer that can be altered before it leaves.

@@ -1,6 +1,8 @@
-//! What integration tests stand on: a network that misbehaves on request, real NTP daemons, and a raw NTP question.
+//! What integration tests stand on: a network that misbehaves on request, real NTP daemons, and a
+//! raw NTP question.
 //!
-//! Nothing here uses the library, so a test of the library and its surroundings cannot share a mistake.
+//! Nothing here uses the library, so a test of the library and its surroundings cannot share a
+//! mistake.
 #![allow(
     dead_code,
     unused_imports,

@@ -1,6 +1,8 @@
-//! One raw NTP question and its answer, with nothing believed and nothing left out: the independent look at a server.
+//! One raw NTP question and its answer, with nothing believed and nothing left out: the independent
+//! look at a server.
 //!
-//! It uses neither the library nor its types. Time is the host's `SystemTime`, so it must not be stepped meanwhile.
+//! It uses neither the library nor its types. Time is the host's `SystemTime`, so it must not be
+//! stepped meanwhile.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -8,10 +10,12 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Asks `server`, on loopback, once and waits for the answer to this very question; others are passed over.
+/// Asks `server`, on loopback, once and waits for the answer to this very question; others are
+/// passed over.
 ///
 /// # Errors
-/// `TimedOut` if none came in time, else what the socket says (`ConnectionRefused`: nobody listens).
+/// `TimedOut` if none came in time, else what the socket says (`ConnectionRefused`: nobody
+/// listens).
 pub(crate) fn ask(server: SocketAddr, timeout: Duration) -> io::Result<Answer> {
     let socket = match server {
         SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?,
@@ -44,7 +48,8 @@ pub(crate) fn ask(server: SocketAddr, timeout: Duration) -> io::Result<Answer> {
     }
 }
 
-/// A 48-byte client packet, version 4, whose transmit timestamp is `nonce`; the answer's origin repeats it.
+/// A 48-byte client packet, version 4, whose transmit timestamp is `nonce`; the answer's origin
+/// repeats it.
 pub(crate) fn question(nonce: u64) -> [u8; 48] {
     let mut packet = [0; 48];
     packet[0] = (4 << 3) | MODE_CLIENT;
@@ -62,7 +67,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// How far the server's clock is ahead of the host's, if both directions took equally long:
-    /// theta = ((T2 - T1) + (T3 - T4)) / 2, RFC 5905 section 8. Good within 68 years, rounded to nanoseconds.
+    /// theta = ((T2 - T1) + (T3 - T4)) / 2, RFC 5905 section 8. Good within 68 years, rounded to
+    /// nanoseconds.
     pub(crate) fn offset_ns(&self) -> i64 {
         let there = i128::from(signed(self.header.receive.wrapping_sub(ntp_stamp(self.sent))));
         let back = i128::from(signed(self.header.transmit.wrapping_sub(ntp_stamp(self.received))));
@@ -121,7 +127,8 @@ impl Header {
         })
     }
 
-    /// The server says that its clock is synchronized: a leap field other than 3, and a stratum of 1 to 15.
+    /// The server says that its clock is synchronized: a leap field other than 3, and a stratum of
+    /// 1 to 15.
     pub(crate) fn synchronized(&self) -> bool {
         self.leap != 3 && (1..16).contains(&self.stratum)
     }
@@ -135,7 +142,8 @@ impl Header {
     }
 }
 
-/// The host's time in units of 2^-32 s since 1900, modulo 2^64, rounded down. A time before 1970 becomes 1970.
+/// The host's time in units of 2^-32 s since 1900, modulo 2^64, rounded down. A time before 1970
+/// becomes 1970.
 pub(crate) fn ntp_stamp(time: SystemTime) -> u64 {
     let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     // Eras: seconds since 1900 are counted modulo 2^32, which the shift does.

@@ -1,10 +1,12 @@
-//! Starts a real ntpd-rs on loopback as a server: another implementation than chronyd, with the host's clock as its own.
+//! Starts a real ntpd-rs on loopback as a server: another implementation than chronyd, with the
+//! host's clock as its own.
 //!
-//! It has no sources, so it has no reason to touch the clock; and it cannot: it is started as chronyd is, and what a
-//! process started so may do is looked at before it runs and again while it does.
+//! It has no sources, so it has no reason to touch the clock; and it cannot: it is started as
+//! chronyd is, and what a process started so may do is looked at before it runs and again while it
+//! does.
 //!
-//! The program is `ntp-daemon` of the crate `ntpd`: in `PATH`, or where `SURECLOCK_NTPD_RS` says. Without it a test is
-//! skipped and says so, unless `SURECLOCK_REQUIRE_NTPD_RS` is set.
+//! The program is `ntp-daemon` of the crate `ntpd`: in `PATH`, or where `SURECLOCK_NTPD_RS` says.
+//! Without it a test is skipped and says so, unless `SURECLOCK_REQUIRE_NTPD_RS` is set.
 
 use std::env;
 use std::fs::{self, File};
@@ -21,7 +23,8 @@ use super::ntp_probe;
 /// The program, or None after saying on stderr that the test is skipped.
 ///
 /// # Panics
-/// If it is not there and `SURECLOCK_REQUIRE_NTPD_RS` is set, and if `SURECLOCK_NTPD_RS` names no file.
+/// If it is not there and `SURECLOCK_REQUIRE_NTPD_RS` is set, and if `SURECLOCK_NTPD_RS` names no
+/// file.
 pub(crate) fn require_ntpd_rs() -> Option<PathBuf> {
     let named = env::var_os("SURECLOCK_NTPD_RS").map(PathBuf::from);
     if let Some(named) = &named {
@@ -105,7 +108,8 @@ impl Drop for NtpdRs {
     }
 }
 
-/// Looks at a process that is started in the same way and does nothing but show its own capabilities.
+/// Looks at a process that is started in the same way and does nothing but show its own
+/// capabilities.
 fn nothing_started_so_may_set_the_clock() -> io::Result<()> {
     let shown = host::out_of_reach_of_the_clock(&needed("cat")?)?.arg("/proc/self/status").output()?;
     let status = String::from_utf8_lossy(&shown.stdout);
@@ -119,7 +123,8 @@ fn needed(program: &str) -> io::Result<PathBuf> {
     host::program(program).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no `{program}` in PATH")))
 }
 
-/// When a daemon is ended. Shorter than a test: it fails; longer: daemons of killed tests stay around.
+/// When a daemon is ended. Shorter than a test: it fails; longer: daemons of killed tests stay
+/// around.
 const LIFETIME_S: &str = "600";
 
 /// Usual is a tenth of a second; the rest is for machines under load.

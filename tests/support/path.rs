@@ -1,12 +1,15 @@
-//! What a [`Relay`](super::relay::Relay) does to a datagram: delay, jitter, loss, copies, damage, replay, rewriting.
+//! What a [`Relay`](super::relay::Relay) does to a datagram: delay, jitter, loss, copies, damage,
+//! replay, rewriting.
 //!
-//! Only decisions and bytes stand here; sockets, threads and time are in `relay.rs`. Chance comes from the seed in
-//! [`Path`], with one generator per direction: the same datagrams in the same order meet the same fate.
+//! Only decisions and bytes stand here; sockets, threads and time are in `relay.rs`. Chance comes
+//! from the seed in [`Path`], with one generator per direction: the same datagrams in the same
+//! order meet the same fate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Alters a datagram on its way; the duration is the time since the relay started. An emptied datagram is dropped.
+/// Alters a datagram on its way; the duration is the time since the relay started. An emptied
+/// datagram is dropped.
 ///
 /// It runs while the path is locked, so it must not call [`Relay::set`](super::relay::Relay::set).
 pub(crate) type Rewrite = Box<dyn FnMut(&mut Vec<u8>, Direction, Duration) + Send>;
@@ -48,7 +51,8 @@ impl Path {
         Self { rewrite: Some(Box::new(rewrite)), ..self }
     }
 
-    /// Loses every datagram that arrives from now on. Those already on their way still arrive, as on a real network.
+    /// Loses every datagram that arrives from now on. Those already on their way still arrive, as
+    /// on a real network.
     pub(crate) fn cut(&mut self) {
         self.forward.loss_permille = 1000;
         self.backward.loss_permille = 1000;
@@ -75,7 +79,8 @@ pub(crate) enum Direction {
 pub(crate) struct Leg {
     /// A datagram leaves no earlier than this after its arrival.
     pub(crate) delay: Duration,
-    /// Upper end of a uniform extra delay, drawn per copy. Above zero, datagrams may overtake each other.
+    /// Upper end of a uniform extra delay, drawn per copy. Above zero, datagrams may overtake each
+    /// other.
     pub(crate) jitter: Duration,
     pub(crate) loss_permille: u16,
     /// A second copy of the same datagram leaves too.
@@ -112,7 +117,8 @@ impl Leg {
     }
 }
 
-/// What happened in one direction so far; a test reads it to see that the trouble it asked for took place.
+/// What happened in one direction so far; a test reads it to see that the trouble it asked for took
+/// place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) arrived: u64,
@@ -155,7 +161,8 @@ impl Fate {
 
     /// What leaves because `datagram` arrived, each with its delay; empty when it is lost.
     ///
-    /// Every call draws the same number of chances, so that one setting does not shift the luck of another.
+    /// Every call draws the same number of chances, so that one setting does not shift the luck of
+    /// another.
     pub(super) fn decide(
         &mut self,
         mut datagram: Vec<u8>,
@@ -209,11 +216,13 @@ impl Fate {
     }
 }
 
-/// Adds `by_ns` nanoseconds to the reference, receive and transmit timestamps of an NTP reply: the server's clock lies.
+/// Adds `by_ns` nanoseconds to the reference, receive and transmit timestamps of an NTP reply: the
+/// server's clock lies.
 ///
-/// The shift is rounded towards zero to 2^-32 s, so that the opposite shift takes it back exactly; it wraps at the end
-/// of an NTP era. A zero timestamp means "unknown" and stays. The origin timestamp is the client's and stays. Whatever
-/// is shorter than an NTP header stays as it is. Source: RFC 5905, section 6 and figure 8.
+/// The shift is rounded towards zero to 2^-32 s, so that the opposite shift takes it back exactly;
+/// it wraps at the end of an NTP era. A zero timestamp means "unknown" and stays. The origin
+/// timestamp is the client's and stays. Whatever is shorter than an NTP header stays as it is.
+/// Source: RFC 5905, section 6 and figure 8.
 pub(crate) fn shift_server_stamps(datagram: &mut [u8], by_ns: i64) {
     if datagram.len() < 48 {
         return;
@@ -257,5 +266,6 @@ fn index_below(random: u64, end: usize) -> usize {
     usize::try_from(random % u64::try_from(end).unwrap_or(u64::MAX)).unwrap_or(0)
 }
 
-/// Datagrams kept per direction for replay. Fewer: replays are all fresh and alike; more: only memory.
+/// Datagrams kept per direction for replay. Fewer: replays are all fresh and alike; more: only
+/// memory.
 const REMEMBERED: usize = 32;

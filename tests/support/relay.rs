@@ -1,12 +1,14 @@
-//! A UDP relay between NTP clients and one server, inside the test's process: the stand-in for netem.
+//! A UDP relay between NTP clients and one server, inside the test's process: the stand-in for
+//! netem.
 //!
-//! One thread hears the clients, one thread per client hears the server, one thread sends what is due. What happens to
-//! a datagram is decided in `path.rs`. The relay talks to loopback only.
+//! One thread hears the clients, one thread per client hears the server, one thread sends what is
+//! due. What happens to a datagram is decided in `path.rs`. The relay talks to loopback only.
 //!
 //! Rules of the file:
-//! - A datagram leaves at or after its due time, never before. How much after is up to the scheduler of the machine.
-//! - Each client address has an upstream socket of its own, so the server's answers find their way back, and a client
-//!   that asks from a fresh socket each time is forgotten soon.
+//! - A datagram leaves at or after its due time, never before. How much after is up to the
+//!   scheduler of the machine.
+//! - Each client address has an upstream socket of its own, so the server's answers find their way
+//!   back, and a client that asks from a fresh socket each time is forgotten soon.
 //! - Every wait ends within [`HEARTBEAT`], so that dropping the relay takes about as long.
 
 use std::cmp::Reverse;
@@ -58,12 +60,14 @@ impl Relay {
         self.addr
     }
 
-    /// Changes the path for every datagram that arrives from now on; those on their way keep their fate.
+    /// Changes the path for every datagram that arrives from now on; those on their way keep their
+    /// fate.
     pub(crate) fn set(&self, change: impl FnOnce(&mut Path)) {
         change(&mut lock(&self.shared.fate).path);
     }
 
-    /// Passes on to another server from now on, as when a name gets a new address; flows that began before stay.
+    /// Passes on to another server from now on, as when a name gets a new address; flows that began
+    /// before stay.
     ///
     /// # Panics
     /// If it is not on loopback.
@@ -83,7 +87,8 @@ impl Drop for Relay {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.shared.queue_changed.notify_all();
         for thread in self.threads.drain(..) {
-            // A panic in a thread has printed its message; the test learns of it from the poisoned lock below.
+            // A panic in a thread has printed its message; the test learns of it from the poisoned
+            // lock below.
             let _ = thread.join();
         }
         let rewrite_panicked = self.shared.fate.is_poisoned();
@@ -91,7 +96,8 @@ impl Drop for Relay {
     }
 }
 
-/// What the threads share. The atomic pairs with nothing: it is a wish to stop, and joining orders the rest.
+/// What the threads share. The atomic pairs with nothing: it is a wish to stop, and joining orders
+/// the rest.
 struct Shared {
     stop: AtomicBool,
     started: Instant,
@@ -127,7 +133,8 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Decides on a datagram that has just arrived and queues what becomes of it. Answers with the last due time.
+    /// Decides on a datagram that has just arrived and queues what becomes of it. Answers with the
+    /// last due time.
     fn accept(&self, datagram: &[u8], arrived: Instant, direction: Direction, to: &To) -> Instant {
         let since_start = arrived.saturating_duration_since(self.started);
         let leaving = lock(&self.fate).decide(datagram.to_vec(), direction, since_start);
@@ -267,7 +274,8 @@ fn hear<T>(receive: impl FnOnce() -> io::Result<T>) -> Option<T> {
     match receive() {
         Ok(heard) => Some(heard),
         Err(error) => {
-            // "Refused" comes from a server that is gone; anything unknown might last, and must not spin.
+            // "Refused" comes from a server that is gone; anything unknown might last, and must not
+            // spin.
             if !matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | TimedOut | WouldBlock) {
                 thread::sleep(HEARTBEAT);
             }
@@ -276,7 +284,8 @@ fn hear<T>(receive: impl FnOnce() -> io::Result<T>) -> Option<T> {
     }
 }
 
-/// Takes the lock even after a panic elsewhere: stopping in order matters more, and `Relay::drop` reports the panic.
+/// Takes the lock even after a panic elsewhere: stopping in order matters more, and `Relay::drop`
+/// reports the panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -301,15 +310,19 @@ impl Ord for Departure {
     }
 }
 
-/// The longest wait between two looks at the wish to stop. Shorter: more wake-ups of idle threads; longer: a slow drop.
+/// The longest wait between two looks at the wish to stop. Shorter: more wake-ups of idle threads;
+/// longer: a slow drop.
 const HEARTBEAT: Duration = Duration::from_millis(50);
 
-/// How long the server may take to answer. Shorter: late answers are lost; longer: more idle threads, one per client.
+/// How long the server may take to answer. Shorter: late answers are lost; longer: more idle
+/// threads, one per client.
 const FORGET_AFTER: Duration = Duration::from_secs(3);
 
-/// Clients served at once; the one silent longest gives way. A client with fresh sockets at 20 questions a second
-/// holds about 60. Fewer: busy clients push each other out; more: as many threads.
+/// Clients served at once; the one silent longest gives way. A client with fresh sockets at 20
+/// questions a second holds about 60. Fewer: busy clients push each other out; more: as many
+/// threads.
 const MOST_FLOWS: usize = 64;
 
-/// Bytes of a datagram that pass whole; an NTP reply has 48, with extensions some hundred. Longer ones are cut off.
+/// Bytes of a datagram that pass whole; an NTP reply has 48, with extensions some hundred. Longer
+/// ones are cut off.
 const LARGEST_DATAGRAM: usize = 2048;

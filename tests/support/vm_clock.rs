@@ -1,4 +1,5 @@
-//! A VM clock device as a file: a page of the layout in Linux, `include/uapi/linux/vmclock-abi.h`, written as a hypervisor writes it.
+//! A VM clock device as a file: a page of the layout in Linux, `include/uapi/linux/vmclock-abi.h`,
+//! written as a hypervisor writes it.
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};

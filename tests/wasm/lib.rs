@@ -1,4 +1,5 @@
-//! Values and arithmetic on a machine without an operating system: WebAssembly. `run.mjs` calls `failed`.
+//! Values and arithmetic on a machine without an operating system: WebAssembly. `run.mjs` calls
+//! `failed`.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,7 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use sureclock::{BuildError, Order, SureClock, TimeInterval, Timestamp, fence};
 
-/// The first check that fails, counted from one; 0 if none does. `ahead_ms` is how far a lying peer says that it is ahead: 0 of none.
+/// The first check that fails, counted from one; 0 if none does. `ahead_ms` is how far a lying peer
+/// says that it is ahead: 0 of none.
 #[unsafe(no_mangle)]
 pub extern "C" fn failed(ahead_ms: u32) -> u32 {
     let checks = checks(u64::from(ahead_ms));

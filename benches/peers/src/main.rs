@@ -1,7 +1,8 @@
 //! `now()` beside what other crates offer, in interleaved rounds: `cargo run --release`, here.
 //!
-//! quanta and minstant give a moment without any error, uhlc a logical timestamp, clock-bound an interval from a segment that its
-//! daemon writes; here this program writes it once, so that the client alone is measured.
+//! quanta and minstant give a moment without any error, uhlc a logical timestamp, clock-bound an
+//! interval from a segment that its daemon writes; here this program writes it once, so that the
+//! client alone is measured.
 
 #[path = "../../support/mod.rs"]
 mod support;

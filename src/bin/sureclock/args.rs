@@ -80,8 +80,8 @@ pub(crate) enum MarkCommand {
         /// No commit gets a timestamp at or below this, as in 2026-11-23T11:03:00Z.
         #[arg(long, value_name = "TIME")]
         to: Timestamp,
-        /// The timescale of the service's clock, where the file is damaged and does not say it: utc,
-        /// smear-24h or smear-62500s.
+        /// The timescale of the service's clock, where the file is damaged and does not say it:
+        /// utc, smear-24h or smear-62500s.
         #[arg(long, value_name = "SCALE")]
         timescale: Option<Timescale>,
     },
@@ -89,9 +89,9 @@ pub(crate) enum MarkCommand {
 
 #[derive(Args)]
 pub(crate) struct ClockArgs {
-    /// An NTP server, HOST or HOST:PORT; may be repeated. If neither this nor `--domain` is
-    /// given, five public servers of independent operators are asked: time.cloudflare.com, time.nist.gov, ntp.time.nl,
-    /// ptbtime1.ptb.de, ntp.se.
+    /// An NTP server, HOST or HOST:PORT; may be repeated. If neither this nor `--domain` is given,
+    /// five public servers of independent operators are asked: time.cloudflare.com, time.nist.gov,
+    /// ntp.time.nl, ptbtime1.ptb.de, ntp.se.
     #[arg(long = "server", value_name = "HOST[:PORT]")]
     servers: Vec<String>,
     /// Servers that can be wrong together, and so count once; may be repeated. Each `--server` is a

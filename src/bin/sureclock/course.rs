@@ -1,9 +1,11 @@
-//! What was seen of a clock over time: its interval and each source's, beside the OS clock. Kept in bounded memory.
+//! What was seen of a clock over time: its interval and each source's, beside the OS clock. Kept in
+//! bounded memory.
 
 use std::time::Duration;
 use sureclock::{State, Status, SureClock, TimeInterval, Timestamp};
 
-/// An interval as two offsets from the OS clock, in seconds: how far the OS clock would have to be moved at least, and at most.
+/// An interval as two offsets from the OS clock, in seconds: how far the OS clock would have to be
+/// moved at least, and at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Offsets {
     pub(crate) earliest: f64,
@@ -22,7 +24,8 @@ impl Offsets {
     }
 }
 
-/// The status, and the OS clock at that moment: the closest of some looks, since a thread may be held up between the two.
+/// The status, and the OS clock at that moment: the closest of some looks, since a thread may be
+/// held up between the two.
 pub(crate) fn sample(clock: &SureClock) -> (Status, Timestamp) {
     let os = || SureClock::wall_time().assume_true();
     let take = || {

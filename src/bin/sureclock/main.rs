@@ -1,7 +1,7 @@
 //! The command `sureclock`: readings with their error, and the state of the sources.
 //!
-//! Exit status of `now`: 0 if every reading had a bound, 1 otherwise, 2 for bad usage. A closed pipe ends it quietly.
-//! What cannot be said on stderr is not said.
+//! Exit status of `now`: 0 if every reading had a bound, 1 otherwise, 2 for bad usage. A closed
+//! pipe ends it quietly. What cannot be said on stderr is not said.
 
 mod args;
 mod course;
@@ -131,7 +131,8 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
         "source", "verdict", "offset to OS", "delay", "root dist", "heard"
     )?;
     for source in &status.sources {
-        // Reference minus local, as RFC 5905 has it: how far the source's midpoint is ahead of the OS clock.
+        // Reference minus local, as RFC 5905 has it: how far the source's midpoint is ahead of the
+        // OS clock.
         let offset = source.interval.map(|interval| {
             i128::from(interval.midpoint().as_unix_nanos()) - i128::from(os.assume_true().as_unix_nanos())
         });

@@ -1,4 +1,5 @@
-//! A course as a picture: the interval over time beside the OS clock, each source's, and how often the uncertainty was how large.
+//! A course as a picture: the interval over time beside the OS clock, each source's, and how often
+//! the uncertainty was how large.
 
 use super::course::{Course, Offsets};
 use plotters::coord::Shift;
@@ -60,7 +61,8 @@ fn over_time<B: DrawingBackend>(
 where
     B::ErrorType: 'static,
 {
-    // All of the agreement and of the OS clock, and room around; a source that is further off is cut off there.
+    // All of the agreement and of the OS clock, and room around; a source that is further off is
+    // cut off there.
     let agreed = || course.samples.iter().filter_map(|sample| sample.agreed);
     let (low, high) = agreed().fold((0.0f64, 0.0f64), |(low, high), o| (low.min(o.earliest), high.max(o.latest)));
     let room = (high - low) * 0.25;

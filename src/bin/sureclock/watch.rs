@@ -1,4 +1,5 @@
-//! `sureclock watch`: a clock in the terminal, as it lives: its interval, its sources, and the uncertainty over time.
+//! `sureclock watch`: a clock in the terminal, as it lives: its interval, its sources, and the
+//! uncertainty over time.
 
 use super::course::{Course, Offsets, sample};
 use super::plot::Unit;

@@ -1,7 +1,9 @@
-//! The agreement theorem, by trying all small worlds: every set of domain bounds, every f, every place where true time may be.
+//! The agreement theorem, by trying all small worlds: every set of domain bounds, every f, every
+//! place where true time may be.
 //!
-//! Ends of bounds stand at even points, true time may be at any point, so it is also tried between two ends and beyond them all. Only
-//! the order of the ends and of true time matters to any of it. `tests/proofs/README.md` says which orders that covers.
+//! Ends of bounds stand at even points, true time may be at any point, so it is also tried between
+//! two ends and beyond them all. Only the order of the ends and of true time matters to any of it.
+//! `tests/proofs/README.md` says which orders that covers.
 
 use super::{Agreement, agree};
 use crate::bound::window::Bound;
@@ -12,7 +14,8 @@ struct World {
     cover: Vec<usize>,
 }
 
-/// What an answer has to satisfy, if at most f of the bounds that are not silent are wrong at the point where true time is.
+/// What an answer has to satisfy, if at most f of the bounds that are not silent are wrong at the
+/// point where true time is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Law {
     /// At most f bounds: no agreement. Otherwise one.
@@ -23,7 +26,8 @@ enum Law {
     Tight,
     /// It says degraded if and only if at most 2f bounds are there.
     Degraded,
-    /// Not degraded: whichever f of the bounds lie, an honest one covers each end. So it is within the union of two honest ones.
+    /// Not degraded: whichever f of the bounds lie, an honest one covers each end. So it is within
+    /// the union of two honest ones.
     TwoHonest,
 }
 
@@ -94,8 +98,8 @@ impl World {
     }
 }
 
-/// Calls `visit` with every multiset of `n` bounds whose ends stand on `grid` places; some are silent, some empty. In one sequence
-/// each, or in all.
+/// Calls `visit` with every multiset of `n` bounds whose ends stand on `grid` places; some are
+/// silent, some empty. In one sequence each, or in all.
 fn every_world(n: usize, grid: usize, in_all_sequences: bool, visit: &mut dyn FnMut(&World)) {
     fn go(choices: &[Bound], from: Option<usize>, n: usize, world: &mut World, visit: &mut dyn FnMut(&World)) {
         if n == 0 {
@@ -115,8 +119,9 @@ fn every_world(n: usize, grid: usize, in_all_sequences: bool, visit: &mut dyn Fn
     go(&choices, from, n, &mut World::of(grid), visit);
 }
 
-/// Calls `visit` with one world for every order, ties included, in which the ends of `n` bounds can stand: at each place some of them
-/// begin and some end. Which beginning belongs to which end is taken from the first to the first: it changes no cover of any point.
+/// Calls `visit` with one world for every order, ties included, in which the ends of `n` bounds can
+/// stand: at each place some of them begin and some end. Which beginning belongs to which end is
+/// taken from the first to the first: it changes no cover of any point.
 fn every_order(n: usize, visit: &mut dyn FnMut(&World)) {
     struct Orders<'a> {
         n: usize,
@@ -162,7 +167,8 @@ fn hold_in_every_world(n: usize, grid: usize) {
     println!("agreement n={n} places={grid}: {count} worlds, {:.1} s", began.elapsed().as_secs_f64());
 }
 
-/// Of `n` domains `k` have a bound, whatever order their ends stand in; the others are silent or empty in every number.
+/// Of `n` domains `k` have a bound, whatever order their ends stand in; the others are silent or
+/// empty in every number.
 fn hold_in_every_order(n: usize) {
     let (mut count, began) = (0, std::time::Instant::now());
     for k in 0..=n {
@@ -204,8 +210,8 @@ fn the_agreement_theorem_holds_in_small_worlds() {
 #[test]
 #[ignore = "minutes: tests/proofs/run has it built for release"]
 fn the_agreement_theorem_holds_in_all_worlds_up_to_seven_domains() {
-    // 2n places and true time between them: every order of up to 2n ends. Beyond five that is too much, so all orders are tried in one
-    // pairing of the ends, and all pairings on fewer places.
+    // 2n places and true time between them: every order of up to 2n ends. Beyond five that is too
+    // much, so all orders are tried in one pairing of the ends, and all pairings on fewer places.
     for (n, grid) in [(1, 3), (2, 5), (3, 7), (4, 8), (5, 10), (6, 9), (7, 8)] {
         hold_in_every_world(n, grid);
     }
@@ -244,7 +250,8 @@ fn the_points_that_most_cover_break_it() {
     assert_eq!(found(most, |faulty| faulty, |law| law == Law::Inside), Some(Law::Inside));
 }
 
-/// True time is still inside without the contradictory ones; what is lost is that more than f wrong ones are seen.
+/// True time is still inside without the contradictory ones; what is lost is that more than f wrong
+/// ones are seen.
 #[test]
 fn leaving_out_contradictory_domains_breaks_it() {
     let left_out: Agree = |domains, faulty| {
@@ -269,7 +276,8 @@ fn bounds_that_only_touch_count_as_covering() {
     assert_eq!(found(open, |faulty| faulty, |law| law == Law::Inside), Some(Law::Inside));
 }
 
-/// Degraded: a single liar does widen it beyond all honest bounds, so the law of two honest ones needs its condition.
+/// Degraded: a single liar does widen it beyond all honest bounds, so the law of two honest ones
+/// needs its condition.
 #[test]
 fn with_two_f_bounds_a_liar_widens_the_answer() {
     let unsaid: Agree = |domains, faulty| match agree(domains, faulty) {

@@ -11,7 +11,8 @@ fn wander(ppb: u32) -> Wander {
     Wander { ppb, base: 4096 * S, valid_for: 1024 * S }
 }
 
-/// A rate that stays at `low` ppb or at `high`, by turns of `half` ticks, and the true time that has passed with it.
+/// A rate that stays at `low` ppb or at `high`, by turns of `half` ticks, and the true time that
+/// has passed with it.
 #[derive(Clone, Copy, Debug)]
 struct Wanderer {
     low: i64,
@@ -55,8 +56,8 @@ fn at(rates: &Rates, c: u64) -> Slopes {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 64 }))]
-    /// A rate that stays within a band as wide as the wander is within what is learned wherever that holds; and at no later reading
-    /// is less known than before.
+    /// A rate that stays within a band as wide as the wander is within what is learned wherever
+    /// that holds; and at no later reading is less known than before.
     #[test]
     fn the_rate_is_within_what_is_learned_and_knowledge_is_never_withdrawn(
         low in -190_000i64..180_000,

@@ -16,9 +16,9 @@ pub struct HighWaterMark {
     /// The timescale of the clock that wrote it.
     pub timescale: Timescale,
     /// No timestamp above this one has left that clock, except those of
-    /// [`commit_timestamp_at`](crate::SureClock::commit_timestamp_at), and those from before a reset
-    /// or a [`start_new_epoch`](crate::SureClock::start_new_epoch). A clock that is started with the
-    /// file gives out later ones only.
+    /// [`commit_timestamp_at`](crate::SureClock::commit_timestamp_at), and those from before a
+    /// reset or a [`start_new_epoch`](crate::SureClock::start_new_epoch). A clock that is started
+    /// with the file gives out later ones only.
     pub reserved: Timestamp,
 }
 

@@ -1,4 +1,5 @@
-//! Turns of the timing thread on a manual clock, where each can be looked at; then the thread itself on a real counter.
+//! Turns of the timing thread on a manual clock, where each can be looked at; then the thread
+//! itself on a real counter.
 
 use super::super::Sleeper;
 use super::*;
@@ -20,7 +21,8 @@ impl Wake for Count {
     }
 }
 
-/// A manual clock whose waits may spin for so long, a turn that knows nothing yet, and how often what it pends was woken.
+/// A manual clock whose waits may spin for so long, a turn that knows nothing yet, and how often
+/// what it pends was woken.
 struct Stage {
     shared: Shared,
     time: ManualTime,
@@ -50,7 +52,8 @@ impl Stage {
         self.known.turn(&self.shared, &self.shared.pending, Waker::noop())
     }
 
-    /// How long the turn says to sleep, at the least of some: the thread of the test may be stopped in any of them.
+    /// How long the turn says to sleep, at the least of some: the thread of the test may be stopped
+    /// in any of them.
     fn sleeps(&mut self) -> Duration {
         (0..5).map(|_| Instant::now()).map(|began| self.turn().unwrap() - began).min().unwrap()
     }

@@ -1,4 +1,5 @@
-//! Waits on a manual clock: never early, woken by every change, and an error where the outcome is unknown.
+//! Waits on a manual clock: never early, woken by every change, and an error where the outcome is
+//! unknown.
 
 use super::*;
 use crate::own_loop::OwnLoop;
@@ -166,7 +167,8 @@ fn a_future_for_the_first_interval_forgets_its_waker_when_dropped() {
     assert_eq!(Arc::strong_count(&wakes), 2);
 }
 
-/// A clock over this machine's counter that is told the time once, whose waits may spin for so long.
+/// A clock over this machine's counter that is told the time once, whose waits may spin for so
+/// long.
 fn set_once(budget: Duration) -> (SureClock, OwnLoop) {
     crate::commit::tests::set_once(SureClock::builder().spin_budget(budget))
 }

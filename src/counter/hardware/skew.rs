@@ -1,16 +1,18 @@
-//! How far the counters of two cores may be apart: certified by round trips between them, as clocks are compared over a network.
+//! How far the counters of two cores may be apart: certified by round trips between them, as clocks
+//! are compared over a network.
 //!
-//! A thread on core a reads a1, one on core b reads its counter, core a reads a2; a message is not received before it was sent, so
-//! the offset of b lies within `[b - a2, b - a1]`. The best of many rounds bounds it to about the time a cache line takes. Looking
-//! for readings that go back (the kernel's warp test) would not do: it sees no offset below that time, and a bound must.
+//! A thread on core a reads a1, one on core b reads its counter, core a reads a2; a message is not
+//! received before it was sent, so the offset of b lies within `[b - a2, b - a1]`. The best of many
+//! rounds bounds it to about the time a cache line takes. Looking for readings that go back (the
+//! kernel's warp test) would not do: it sees no offset below that time, and a bound must.
 
 use rustix::thread::CpuSet;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The largest difference between the counters of any two cores that this process may run on, in ticks; `None` where it cannot
-/// be measured. With the cores that were compared.
+/// The largest difference between the counters of any two cores that this process may run on, in
+/// ticks; `None` where it cannot be measured. With the cores that were compared.
 pub(super) fn between_cores(read: impl Fn() -> u64 + Sync) -> Option<(u64, Vec<usize>)> {
     let mut survey = Survey::new()?;
     survey.go_on(read, u64::MAX, LONGEST_OF_ALL).then(|| (survey.span(), survey.cores))
@@ -21,8 +23,8 @@ pub(in crate::counter) fn is_all_of(known: &[usize]) -> bool {
     cores_of_the_process().is_some_and(|cores| cores.iter().all(|core| known.contains(core)))
 }
 
-/// The comparison of all cores with the first one, in as many goes as it takes: on a busy machine some pairs cannot be compared closely at
-/// the first try.
+/// The comparison of all cores with the first one, in as many goes as it takes: on a busy machine
+/// some pairs cannot be compared closely at the first try.
 #[derive(Debug)]
 pub(in crate::counter) struct Survey {
     cores: Vec<usize>,
@@ -48,7 +50,8 @@ impl Survey {
         Survey { cores, left, offsets: (0, 0), failed: 0 }
     }
 
-    /// Compares what is left, as far as `length` allows. True when all cores are found to be within `most` ticks of each other.
+    /// Compares what is left, as far as `length` allows. True when all cores are found to be within
+    /// `most` ticks of each other.
     pub(super) fn go_on(&mut self, read: impl Fn() -> u64 + Sync, most: u64, length: Duration) -> bool {
         let give_up = Instant::now() + length;
         for _ in 0..self.left.len() {
@@ -68,7 +71,8 @@ impl Survey {
         if !self.left.is_empty() && self.failed < self.left.len() {
             return false;
         }
-        // Cores may have come and gone; or, where none of these could be compared, what was found coarsely before leaves no room for them.
+        // Cores may have come and gone; or, where none of these could be compared, what was found
+        // coarsely before leaves no room for them.
         let Some(cores) = cores_of_the_process() else { return false };
         if self.left.is_empty() && cores == self.cores {
             return true;
@@ -131,7 +135,8 @@ fn offset(a: usize, b: usize, read: &(impl Fn() -> u64 + Sync)) -> Option<(i128,
         };
         let responder = std::thread::Builder::new().spawn_scoped(scope, responder).ok()?;
         let asker = std::thread::Builder::new().spawn_scoped(scope, asker).ok()?;
-        // The responder may have been too late for the last rounds; not to have been pinned is another matter.
+        // The responder may have been too late for the last rounds; not to have been pinned is
+        // another matter.
         let (_, best) = (responder.join().ok()?, asker.join().ok()?);
         best.filter(|(least, most)| least <= most)
     })
@@ -162,8 +167,8 @@ fn pin(core: usize) -> Option<()> {
     rustix::thread::sched_setaffinity(None, &set).ok()
 }
 
-/// Rounds with each core. Fewer: a wider bound where the machine is busy. More: a slower first start; a round takes well below a
-/// microsecond.
+/// Rounds with each core. Fewer: a wider bound where the machine is busy. More: a slower first
+/// start; a round takes well below a microsecond.
 const ROUNDS: u64 = 300;
 /// A core that hardly runs does not hang the start of a clock.
 const LONGEST: Duration = Duration::from_millis(50);

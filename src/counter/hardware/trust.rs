@@ -1,4 +1,5 @@
-//! Whether the hardware counter may be read, and is a clock: what the processor and the kernel say of it.
+//! Whether the hardware counter may be read, and is a clock: what the processor and the kernel say
+//! of it.
 
 /// Why the hardware counter is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +64,15 @@ pub(super) fn is_readable() -> Result<(), Distrust> {
     Ok(())
 }
 
-/// CNTVCT runs at one rate by its architecture. Linux allows reading it, or reads it itself where a processor's erratum makes it trap.
+/// CNTVCT runs at one rate by its architecture. Linux allows reading it, or reads it itself where a
+/// processor's erratum makes it trap.
 #[cfg(target_arch = "aarch64")]
 pub(super) fn is_readable() -> Result<(), Distrust> {
     Ok(())
 }
 
-/// Whether the kernel keeps time by the hardware counter now. It stops when its watchdog finds the counter unstable. `None` if it
-/// does not say.
+/// Whether the kernel keeps time by the hardware counter now. It stops when its watchdog finds the
+/// counter unstable. `None` if it does not say.
 pub(in crate::counter) fn is_clock_source() -> Option<bool> {
     crate::counter::os::clock_source().map(|name| is_hardware(&name))
 }
@@ -99,7 +101,8 @@ pub(super) fn is_virtual() -> bool {
 #[allow(unsafe_code, unused_unsafe, reason = "safe in newer compilers only")]
 fn is_invariant() -> bool {
     use std::arch::x86_64::__cpuid;
-    // SAFETY: every x86-64 has CPUID, and this leaf is asked for only if the first one says that it exists.
+    // SAFETY: every x86-64 has CPUID, and this leaf is asked for only if the first one says that it
+    // exists.
     let (highest, power) = unsafe {
         let highest = __cpuid(0x8000_0000).eax;
         (highest, if highest >= 0x8000_0007 { __cpuid(0x8000_0007).edx } else { 0 })
@@ -107,7 +110,8 @@ fn is_invariant() -> bool {
     highest >= 0x8000_0007 && power & (1 << 8) != 0
 }
 
-/// Whether RDTSC is allowed, by prctl(PR_GET_TSC): where it is not, reading it would end the process.
+/// Whether RDTSC is allowed, by prctl(PR_GET_TSC): where it is not, reading it would end the
+/// process.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 fn is_allowed() -> bool {

@@ -1,18 +1,22 @@
-//! macOS, iOS and their kin: CLOCK_MONOTONIC_RAW, which is mach_continuous_time in nanoseconds, and what the kernel knows of sleeps.
+//! macOS, iOS and their kin: CLOCK_MONOTONIC_RAW, which is mach_continuous_time in nanoseconds, and
+//! what the kernel knows of sleeps.
 //!
-//! **A sleep is a disruption, although the counter goes on.** Where the hardware counts on through it (Apple silicon) that would be
-//! right. Elsewhere, and after a hibernation, the kernel adds what another clock says was slept: one of coarser steps, or the
-//! calendar clock, which may be set; and nothing where that clock is behind. From outside nobody can tell which it was. So the
-//! lead over CLOCK_UPTIME_RAW, which stands still in a sleep, is looked at as BOOTTIME is on Linux. Not seen: a sleep that the
-//! kernel itself takes to have been none.
+//! **A sleep is a disruption, although the counter goes on.** Where the hardware counts on through
+//! it (Apple silicon) that would be right. Elsewhere, and after a hibernation, the kernel adds what
+//! another clock says was slept: one of coarser steps, or the calendar clock, which may be set; and
+//! nothing where that clock is behind. From outside nobody can tell which it was. So the lead over
+//! CLOCK_UPTIME_RAW, which stands still in a sleep, is looked at as BOOTTIME is on Linux. Not seen:
+//! a sleep that the kernel itself takes to have been none.
 //!
 //! # References
 //!
-//! clock_gettime(3) of macOS: MONOTONIC_RAW is *unaffected by frequency or time adjustments*, and counts on *while the system is asleep*;
-//! UPTIME_RAW does not. Libc, `gen/clock_gettime.c`: the two are mach_continuous_time and mach_absolute_time, times numer, divided by
-//! denom of mach_timebase_info, rounded down. xnu, `osfmk/kern/clock.c`: `clock_wakeup_calendar_hwclock`, `clock_wakeup_calendar_legacy`.
-//! Neither says how far the timebase may be off from what it is nominally: 100 ppm are charged, as for Linux. The counter behind
-//! the clock does not change while the system runs.
+//! clock_gettime(3) of macOS: MONOTONIC_RAW is *unaffected by frequency or time adjustments*, and
+//! counts on *while the system is asleep*; UPTIME_RAW does not. Libc, `gen/clock_gettime.c`: the
+//! two are mach_continuous_time and mach_absolute_time, times numer, divided by denom of
+//! mach_timebase_info, rounded down. xnu, `osfmk/kern/clock.c`: `clock_wakeup_calendar_hwclock`,
+//! `clock_wakeup_calendar_legacy`. Neither says how far the timebase may be off from what it is
+//! nominally: 100 ppm are charged, as for Linux. The counter behind the clock does not change while
+//! the system runs.
 
 use super::order::after_load;
 use crate::counter::nominal::{Nominal, lead_ns};
@@ -31,8 +35,8 @@ pub(in crate::counter) fn raw_ticks_after(loaded: u64) -> u64 {
     os_ns(libc::CLOCK_MONOTONIC_RAW)
 }
 
-/// Bounds of the time asleep: what MONOTONIC_RAW leads UPTIME_RAW by. Both are one counter, so it changes at a sleep and at
-/// nothing else.
+/// Bounds of the time asleep: what MONOTONIC_RAW leads UPTIME_RAW by. Both are one counter, so it
+/// changes at a sleep and at nothing else.
 pub(in crate::counter) fn suspended_ns() -> (i64, i64) {
     let before = os_ns(libc::CLOCK_UPTIME_RAW);
     let with_sleeps = os_ns(libc::CLOCK_MONOTONIC_RAW);
@@ -59,7 +63,8 @@ fn os_ns(clock: libc::clockid_t) -> u64 {
     // SAFETY: the call writes one timespec, and the pointer is to one that lives on this frame.
     let failed = unsafe { libc::clock_gettime(clock, &raw mut t) } != 0;
     let ns = || u64::try_from(t.tv_sec).ok()?.checked_mul(NS_PER_S)?.checked_add(u64::try_from(t.tv_nsec).ok()?);
-    // Both clocks are there since macOS 10.12, the oldest that Rust supports. The end of the range is an error of whoever reads it.
+    // Both clocks are there since macOS 10.12, the oldest that Rust supports. The end of the range
+    // is an error of whoever reads it.
     if failed { u64::MAX } else { ns().unwrap_or(u64::MAX) }
 }
 

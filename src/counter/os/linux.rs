@@ -2,9 +2,10 @@
 //!
 //! # References
 //!
-//! clock_gettime(2): RAW is *not subject to NTP adjustments or the incremental adjustments performed by adjtime(3)* and *does not
-//! count time that the system is suspended*; BOOTTIME is MONOTONIC *except that it also includes any time that the system is
-//! suspended*. Through the vDSO, which orders a reading after earlier loads.
+//! clock_gettime(2): RAW is *not subject to NTP adjustments or the incremental adjustments
+//! performed by adjtime(3)* and *does not count time that the system is suspended*; BOOTTIME is
+//! MONOTONIC *except that it also includes any time that the system is suspended*. Through the
+//! vDSO, which orders a reading after earlier loads.
 
 use crate::counter::nominal::{Nominal, lead_ns};
 use rustix::time::ClockId;
@@ -21,14 +22,16 @@ pub(in crate::counter) fn raw_ticks_after(_loaded: u64) -> u64 {
     os_ns(ClockId::MonotonicRaw)
 }
 
-/// Bounds of BOOTTIME - MONOTONIC: both run at one rate, so it changes at a suspend and at nothing else.
+/// Bounds of BOOTTIME - MONOTONIC: both run at one rate, so it changes at a suspend and at nothing
+/// else.
 pub(in crate::counter) fn suspended_ns() -> (i64, i64) {
     let before = os_ns(ClockId::Monotonic);
     let boot = os_ns(ClockId::Boottime);
     lead_ns(before, boot, os_ns(ClockId::Monotonic), 1)
 }
 
-/// What the kernel keeps time by. `None` if it does not say: no /sys in a container, no descriptor left.
+/// What the kernel keeps time by. `None` if it does not say: no /sys in a container, no descriptor
+/// left.
 pub(in crate::counter) fn clock_source() -> Option<String> {
     let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
     current.ok().map(|name| name.trim().to_owned())
@@ -58,7 +61,8 @@ fn is_shown_to_be_its_own(clock_source: Option<&str>, mut looks: impl Iterator<I
 
 const READS: u32 = 16;
 
-/// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative and fits 584 years.
+/// A reading of one of the OS's clocks in nanoseconds. Exact; a clock of uptime is never negative
+/// and fits 584 years.
 #[inline]
 pub(in crate::counter) fn os_ns(clock: ClockId) -> u64 {
     let t = rustix::time::clock_gettime(clock);

@@ -1,4 +1,5 @@
-//! What the operating system offers as a counter, one file for each: the calls, with what its documentation says of them.
+//! What the operating system offers as a counter, one file for each: the calls, with what its
+//! documentation says of them.
 //!
 //! Each file has `raw` (the counter and its nominal rate), `raw_ticks_after`, `suspended_ns`,
 //! `clock_source`, `time_namespace`, `raw_is_its_own`, and `RAW_MAY_CHANGE`: whether the system may

@@ -1,8 +1,9 @@
 //! Other platforms: no counter that is known never to be slewed, and nobody who tells of sleeps.
 //!
-//! What is left is [`std::time::Instant`], at the rate that any clock may be slewed to (`OS_MONOTONIC_RATE_ERROR_PPB`). On FreeBSD and
-//! NetBSD that is CLOCK_MONOTONIC, whose length of a tick ntp_adjtime(2) and adjtime(2) change, by half a percent at most: within it.
-//! Not seen there: a suspend, before the next exchanges contradict what was published.
+//! What is left is [`std::time::Instant`], at the rate that any clock may be slewed to
+//! (`OS_MONOTONIC_RATE_ERROR_PPB`). On FreeBSD and NetBSD that is CLOCK_MONOTONIC, whose length of
+//! a tick ntp_adjtime(2) and adjtime(2) change, by half a percent at most: within it. Not seen
+//! there: a suspend, before the next exchanges contradict what was published.
 
 use crate::counter::nominal::Nominal;
 

@@ -1,7 +1,8 @@
 //! A page that a hypervisor writes, mapped to be read.
 //!
-//! Loads are relaxed atomic ones: of up to eight bytes they are defined for memory that is mapped to be read only, and no other kind is
-//! (`std::sync::atomic`, *Atomic accesses to read-only memory*). Their order is the caller's, by fences.
+//! Loads are relaxed atomic ones: of up to eight bytes they are defined for memory that is mapped
+//! to be read only, and no other kind is (`std::sync::atomic`, *Atomic accesses to read-only
+//! memory*). Their order is the caller's, by fences.
 
 use super::VmClockError;
 use rustix::fs::{Mode, OFlags};
@@ -50,7 +51,8 @@ impl Mapping {
     #[allow(unsafe_code)]
     pub(super) fn u16_at(&self, offset: usize) -> u16 {
         assert!(offset % 2 == 0 && offset + 2 <= PAGE);
-        // SAFETY: within the page, aligned as a page begins and the offset is, mapped while `self` lives; and read only atomically.
+        // SAFETY: within the page, aligned as a page begins and the offset is, mapped while `self`
+        // lives; and read only atomically.
         unsafe { self.0.cast::<AtomicU16>().byte_add(offset).as_ref() }.load(Ordering::Relaxed)
     }
 
@@ -74,10 +76,12 @@ impl Mapping {
 impl Drop for Mapping {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: mapped by `open` with this length, and nothing refers to it any more. A failure would leave it mapped, which is harmless.
+        // SAFETY: mapped by `open` with this length, and nothing refers to it any more. A failure
+        // would leave it mapped, which is harmless.
         let _ = unsafe { rustix::mm::munmap(self.0.as_ptr(), PAGE) };
     }
 }
 
-/// The kernel maps this device by a page of this size on every processor; with larger ones it maps none.
+/// The kernel maps this device by a page of this size on every processor; with larger ones it maps
+/// none.
 const PAGE: usize = 4096;

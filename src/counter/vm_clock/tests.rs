@@ -72,8 +72,8 @@ fn in_the_middle_of_an_update_there_is_no_answer() {
     assert_eq!(clock.marker().unwrap().marked(), None);
     device.put(SEQUENCE_AT, &2u32.to_le_bytes());
     assert!(!clock.unnoted());
-    // One that ends while a reader looks, as of a hypervisor that was held up, is no disruption. (Once in a hundred: this thread may be held up
-    // for longer than a reader waits.)
+    // One that ends while a reader looks, as of a hypervisor that was held up, is no disruption.
+    // (Once in a hundred: this thread may be held up for longer than a reader waits.)
     let waited_for = (1..=100u32).any(|update| {
         device.put(SEQUENCE_AT, &(2 * update + 1).to_le_bytes());
         let looks = std::sync::Barrier::new(2);
@@ -171,7 +171,8 @@ fn what_the_hypervisor_expects_is_in_the_status() {
 
 #[test]
 fn readers_beside_a_hypervisor_answer_by_nothing_of_before_a_disruption() {
-    // The number of disruptions stands for the counter: it changes when a disruption has been announced. Published is what a clock knows.
+    // The number of disruptions stands for the counter: it changes when a disruption has been
+    // announced. Published is what a clock knows.
     let device = Device::new("readers");
     let clock = device.open().unwrap();
     let (counter, published) = (AtomicU64::new(0), AtomicU64::new(0));

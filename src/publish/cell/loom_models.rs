@@ -1,5 +1,6 @@
-//! Models of the cell: one reader beside a writer of two publications of two words, in every order loom can make, and for
-//! each ordering, fence and check of the proof one model that fails without it. One model has three publications.
+//! Models of the cell: one reader beside a writer of two publications of two words, in every order
+//! loom can make, and for each ordering, fence and check of the proof one model that fails without
+//! it. One model has three publications.
 //!
 //! Publication m has the words [m, m].
 
@@ -9,7 +10,8 @@ use loom::thread;
 
 const PUBLICATIONS: u64 = 2;
 
-/// A reader of the cell beside its writer, which calls `before` and `after` around each publication.
+/// A reader of the cell beside its writer, which calls `before` and `after` around each
+/// publication.
 fn reader_and_writer(reader: impl FnOnce(&Cell<2>) + Send + 'static, before: impl Fn(u64), after: impl Fn(u64)) {
     reader_and_writer_of(PUBLICATIONS, reader, before, after);
 }
@@ -65,8 +67,9 @@ fn read_ahead(cell: &Cell<2>, read: &dyn Fn() -> u64) -> (u64, u64) {
     (word, reading)
 }
 
-/// The reading is the number of the last publication that the writer was done with. Its load is Relaxed: what `read`
-/// observed has to hold by the cell's own fence, not by an Acquire that `read` happens to bring.
+/// The reading is the number of the last publication that the writer was done with. Its load is
+/// Relaxed: what `read` observed has to hold by the cell's own fence, not by an Acquire that `read`
+/// happens to bring.
 fn not_older_than_observed(load: Load) {
     loom::model(move || {
         let done = Arc::new(AtomicU64::new(0));

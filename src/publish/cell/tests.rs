@@ -6,8 +6,9 @@ use std::thread;
 
 /// Under Miri a write takes a millisecond.
 const WRITES: u64 = if cfg!(miri) { 200 } else { 200_000 };
-/// How far the writer of the stress test may be ahead of its slowest reader. Much more, and an optimized writer is done
-/// before a reader has seen two publications; much less, and the test waits for the scheduler.
+/// How far the writer of the stress test may be ahead of its slowest reader. Much more, and an
+/// optimized writer is done before a reader has seen two publications; much less, and the test
+/// waits for the scheduler.
 const LEAD: u64 = if cfg!(miri) { 20 } else { 2_000 };
 
 /// Loads, and says how many tries it took.
@@ -19,7 +20,8 @@ fn load_counting<const N: usize>(cell: &Cell<N>) -> ([u64; N], u32) {
     })
 }
 
-/// Whoever looks after each store of each publication sees old words whole, then new words whole, at the first try.
+/// Whoever looks after each store of each publication sees old words whole, then new words whole,
+/// at the first try.
 fn a_stopped_writer_holds_up_nobody(first: u64) {
     const N: usize = 3;
     let words = |publication: u64| [publication, publication ^ 1, !publication];

@@ -1,4 +1,5 @@
-//! Models of the high-water mark, in every order loom can make, and their wrong twins: a change made of a load and a store.
+//! Models of the high-water mark, in every order loom can make, and their wrong twins: a change
+//! made of a load and a store.
 
 use super::*;
 use crate::publish::per_epoch::PerEpoch;
@@ -71,7 +72,8 @@ fn raising_hides_no_timestamp(next: Next, raise: Raise) {
     raise_and_take(next, raise, 11, |after_raise, others| assert!(after_raise != others, "given out twice"));
 }
 
-/// A hybrid clock: one thread receives a stamp and stamps its answer, another one stamps two events.
+/// A hybrid clock: one thread receives a stamp and stamps its answer, another one stamps two
+/// events.
 fn stamps_beside_a_receipt_are_distinct_and_rise(receive: Receive) {
     loom::model(move || {
         let mark = Arc::new(HighWater::new());

@@ -1,4 +1,5 @@
-//! The high-water mark on one thread: its laws and its ends; then distinct timestamps on real threads.
+//! The high-water mark on one thread: its laws and its ends; then distinct timestamps on real
+//! threads.
 
 use super::*;
 use std::thread;

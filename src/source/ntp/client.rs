@@ -1,8 +1,9 @@
-//! The client's side of one NTP exchange: a request with a random origin, and the judgement of what comes back.
+//! The client's side of one NTP exchange: a request with a random origin, and the judgement of what
+//! comes back.
 //!
-//! Rules: the origin is a random nonce, so a reply proves that its sender saw the request (and nothing more: there is no
-//! authentication); the local time is never on the wire; whatever is not an answer to this request is passed over, not
-//! judged, so garbage cannot end an exchange.
+//! Rules: the origin is a random nonce, so a reply proves that its sender saw the request (and
+//! nothing more: there is no authentication); the local time is never on the wire; whatever is not
+//! an answer to this request is passed over, not judged, so garbage cannot end an exchange.
 
 use super::packet::{NtpTime, Packet};
 use crate::bound::exchange::{Stamps, root_bound_ns};
@@ -46,11 +47,12 @@ pub struct ExchangeSettings {
     /// A reply from before this is refused ([`Rejected::BeforeTheBuild`]): whatever sends it does
     /// not know the time. By default the time at which this version of the library was made.
     pub not_before: Timestamp,
-    /// Charge 15 ppm of the age of the reference timestamp, for servers that do not age their root dispersion
-    /// themselves. ntpd, chrony and ntpd-rs do.
+    /// Charge 15 ppm of the age of the reference timestamp, for servers that do not age their root
+    /// dispersion themselves. ntpd, chrony and ntpd-rs do.
     pub assume_unaged_root_dispersion: bool,
-    /// Take root delay and root dispersion as they are on the wire: the server rounds both up to the next 2^-16 s, as chrony does. ntpd-rs
-    /// cuts the rest off, so by default 1.5 * 2^-16 s (23 us) are charged.
+    /// Take root delay and root dispersion as they are on the wire: the server rounds both up to
+    /// the next 2^-16 s, as chrony does. ntpd-rs cuts the rest off, so by default 1.5 * 2^-16 s (23
+    /// us) are charged.
     pub assume_root_fields_rounded_up: bool,
 }
 
@@ -66,7 +68,8 @@ impl Default for ExchangeSettings {
 }
 
 impl Exchange {
-    /// Begins an exchange. `before` is read now, before the request leaves; the nonce is drawn from the system.
+    /// Begins an exchange. `before` is read now, before the request leaves; the nonce is drawn from
+    /// the system.
     ///
     /// # Errors
     ///
@@ -77,7 +80,8 @@ impl Exchange {
         Ok(Exchange::with_nonce(u64::from_be_bytes(nonce), before, settings))
     }
 
-    /// As [`begin`](Exchange::begin) with a nonce of the caller's, which must be unpredictable and never used before.
+    /// As [`begin`](Exchange::begin) with a nonce of the caller's, which must be unpredictable and
+    /// never used before.
     #[must_use]
     pub fn with_nonce(nonce: u64, before: MonotonicTime, settings: ExchangeSettings) -> Exchange {
         // A zero origin would match a server that fills in nothing.
@@ -113,7 +117,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Rejected`]; where [`Rejected::is_final`] is false the datagram was no answer to this request: go on listening.
+    /// [`Rejected`]; where [`Rejected::is_final`] is false the datagram was no answer to this
+    /// request: go on listening.
     pub fn receive(&self, datagram: &[u8], after: MonotonicTime) -> Result<Facts, Rejected> {
         let length = Rejected::Length { length: datagram.len() };
         if datagram.len() > LONGEST_REPLY || datagram.len() % 4 != 0 {
@@ -168,7 +173,8 @@ impl Exchange {
         if latest_ns < self.settings.not_before.as_unix_nanos() {
             return Err(Rejected::BeforeTheBuild { stamp: t3, not_before: self.settings.not_before });
         }
-        // The server's clock was set after the request came: T2 is of the older setting, which B does not cover.
+        // The server's clock was set after the request came: T2 is of the older setting, which B
+        // does not cover.
         let set_between = reference.is_none_or(|r| r.0.wrapping_sub(reply.receive.0) <= HALF_AN_ERA);
         let received = if set_between { reply.transmit.to_timestamp_ceil(pivot).ok_or(out_of_range)? } else { t2 };
         let stamps = Stamps {
@@ -212,7 +218,8 @@ pub enum Rejected {
         /// The version.
         version: u8,
     },
-    /// The origin is not the nonce of this request: an answer to something else, or forged. Passed over.
+    /// The origin is not the nonce of this request: an answer to something else, or forged. Passed
+    /// over.
     #[error("the origin is not this request's nonce")]
     ForeignOrigin,
     /// The server asks to be left alone, or to be asked less often.
@@ -267,7 +274,8 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// Whether the datagram was this server's answer, so that nothing better will come for this request.
+    /// Whether the datagram was this server's answer, so that nothing better will come for this
+    /// request.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         !matches!(self, Rejected::Length { .. } | Rejected::NotAServersReply { .. } | Rejected::ForeignOrigin)
@@ -313,7 +321,8 @@ const LEAP_UNKNOWN: u8 = 3;
 const STRATUM_UNSYNCHRONIZED: u8 = 16;
 /// Differences of stamps are taken modulo an era; more than half of one is a negative difference.
 const HALF_AN_ERA: u64 = 1 << 63;
-/// MAXDISP of RFC 5905: a server that may be 16 s wrong is of no use, and its fields are probably garbage.
+/// MAXDISP of RFC 5905: a server that may be 16 s wrong is of no use, and its fields are probably
+/// garbage.
 const LARGEST_ROOT_BOUND_NS: u64 = 16_000_000_000;
 
 #[cfg(test)]

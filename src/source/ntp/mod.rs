@@ -1,7 +1,8 @@
 //! NTP version 4, sans-IO down to the datagram: our own codec, since a bound needs every field.
 //!
-//! [`Exchange`] is the client's side of one question and answer, [`respond`] a reference server's, [`Packet`] the 48
-//! bytes. No socket and no clock is touched here: the caller passes datagrams and readings.
+//! [`Exchange`] is the client's side of one question and answer, [`respond`] a reference server's,
+//! [`Packet`] the 48 bytes. No socket and no clock is touched here: the caller passes datagrams and
+//! readings.
 
 mod client;
 mod packet;

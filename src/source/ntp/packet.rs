@@ -3,7 +3,8 @@
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// An NTP packet without extension fields, field by field as on the wire. Any 48 bytes are a packet; nothing is judged.
+/// An NTP packet without extension fields, field by field as on the wire. Any 48 bytes are a
+/// packet; nothing is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Leap indicator, 0 to 3; 3 is *not synchronized*.
@@ -34,7 +35,8 @@ pub struct Packet {
     pub transmit: NtpTime,
 }
 
-/// A timestamp on the wire: seconds since 1900 modulo 2^32, and a binary fraction of 32 bits. Zero means *unknown*.
+/// A timestamp on the wire: seconds since 1900 modulo 2^32, and a binary fraction of 32 bits. Zero
+/// means *unknown*.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NtpTime(pub u64);
 
@@ -51,7 +53,8 @@ impl Packet {
     ///
     /// # Errors
     ///
-    /// [`PacketError`] for any other length: a request without extension fields is answered without them.
+    /// [`PacketError`] for any other length: a request without extension fields is answered without
+    /// them.
     pub fn decode(datagram: &[u8]) -> Result<Packet, PacketError> {
         let bytes: &[u8; 48] = datagram.try_into().map_err(|_| PacketError { length: datagram.len() })?;
         let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);

@@ -13,8 +13,9 @@ pub struct ServerIdentity {
     pub reference_id: [u8; 4],
     /// When the clock was last set; zero if it is not known.
     pub reference: NtpTime,
-    /// What the end of the day will bring. Say what you know: clients that ask you alone hear of a leap second from nobody else. Where your
-    /// clock is a [`SureClock`](crate::SureClock), its [status](crate::Status::leap_second) says for which day one is announced.
+    /// What the end of the day will bring. Say what you know: clients that ask you alone hear of a
+    /// leap second from nobody else. Where your clock is a [`SureClock`](crate::SureClock), its
+    /// [status](crate::Status::leap_second) says for which day one is announced.
     pub leap: LeapAnnouncement,
 }
 
@@ -42,12 +43,12 @@ pub enum RequestRejected {
     },
 }
 
-/// The reply to `request`, by a server that knew true time to be in `received` when the request came and in
-/// `transmitted` when the reply leaves.
+/// The reply to `request`, by a server that knew true time to be in `received` when the request
+/// came and in `transmitted` when the reply leaves.
 ///
-/// The stamps are the midpoints; the root dispersion covers the larger uncertainty and all rounding, so a client that adds
-/// it gets true time. An uncertainty beyond 65 535 s does not fit and is served as the largest value, which every client
-/// refuses.
+/// The stamps are the midpoints; the root dispersion covers the larger uncertainty and all
+/// rounding, so a client that adds it gets true time. An uncertainty beyond 65 535 s does not fit
+/// and is served as the largest value, which every client refuses.
 ///
 /// # Errors
 ///
@@ -83,7 +84,8 @@ pub fn respond(
         reference: identity.reference,
         origin: request.transmit,
         receive,
-        // A server whose midpoint went back (its interval narrowed) still replies after it received.
+        // A server whose midpoint went back (its interval narrowed) still replies after it
+        // received.
         transmit: if transmitted.midpoint() < received.midpoint() { receive } else { transmit },
     }
     .encode())

@@ -1,5 +1,5 @@
-//! What is known of the counter: which one it is, how long its ticks are, at which rate it runs, and
-//! whether it can be trusted.
+//! What is known of the counter: which one it is, how long its ticks are, at which rate it runs,
+//! and whether it can be trusted.
 //!
 //! This is the only writer of the rates by which facts and lines age. Windows, lines and parameters
 //! take them by value or by reference, and keep none that they could change.
@@ -114,8 +114,8 @@ impl CounterModel {
         self.learner.is_due(now)
     }
 
-    /// The sources agree on `interval_ns` at reading `now`, under (R) alone: a learned rate must not
-    /// prove itself.
+    /// The sources agree on `interval_ns` at reading `now`, under (R) alone: a learned rate must
+    /// not prove itself.
     ///
     /// # Errors
     ///

@@ -7,11 +7,12 @@ use crate::bound::DisruptionReason;
 use crate::time::MonotonicTime;
 
 impl Synchronizer {
-    /// An assumption was seen to be broken at reading `now`, by something that the synchronizer cannot
-    /// see itself; the counter ran on.
+    /// An assumption was seen to be broken at reading `now`, by something that the synchronizer
+    /// cannot see itself; the counter ran on.
     pub(crate) fn disrupt(&mut self, now: MonotonicTime, reason: DisruptionReason) {
         if now.counter() == self.counter.id() {
-            // The reading may be of no use, after a move that is not noted; that there was a disruption is true all the same.
+            // The reading may be of no use, after a move that is not noted; that there was a
+            // disruption is true all the same.
             let _ = self.advance(now);
             self.enter_disruption(reason, None);
         }
@@ -30,7 +31,8 @@ impl Synchronizer {
         self.enter_disruption(reason, Some(ran_until.unwrap_or(last)));
     }
 
-    /// Accepts that time may be seen to go back: the next agreement is published whatever was published before.
+    /// Accepts that time may be seen to go back: the next agreement is published whatever was
+    /// published before.
     ///
     /// Returns false, and does nothing, while the clock is not disrupted, or is because its rate
     /// bound is too small.
@@ -56,7 +58,8 @@ impl Synchronizer {
             _ => reason,
         };
         if ran_until.is_some() {
-            // What was found out of the rate was found across a move of the counter, or of another one.
+            // What was found out of the rate was found across a move of the counter, or of another
+            // one.
             self.excess.forget();
         }
         // Readers may have read on for as long as a driver sleeps.

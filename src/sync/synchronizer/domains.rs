@@ -31,7 +31,8 @@ impl Synchronizer {
         self.config.sources.iter().zip(merged).all(|(setup, m)| (*m == domain) == (setup.domain == domain))
     }
 
-    /// The domain of each source, after those that share a host have been merged into the lowest of them.
+    /// The domain of each source, after those that share a host have been merged into the lowest of
+    /// them.
     pub(super) fn merged_domains(&self) -> Vec<usize> {
         let mut domain_of: Vec<usize> = self.config.sources.iter().map(|setup| setup.domain).collect();
         for a in 0..self.sources.len() {

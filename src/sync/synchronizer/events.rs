@@ -1,8 +1,9 @@
 //! What the synchronizer reports through the tracing crate (feature `tracing`); nothing without the
 //! feature.
 //!
-//! A subscriber is the user's code, and may ask the clock for its status, which takes the synchronizer's
-//! lock. So events are kept while the lock is held, and emitted by whoever held it when it is free.
+//! A subscriber is the user's code, and may ask the clock for its status, which takes the
+//! synchronizer's lock. So events are kept while the lock is held, and emitted by whoever held it
+//! when it is free.
 
 use super::super::status::Problem;
 use crate::bound::DisruptionReason;

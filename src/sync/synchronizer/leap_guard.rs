@@ -1,4 +1,5 @@
-//! An announced leap second: what is known is widened around it, as [`Leap`] says, until facts of after it say which second it is.
+//! An announced leap second: what is known is widened around it, as [`Leap`] says, until facts of
+//! after it say which second it is.
 //!
 //! A clock that runs counts on through the leap second. From the first announcement that is
 //! believed on, its parameters say for which midnight; facts are brought back to the count of
@@ -6,11 +7,14 @@
 //! once, and the next answers, asked for at once, narrow the interval again. A false announcement
 //! costs a second of width for as long. Rules:
 //!
-//! - An announcement that comes too late is a disruption: readers may have been told what it takes back.
-//! - A clock that does not run has no count of its own: it takes no facts from around an announced leap second, drops those that ageing
-//!   brings there, and begins on one side of it. It may begin just after one, when nobody announces it any more: so it holds every end
-//!   of a month for one, until two seconds after it.
-//! - An announcement is not taken back, by nobody: a liar can announce more, and make nothing forgotten.
+//! - An announcement that comes too late is a disruption: readers may have been told what it takes
+//!   back.
+//! - A clock that does not run has no count of its own: it takes no facts from around an announced
+//!   leap second, drops those that ageing brings there, and begins on one side of it. It may begin
+//!   just after one, when nobody announces it any more: so it holds every end of a month for one,
+//!   until two seconds after it.
+//! - An announcement is not taken back, by nobody: a liar can announce more, and make nothing
+//!   forgotten.
 
 use super::{Phase, Synchronizer};
 use crate::bound::leap::Leap;
@@ -34,7 +38,8 @@ pub(super) struct LeapGuard {
     known: Option<Leap>,
     /// What is over, and the reading since which it is.
     over: Option<(Leap, u64)>,
-    /// Published before an announcement was: readers may answer from them until the announcement is.
+    /// Published before an announcement was: readers may answer from them until the announcement
+    /// is.
     before_announcement: Option<Params>,
 }
 
@@ -70,15 +75,16 @@ impl LeapGuard {
         }
     }
 
-    /// The leap seconds of these midnights that are not over; those that were announced in their order, then what the user knows.
+    /// The leap seconds of these midnights that are not over; those that were announced in their
+    /// order, then what the user knows.
     fn to_come(&self, midnights: RangeInclusive<i64>) -> impl Iterator<Item = Leap> + '_ {
         let is_over = |leap: &Leap| self.over.is_some_and(|(over, _)| over.midnight_ns == leap.midnight_ns);
         let known = self.known.filter(|leap| midnights.contains(&leap.midnight_ns));
         self.heard.range(midnights).map(|(_, leap)| *leap).chain(known).filter(move |leap| !is_over(leap))
     }
 
-    /// The next one that a clock at `earliest_ns` may not have left behind, with all that is said of it; the one that it counts through
-    /// already is not taken back.
+    /// The next one that a clock at `earliest_ns` may not have left behind, with all that is said
+    /// of it; the one that it counts through already is not taken back.
     fn next(&self, earliest_ns: i64, counted_through: Option<Leap>) -> Option<Leap> {
         let is_ahead = |leap: &Leap| leap.is_over_ns() >= earliest_ns;
         let counted_through = counted_through.filter(is_ahead);
@@ -95,7 +101,8 @@ impl LeapGuard {
             .reduce(Leap::and)
     }
 
-    /// Whether the facts are too close to a leap second to be read by a clock without a count of its own.
+    /// Whether the facts are too close to a leap second to be read by a clock without a count of
+    /// its own.
     fn forbids(&self, facts: &Facts) -> bool {
         let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
         let touch = |span: RangeInclusive<i64>| a.min(b) <= *span.end() && a.max(b) >= *span.start();
@@ -110,14 +117,16 @@ impl LeapGuard {
         (self.over, self.before_announcement) = (None, None);
     }
 
-    /// What readers may have been told of last: the parameters of before an announcement that is not looked back on yet, or these.
+    /// What readers may have been told of last: the parameters of before an announcement that is
+    /// not looked back on yet, or these.
     pub(super) fn published(&self, running: Params) -> Params {
         self.before_announcement.unwrap_or(running)
     }
 }
 
 impl Synchronizer {
-    /// The facts of an answer, as facts of the count that the clock follows; `None` where they are of no use.
+    /// The facts of an answer, as facts of the count that the clock follows; `None` where they are
+    /// of no use.
     pub(super) fn read_facts(&mut self, now: u64, source: usize, facts: Facts) -> Option<Facts> {
         // Heard first: the first announcement may come with facts that are already too close to it.
         let domains = self.merged_domains();
@@ -169,8 +178,8 @@ impl Synchronizer {
         }
     }
 
-    /// A writer that was held up between the announcement and its publication may have let readers answer beyond what it takes back.
-    /// `now` was read after the publication.
+    /// A writer that was held up between the announcement and its publication may have let readers
+    /// answer beyond what it takes back. `now` was read after the publication.
     pub(super) fn recheck_announcement(&mut self, now: u64) {
         let Some(before) = self.leap.before_announcement.take() else { return };
         let Phase::Running(params) = self.phase else { return };
@@ -184,7 +193,8 @@ impl Synchronizer {
         }
     }
 
-    /// Everyone has stepped: what was known of the count of before becomes what is known of the one of after.
+    /// Everyone has stepped: what was known of the count of before becomes what is known of the one
+    /// of after.
     fn leave_behind(&mut self, now: u64, leap: Leap) {
         let Phase::Running(params) = self.phase else { return };
         let Some(params) = params.with_leap_over(now) else {
@@ -221,7 +231,8 @@ impl Synchronizer {
         }
     }
 
-    /// Drops what may be from before the end of a leap second and is aged into it, but for the one that the clock counts through.
+    /// Drops what may be from before the end of a leap second and is aged into it, but for the one
+    /// that the clock counts through.
     fn drop_facts_around(&mut self, now: u64, counted_through: Option<Leap>) {
         let midnight = counted_through.map(|leap| leap.midnight_ns);
         for source in &mut self.sources {
@@ -256,17 +267,18 @@ fn next_midnight(ns: i64) -> Option<i64> {
     ns.div_euclid(DAY_NS).checked_add(1)?.checked_mul(DAY_NS)
 }
 
-/// The first midnight after `ns` that ends a month: leap seconds come there (ITU-R TF.460), at the end of June or December for
-/// choice. `None` beyond the representable years.
+/// The first midnight after `ns` that ends a month: leap seconds come there (ITU-R TF.460), at the
+/// end of June or December for choice. `None` beyond the representable years.
 fn end_of_month(ns: i64) -> Option<i64> {
     let begins_a_month = |ns: &i64| DateTime::from_timestamp_nanos(*ns).day() == 1;
     let midnights = std::iter::successors(next_midnight(ns), |ns| ns.checked_add(DAY_NS));
     midnights.take(31).find(begins_a_month)
 }
 
-/// Until so long after midnight servers differ about a leap second at it, one that steps a second late included.
+/// Until so long after midnight servers differ about a leap second at it, one that steps a second
+/// late included.
 const JUST_AFTER_NS: i64 = 2_000_000_000;
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
-/// A leap second must be known so long before it begins. Smaller: a writer that is held up tells readers too late, and disrupts. Larger: an
-/// announcement in the last seconds disrupts.
+/// A leap second must be known so long before it begins. Smaller: a writer that is held up tells
+/// readers too late, and disrupts. Larger: an announcement in the last seconds disrupts.
 const EARLY_NS: i64 = 1_000_000_000;

@@ -1,9 +1,11 @@
-//! What the synchronizer learns of its counter's rate, assumption (W), and what it does when that was wrong.
+//! What the synchronizer learns of its counter's rate, assumption (W), and what it does when that
+//! was wrong.
 //!
-//! What was published by a learned rate is floor and suspect when the rate is contradicted: it may have been too high. So it is not
-//! replaced in place but by a disruption, during which readers get an error, and ended by an agreement of later facts that is not below
-//! it. The facts of before go, although they do not contradict each other under (R): a counter that stood still for a moment looks the same,
-//! and of that they would be wrong.
+//! What was published by a learned rate is floor and suspect when the rate is contradicted: it may
+//! have been too high. So it is not replaced in place but by a disruption, during which readers get
+//! an error, and ended by an agreement of later facts that is not below it. The facts of before go,
+//! although they do not contradict each other under (R): a counter that stood still for a moment
+//! looks the same, and of that they would be wrong.
 
 use super::{Phase, Synchronizer};
 use crate::bound::DisruptionReason;
@@ -14,9 +16,10 @@ use crate::bound::params::{AgreedBound, Params};
 use crate::bound::slopes::Rates;
 
 impl Synchronizer {
-    /// Sources agree at reading `now`: from now on facts are aged by all that this says of the rate. What is learned from is what they
-    /// agree on under (R) alone: aged by a learned rate, a wrong one would prove itself. Only while running: whatever ends that forgets
-    /// the rate, a leap second too.
+    /// Sources agree at reading `now`: from now on facts are aged by all that this says of the
+    /// rate. What is learned from is what they agree on under (R) alone: aged by a learned rate, a
+    /// wrong one would prove itself. Only while running: whatever ends that forgets the rate, a
+    /// leap second too.
     pub(super) fn learn_rate(&mut self, now: u64) -> Result<(), DisruptionReason> {
         if !self.counter.rate_is_due(now) {
             return Ok(());
@@ -28,8 +31,8 @@ impl Synchronizer {
         learned.map_err(|Contradiction| DisruptionReason::ContradictsPublished)
     }
 
-    /// What was contradicted: the learned rate, where one was in use and under (R) alone the sources agree; else what `reason` says. The
-    /// learned rate is given up either way.
+    /// What was contradicted: the learned rate, where one was in use and under (R) alone the
+    /// sources agree; else what `reason` says. The learned rate is given up either way.
     pub(super) fn what_broke(&mut self, now: u64, reason: DisruptionReason) -> DisruptionReason {
         let contradicted = matches!(reason, DisruptionReason::SourcesDisagree | DisruptionReason::ContradictsPublished);
         let published = matches!(&self.phase, Phase::Running(params) if params.rates.are_learned());
@@ -47,8 +50,8 @@ impl Synchronizer {
         }
     }
 
-    /// The clock is about to answer after a contradiction, or for the first time: unless they show by now
-    /// that the rate bound is too small.
+    /// The clock is about to answer after a contradiction, or for the first time: unless they show
+    /// by now that the rate bound is too small.
     ///
     /// # Errors
     ///
@@ -77,8 +80,8 @@ impl Synchronizer {
         Err(DisruptionReason::RateBeyondBound { ppm })
     }
 
-    /// Sources agree while the rate bound is known to be too small: ends that if the rate is another one by
-    /// now. True if there is no answer still.
+    /// Sources agree while the rate bound is known to be too small: ends that if the rate is
+    /// another one by now. True if there is no answer still.
     pub(super) fn stays_refused(&mut self, agreed: &AgreedBound) -> bool {
         if !self.is_refused() {
             return false;
@@ -94,7 +97,8 @@ impl Synchronizer {
         false
     }
 
-    /// Whether the rate bound was shown to be too small: then nothing is published until that is over.
+    /// Whether the rate bound was shown to be too small: then nothing is published until that is
+    /// over.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.phase, Phase::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. })
     }
@@ -106,7 +110,8 @@ impl Synchronizer {
         self.sources.iter_mut().for_each(|source| source.window.compare_again(rates));
     }
 
-    /// How often it is worth asking: the uncertainty should not grow by more than a set share of itself between two questions to a source.
+    /// How often it is worth asking: the uncertainty should not grow by more than a set share of
+    /// itself between two questions to a source.
     pub(super) fn pace(&mut self, now: u64, params: &Params) {
         let Ok((earliest, latest)) = params.now(now) else { return };
         let rates = self.counter.rates();
@@ -120,6 +125,6 @@ impl Synchronizer {
     }
 }
 
-/// The uncertainty grows by a hundredth of itself at most. Larger: wider than the facts of one more question would make it. Smaller:
-/// questions for little.
+/// The uncertainty grows by a hundredth of itself at most. Larger: wider than the facts of one more
+/// question would make it. Smaller: questions for little.
 const GROWTH_SHARE: u128 = 100;

@@ -101,8 +101,8 @@ impl Floor {
         }
     }
 
-    /// The counter ran on until `ran_until`, and shows `now` now: what it counted until then has passed,
-    /// and what it shows since says nothing of before.
+    /// The counter ran on until `ran_until`, and shows `now` now: what it counted until then has
+    /// passed, and what it shows since says nothing of before.
     pub(super) fn rebase(&mut self, ran_until: u64, now: u64, scale: TickScale) {
         if let Some((at, latest_ns)) = &mut self.old_latest {
             *latest_ns = later(*latest_ns, scale.duration(ran_until.saturating_sub(*at)));

@@ -1,4 +1,5 @@
-//! The synchronizer by hand, over a manual counter: states, disruptions, recovery, liars, kisses, leap seconds.
+//! The synchronizer by hand, over a manual counter: states, disruptions, recovery, liars, kisses,
+//! leap seconds.
 #![cfg(not(sureclock_loom))]
 
 mod event_tests;
@@ -80,7 +81,8 @@ impl World {
             match wrong[ask.source] {
                 Some(wrong) => {
                     let point = Timestamp::from_unix_nanos(server + wrong);
-                    // Another answer of this round may have disrupted the clock: then these make no facts, and nobody waits.
+                    // Another answer of this round may have disrupted the clock: then these make no
+                    // facts, and nobody waits.
                     if let Ok(facts) = Facts::new(before, point, now, point) {
                         self.synchronizer.lock().answered(now, ask.id, facts.with_leap(leap(ask.source)));
                     }
@@ -210,7 +212,8 @@ fn a_recovery_waits_until_it_is_above_what_was_published_and_never_clamps() {
     let mut world = World::new();
     world.round(HONEST);
     let given = world.clock.now().unwrap().earliest();
-    // Two of three were lying by a second all along, as far as anyone will ever know: time was 1 s less.
+    // Two of three were lying by a second all along, as far as anyone will ever know: time was 1 s
+    // less.
     world.truth -= 1_000_000_000;
     world.pass(16 * S / 1000);
     world.pass(16 * S);
@@ -287,7 +290,8 @@ fn two_names_for_one_host_are_one_domain() {
     }
     world.synchronizer.lock().located(2, "192.0.2.8:123".parse().unwrap());
     world.round([Some(500_000_000), Some(500_000_000), Some(0)]);
-    // Three names, two domains: one liar can only widen the answer, while counted as two sources it would have won.
+    // Three names, two domains: one liar can only widen the answer, while counted as two sources it
+    // would have won.
     assert_eq!(world.state(), State::Degraded);
     assert!(world.inside());
 }
@@ -481,7 +485,8 @@ fn a_liar_takes_no_announcement_back() {
     let (mut world, midnight) = before_midnight(30_000_000_000);
     world.round_by(HONEST, |source| if source == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
     assert_eq!(world.clock.status().leap_second, Some(Timestamp::from_unix_nanos(midnight)));
-    // The one that announced it says now that it is another day, and announces for that; then nothing any more.
+    // The one that announced it says now that it is another day, and announces for that; then
+    // nothing any more.
     let days = 86_400_000_000_000;
     for lie in [3 * days, 5 * days, -days] {
         world.pass(5 * S);
@@ -512,7 +517,8 @@ fn an_announcement_that_is_published_too_late_is_a_disruption() {
         world.pass(20 * S);
         let asks = world.asks();
         let (facts, read) = (world.facts(0), world.clock.monotonic());
-        // The writer is held up here: readers answer from before the announcement, up to half a second before midnight.
+        // The writer is held up here: readers answer from before the announcement, up to half a
+        // second before midnight.
         if late {
             world.pass(9_500_000_000);
         }
@@ -561,7 +567,8 @@ fn at_says_nothing_across_a_leap_second_that_is_over() {
     assert!(world.clock.at(world.clock.monotonic()).is_ok());
 }
 
-/// Asked at M+1.9 by the count of before, stamped by a server that is a second late, answered when the leap second is over.
+/// Asked at M+1.9 by the count of before, stamped by a server that is a second late, answered when
+/// the leap second is over.
 fn answered_across_the_end(for_the_day_after: LeapAnnouncement) {
     let (mut world, _) = before_midnight(30_000_000_000);
     world.round_with(HONEST, LeapAnnouncement::Insert);
@@ -734,7 +741,8 @@ fn found_a_waker_that_asks_for_the_status_does_not_deadlock() {
 
 #[test]
 fn found_a_recovery_that_waits_does_not_age_facts_over_a_leap_second() {
-    // Published three seconds too late a time, disrupted before midnight: the recovery waits for the floor across it.
+    // Published three seconds too late a time, disrupted before midnight: the recovery waits for
+    // the floor across it.
     let (mut world, _) = before_midnight(9_000_000_000);
     world.round([Some(3_000_000_000); 3]);
     world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::ByHand);
@@ -815,7 +823,8 @@ fn found_facts_of_before_a_leap_second_that_was_not_heard_of_wait_for_others_acr
 
 #[test]
 fn found_readings_of_cores_that_differ_take_no_facts_away() {
-    // Asked on a core that is ahead by less than the margin: the reading before the exchange shows less than that of the question.
+    // Asked on a core that is ahead by less than the margin: the reading before the exchange shows
+    // less than that of the question.
     let counter = ManualCounter::new(100 * S);
     let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
     let (clock, synchronizer) = builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();

@@ -24,7 +24,8 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Starts a server; returns when it answers. `None`, after saying so, if there is none to start.
+    /// Starts a server; returns when it answers. `None`, after saying so, if there is none to
+    /// start.
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
-//! Starts the servers of a test's own, PostgreSQL here and etcd in [`etcd`]: in a directory of its own, on loopback, and ended with the
-//! test.
+//! Starts the servers of a test's own, PostgreSQL here and etcd in [`etcd`]: in a directory of its
+//! own, on loopback, and ended with the test.
 //!
-//! It is in the Debian package `postgresql`. The server refuses to run as root; then it runs as the user `postgres` of that package,
-//! without the right to set the clock. A test that is killed leaves it behind.
+//! It is in the Debian package `postgresql`. The server refuses to run as root; then it runs as the
+//! user `postgres` of that package, without the right to set the clock. A test that is killed
+//! leaves it behind.
 
 pub mod etcd;
 
@@ -49,7 +50,8 @@ impl Drop for Directory {
 ///
 /// # Panics
 ///
-/// If there is none and the environment says `CI=true`: a skipped test must not count as passed there.
+/// If there is none and the environment says `CI=true`: a skipped test must not count as passed
+/// there.
 #[must_use]
 pub fn require_postgres() -> Option<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -60,7 +62,8 @@ pub fn require_postgres() -> Option<PathBuf> {
     found
 }
 
-/// Says that a test is skipped for want of a Debian package; where nothing may be skipped it panics.
+/// Says that a test is skipped for want of a Debian package; where nothing may be skipped it
+/// panics.
 pub(crate) fn skipped(package: &str) {
     let test = thread::current().name().unwrap_or("a test").to_owned();
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} cannot run without the package {package}");

@@ -1,8 +1,10 @@
-//! Leaders with leases from etcd that write to PostgreSQL. One process leads for many accounts at once and is stopped by SIGSTOP between its
-//! checks and its writes, for longer than its leases; another one takes over; the first wakes and writes. With the fence none of those
-//! writes is made; without it, they overwrite.
+//! Leaders with leases from etcd that write to PostgreSQL. One process leads for many accounts at
+//! once and is stopped by SIGSTOP between its checks and its writes, for longer than its leases;
+//! another one takes over; the first wakes and writes. With the fence none of those writes is made;
+//! without it, they overwrite.
 //!
-//! `SURECLOCK_ROUNDS=1000 cargo test --release --manifest-path tests/stores/Cargo.toml --test zombies -- --nocapture`
+//! `SURECLOCK_ROUNDS=1000 cargo test --release --manifest-path tests/stores/Cargo.toml --test
+//! zombies -- --nocapture`
 
 use postgres::{Client, NoTls};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,7 +21,8 @@ const ARGUMENTS: &str = "SURECLOCK_TEST_ZOMBIE";
 /// Accounts of one process, each with a lease of its own.
 const ACCOUNTS: usize = 50;
 
-/// A leader of all accounts of a round: says `ready` when it is about to write, and how its writes went.
+/// A leader of all accounts of a round: says `ready` when it is about to write, and how its writes
+/// went.
 #[test]
 #[ignore = "the process that the other test stops"]
 fn leads() {
@@ -136,7 +139,8 @@ impl Leader {
     }
 }
 
-/// One process is stopped, another one takes over and writes, the first wakes and writes: how many of its writes were made.
+/// One process is stopped, another one takes over and writes, the first wakes and writes: how many
+/// of its writes were made.
 fn round(etcd: &Etcd, database: &Postgres, client: &mut Client, round: u64, fenced: bool) -> usize {
     for account in 0..ACCOUNTS {
         let name = format!("{round}-{account}");

@@ -1,4 +1,5 @@
-//! Moves of the virtual machine, told by its VM clock device, between any two calls of the synchronizer.
+//! Moves of the virtual machine, told by its VM clock device, between any two calls of the
+//! synchronizer.
 
 use super::*;
 use crate::counter::Scope;
@@ -42,7 +43,8 @@ impl Moving {
         self.world.synchronizer.check_continuity(&self.counter, Scope::All);
     }
 
-    /// Answers of so many rounds; true if the clock has an interval then, with the truth inside, and it never was outside.
+    /// Answers of so many rounds; true if the clock has an interval then, with the truth inside,
+    /// and it never was outside.
     fn recovers(&self, rounds: u32) -> bool {
         for _ in 0..rounds {
             self.check();
@@ -109,7 +111,8 @@ fn found_a_move_after_another_disruption_does_not_move_its_floor() {
         let mut moving = Moving::new();
         moving.world.pass(16 * S);
         let asks = moving.world.asks();
-        // No reading has been taken since the disruption was published: its floor is still to be found.
+        // No reading has been taken since the disruption was published: its floor is still to be
+        // found.
         moving.world.synchronizer.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::SourcesDisagree);
         moving.move_it(HOUR);
         if failing {

@@ -1,5 +1,6 @@
-//! A walk of two clocks through random nights, with a leap second or without, by every convention of servers: what each of them reads is
-//! within, no clock goes back, and a commit that was seen is below every later one.
+//! A walk of two clocks through random nights, with a leap second or without, by every convention
+//! of servers: what each of them reads is within, no clock goes back, and a commit that was seen is
+//! below every later one.
 
 use super::*;
 use crate::CommitTimestamp;
@@ -39,7 +40,8 @@ impl Dice {
     }
 }
 
-/// What a server reads at this point of a count without leap seconds; a late one steps a second after the others.
+/// What a server reads at this point of a count without leap seconds; a late one steps a second
+/// after the others.
 fn reads(really: LeapAnnouncement, u: i64, late: bool) -> i64 {
     match really {
         LeapAnnouncement::Insert if u >= M + if late { G } else { 0 } => u - G,

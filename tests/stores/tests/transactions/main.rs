@@ -1,8 +1,9 @@
-//! The bank of `examples/transactions` with PostgreSQL below and chronyd behind relays above: three processes whose clocks are as
-//! different as their uncertainty allows.
+//! The bank of `examples/transactions` with PostgreSQL below and chronyd behind relays above: three
+//! processes whose clocks are as different as their uncertainty allows.
 //!
-//! Two durable writes to PostgreSQL take longer than a wait for an uncertainty of a millisecond, which is then over before it begins; so what
-//! its absence does is shown with an uncertainty of 10 ms.
+//! Two durable writes to PostgreSQL take longer than a wait for an uncertainty of a millisecond,
+//! which is then over before it begins; so what its absence does is shown with an uncertainty of 10
+//! ms.
 
 #[path = "../../../../examples/transactions/clients.rs"]
 mod clients;

@@ -1,7 +1,9 @@
-//! The versions of a node's keys in PostgreSQL, durable when a write returns. A table a node, and a connection for each thread at work.
+//! The versions of a node's keys in PostgreSQL, durable when a write returns. A table a node, and a
+//! connection for each thread at work.
 //!
-//! Without commit wait two transactions can have one timestamp: nodes whose clocks are behind a reader's all take the next one after
-//! its. Both are kept, so that it is the check of the history that finds it.
+//! Without commit wait two transactions can have one timestamp: nodes whose clocks are behind a
+//! reader's all take the next one after its. Both are kept, so that it is the check of the history
+//! that finds it.
 
 use crate::partition::Error;
 use crate::storage::{Id, Key, Storage, Version};
