@@ -32,13 +32,17 @@ fn main() {
     let count = match args.next().as_deref() {
         None => 300,
         Some("--test") => 5,
-        Some(number) => number.parse().unwrap_or_else(|_| panic!("not a number of waits: {number:?}")),
+        Some(number) => {
+            number.parse().unwrap_or_else(|_| panic!("not a number of waits: {number:?}"))
+        }
     };
     let (precise, _loop) = clock(Duration::from_micros(200));
     let (sleeping, _loop2) = clock(Duration::ZERO);
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let bare = Bare::start();
-    println!("| wait | us | over, median us | p99 us | p99 to a spin's | CPU us a wait |\n|---|---|---|---|---|---|");
+    println!(
+        "| wait | us | over, median us | p99 us | p99 to a spin's | CPU us a wait |\n|---|---|---|---|---|---|"
+    );
     #[cfg(feature = "cli")]
     let mut points = Vec::new();
     for us in LENGTHS_US {
@@ -46,12 +50,29 @@ fn main() {
         let kinds: Vec<(&str, Wait)> = vec![
             ("pure spin", Box::new(move || since(length, || while_spinning(length)))),
             ("std sleep", Box::new(move || since(length, || thread::sleep(length)))),
-            ("commit wait, blocking", Box::new(|| ours(&precise, length, |wait| wait.wait().unwrap()))),
-            ("commit wait, blocking, no spin", Box::new(|| ours(&sleeping, length, |wait| wait.wait().unwrap()))),
+            (
+                "commit wait, blocking",
+                Box::new(|| ours(&precise, length, |wait| wait.wait().unwrap())),
+            ),
+            (
+                "commit wait, blocking, no spin",
+                Box::new(|| ours(&sleeping, length, |wait| wait.wait().unwrap())),
+            ),
             ("a bare unpark", Box::new(|| bare.wake_after(length))),
-            ("commit wait, async", Box::new(|| ours(&precise, length, |wait| block_on(wait).unwrap()))),
-            ("async-io timer", Box::new(move || since(length, || _ = block_on(async_io::Timer::after(length))))),
-            ("tokio sleep", Box::new(|| since(length, || tokio.block_on(async { tokio::time::sleep(length).await })))),
+            (
+                "commit wait, async",
+                Box::new(|| ours(&precise, length, |wait| block_on(wait).unwrap())),
+            ),
+            (
+                "async-io timer",
+                Box::new(move || since(length, || _ = block_on(async_io::Timer::after(length)))),
+            ),
+            (
+                "tokio sleep",
+                Box::new(|| {
+                    since(length, || tokio.block_on(async { tokio::time::sleep(length).await }))
+                }),
+            ),
         ];
         // In turns, so that what disturbs the machine disturbs all alike.
         let mut all: Vec<(Vec<Duration>, Duration)> = vec![Default::default(); kinds.len()];
@@ -65,12 +86,16 @@ fn main() {
         let mut spins_p99 = None;
         for ((name, _), (mut overs, cpu)) in kinds.iter().zip(all) {
             overs.sort();
-            let (median, p99) = (us_of(overs[overs.len() / 2]), us_of(overs[overs.len() * 99 / 100]));
+            let (median, p99) =
+                (us_of(overs[overs.len() / 2]), us_of(overs[overs.len() * 99 / 100]));
             let spins_p99 = *spins_p99.get_or_insert(p99.max(0.001));
             let cpu = us_of(cpu) / overs.len() as f64;
             #[cfg(feature = "cli")]
             points.push(chart::Point { name, length_us: us, over_us: median, cpu_us: cpu });
-            println!("| {name} | {us} | {median:.2} | {p99:.1} | {:.2} | {cpu:.0} |", p99 / spins_p99);
+            println!(
+                "| {name} | {us} | {median:.2} | {p99:.1} | {:.2} | {cpu:.0} |",
+                p99 / spins_p99
+            );
         }
     }
     #[cfg(feature = "cli")]
@@ -84,7 +109,8 @@ fn main() {
 
 /// A clock over this machine's counter that is told the time once: no publication comes between.
 fn clock(spin_budget: Duration) -> (SureClock, OwnLoop) {
-    own_clock::start(own_clock::builder().spin_budget(spin_budget), Duration::from_micros(100)).unwrap()
+    own_clock::start(own_clock::builder().spin_budget(spin_budget), Duration::from_micros(100))
+        .unwrap()
 }
 
 /// By how much a commit wait ends after the moment from which `after` holds.
@@ -180,7 +206,10 @@ fn many(clock: &SureClock, tokio: &tokio::runtime::Runtime, count: usize) {
         }
     });
     let late = clock.now().unwrap().earliest().checked_duration_since(t).unwrap();
-    println!("\n{count} tasks of one moment: the last was done {:.1} ms after it", us_of(late) / 1e3);
+    println!(
+        "\n{count} tasks of one moment: the last was done {:.1} ms after it",
+        us_of(late) / 1e3
+    );
 }
 
 /// What a commit timestamp costs on one thread and on two.
@@ -192,12 +221,17 @@ fn timestamps(clock: &SureClock, count: u32) {
     };
     let pairs = (0..9).map(|_| {
         let one = take();
-        let two = thread::scope(|scope| [scope.spawn(take), scope.spawn(take)].map(|t| t.join().unwrap()));
+        let two = thread::scope(|scope| {
+            [scope.spawn(take), scope.spawn(take)].map(|t| t.join().unwrap())
+        });
         let (one, two) = (one.as_secs_f64(), two.iter().max().unwrap().as_secs_f64());
         (2.0 * one / two, one)
     });
     let mut ratios: Vec<(f64, f64)> = pairs.collect();
     ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (ratio, one) = ratios[ratios.len() / 2];
-    println!("commit_timestamp: {:.0} ns on one thread; two threads give out {ratio:.2} times as many", one * 1e9);
+    println!(
+        "commit_timestamp: {:.0} ns on one thread; two threads give out {ratio:.2} times as many",
+        one * 1e9
+    );
 }

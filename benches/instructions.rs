@@ -11,8 +11,17 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 use sureclock::{HybridClock, SureClock, TimeInterval};
 
-const PATHS: [&str; 9] =
-    ["monotonic", "now", "after", "deadline.is_past", "before", "at", "elapsed", "commit_timestamp", "hybrid stamp"];
+const PATHS: [&str; 9] = [
+    "monotonic",
+    "now",
+    "after",
+    "deadline.is_past",
+    "before",
+    "at",
+    "elapsed",
+    "commit_timestamp",
+    "hybrid stamp",
+];
 /// A broken path, for the check of the check: `now` twice.
 const TWICE: &str = "now twice";
 const COMMITTED: &str = include_str!("instructions.txt");
@@ -20,7 +29,9 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.tx
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    let after = |flag: &str| arguments.iter().position(|argument| argument == flag).map(|at| arguments[at + 1].clone());
+    let after = |flag: &str| {
+        arguments.iter().position(|argument| argument == flag).map(|at| arguments[at + 1].clone())
+    };
     if let (Some(path), Some(calls)) = (after("--path"), after("--calls")) {
         call(&path, calls.parse().expect("a number"));
         return ExitCode::SUCCESS;
@@ -45,7 +56,10 @@ fn main() -> ExitCode {
         println!("{path:18} {count:6.0}  committed {committed:6.0}  {verdict}");
     }
     // The twin: a path that takes twice as much is seen.
-    assert!(is_worse(twice, committed("now")), "{twice} instructions for two calls of now are not seen to be more");
+    assert!(
+        is_worse(twice, committed("now")),
+        "{twice} instructions for two calls of now are not seen to be more"
+    );
     if worse { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

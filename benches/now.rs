@@ -17,7 +17,11 @@ fn main() {
     let (clock, own_loop) = support::clock();
     println!("{}", clock.status().counter);
     table(&clock, &own_loop, if quick { 3 } else { 301 });
-    threads(&clock, &own_loop, if quick { Duration::from_millis(2) } else { Duration::from_millis(200) });
+    threads(
+        &clock,
+        &own_loop,
+        if quick { Duration::from_millis(2) } else { Duration::from_millis(200) },
+    );
     let mut criterion = Criterion::default().configure_from_args();
     statistics(&clock, &mut criterion);
     criterion.final_summary();
@@ -40,7 +44,9 @@ fn table(clock: &SureClock, own_loop: &OwnLoop, count: usize) {
         subject("after", || clock.after(black_box(far)).unwrap_or(true)),
         subject("deadline.is_past", || deadline.is_past().unwrap_or(true)),
         subject("before", || clock.before(black_box(far)).unwrap_or(false)),
-        subject("commit_timestamp", || clock.commit_timestamp().map_or(0, |s| s.timestamp().as_unix_nanos())),
+        subject("commit_timestamp", || {
+            clock.commit_timestamp().map_or(0, |s| s.timestamp().as_unix_nanos())
+        }),
     ];
     if let Some((moving, _)) = &moving {
         subjects.push(subject("now, with a VM clock device", || moving.now().map_or((0, 0), ends)));
@@ -51,16 +57,25 @@ fn table(clock: &SureClock, own_loop: &OwnLoop, count: usize) {
     // The first rounds are warm-up.
     rounds(&mut subjects, 3, 20_000);
     alone.extend(rounds(&mut subjects, count, 20_000));
-    let published = with_writer(clock, own_loop, || disturbed.extend(rounds(&mut subjects, count, 20_000)));
+    let published =
+        with_writer(clock, own_loop, || disturbed.extend(rounds(&mut subjects, count, 20_000)));
     println!(
         "\nMedians of {count} interleaved rounds, and of the ratios within each round; with a writer: {published} publications.\n"
     );
-    println!("| call | ns | to the counter read | to SystemTime::now | to now | with a writer, to now |");
+    println!(
+        "| call | ns | to the counter read | to SystemTime::now | to now | with a writer, to now |"
+    );
     println!("|---|---|---|---|---|---|");
     for (at, name) in names.iter().enumerate() {
         let to = |other: usize| ratio(&alone[at], &alone[other]);
         let writer = ratio(&disturbed[at], &disturbed[4]);
-        println!("| {name} | {:.1} | {:.2} | {:.2} | {:.2} | {writer:.2} |", median(&alone[at]), to(0), to(1), to(4));
+        println!(
+            "| {name} | {:.1} | {:.2} | {:.2} | {:.2} | {writer:.2} |",
+            median(&alone[at]),
+            to(0),
+            to(1),
+            to(4)
+        );
     }
 }
 

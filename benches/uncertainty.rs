@@ -22,7 +22,8 @@ fn main() {
         None => simulated::table(),
         Some("pauses") => simulated::pauses(),
         Some("real") => {
-            let seconds = args.next().map_or(600, |text| text.parse().expect("a number of seconds"));
+            let seconds =
+                args.next().map_or(600, |text| text.parse().expect("a number of seconds"));
             if let Some(played) = real::play(real::scenarios(), Duration::from_secs(seconds)) {
                 real::print(&played);
                 real::draw(&played[2]);

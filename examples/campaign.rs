@@ -62,7 +62,8 @@ fn main() -> ExitCode {
         CATALOGUE.iter().for_each(|scenario| eprintln!("  {}", scenario.name));
         return ExitCode::from(2);
     }
-    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let jobs =
+        args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let each = args.worlds.div_ceil(scenarios.len() as u64);
     let seeds = args.seed..args.seed.saturating_add(each);
     let began = Instant::now();
@@ -72,7 +73,12 @@ fn main() -> ExitCode {
         let report = with_progress(
             scenario.name,
             scenario.steps,
-            &Plan { seeds: seeds.clone(), jobs, fail_fast: args.fail_fast, readings: args.readings },
+            &Plan {
+                seeds: seeds.clone(),
+                jobs,
+                fail_fast: args.fail_fast,
+                readings: args.readings,
+            },
         );
         let twin = scenario.twin.filter(|_| !args.no_twins).map(|(name, twin)| {
             let seeds = args.seed..args.seed.saturating_add(args.twin_worlds);
@@ -86,7 +92,10 @@ fn main() -> ExitCode {
             print_row(scenario, &report);
             if let Some((name, report)) = &twin {
                 let verdict = if bites { "as it must" } else { "NOBODY SAW IT" };
-                println!("     twin: {name}: {} of {} worlds violate, {verdict}", report.violated, report.worlds);
+                println!(
+                    "     twin: {name}: {} of {} worlds violate, {verdict}",
+                    report.violated, report.worlds
+                );
             }
         }
         if args.verbose {
@@ -144,7 +153,9 @@ const MARKDOWN_HEAD: &str = "| fault | scenario | law | worlds | readings | inte
 
 fn print_markdown(scenario: &Scenario, report: &Report, twin: Option<&(&str, Report)>) {
     let tally = &report.tally;
-    let twin = twin.map_or(String::new(), |(name, report)| format!("{name}: {} of {}", report.violated, report.worlds));
+    let twin = twin.map_or(String::new(), |(name, report)| {
+        format!("{name}: {} of {}", report.violated, report.worlds)
+    });
     println!(
         "| {} | {} | {} | {} | {} | {:.1} % | {} | {} | {twin} |",
         scenario.fault,
@@ -163,7 +174,9 @@ fn noticed(tally: &Tally) -> String {
     let mut seen = tally.seen_after.clone();
     seen.sort_unstable();
     match (seen.get(seen.len() / 2), seen.last()) {
-        (Some(median), Some(most)) => format!("{:.3} s, {:.3} s", median.as_secs_f64(), most.as_secs_f64()),
+        (Some(median), Some(most)) => {
+            format!("{:.3} s, {:.3} s", median.as_secs_f64(), most.as_secs_f64())
+        }
         _ => String::new(),
     }
 }
@@ -174,7 +187,8 @@ fn share(part: u64, whole: u64) -> f64 {
 
 /// Plays, and shows on a terminal how far it is.
 fn with_progress(name: &str, steps: Steps, plan: &Plan) -> Report {
-    let (done, ended, worlds) = (AtomicU64::new(0), AtomicBool::new(false), plan.seeds.end - plan.seeds.start);
+    let (done, ended, worlds) =
+        (AtomicU64::new(0), AtomicBool::new(false), plan.seeds.end - plan.seeds.start);
     let shown = std::io::stderr().is_terminal();
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -182,7 +196,8 @@ fn with_progress(name: &str, steps: Steps, plan: &Plan) -> Report {
             while shown && !ended.load(Ordering::Relaxed) {
                 std::thread::park_timeout(Duration::from_millis(500));
                 let (done, seconds) = (done.load(Ordering::Relaxed), began.elapsed().as_secs_f64());
-                let left = if done > 0 { seconds / done as f64 * (worlds - done) as f64 } else { 0.0 };
+                let left =
+                    if done > 0 { seconds / done as f64 * (worlds - done) as f64 } else { 0.0 };
                 eprint!("\r\x1b[K{name}: {done} of {worlds} worlds, {left:.0} s left");
                 let _ = std::io::stderr().flush();
             }

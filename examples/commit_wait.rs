@@ -49,7 +49,9 @@ fn main() -> Result<()> {
     }
 
     let without = reversed(&machines, |_, _, _| Ok(()))?;
-    println!("\n{TRANSACTIONS} transactions, each begun when the one before was seen; the servers' way is {WAY:?}:");
+    println!(
+        "\n{TRANSACTIONS} transactions, each begun when the one before was seen; the servers' way is {WAY:?}:"
+    );
     println!("  without the wait {without} have a smaller timestamp than the one before");
 
     let mut waited = Duration::ZERO;

@@ -18,7 +18,11 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn machine(liars: usize) -> Result<SureClock> {
     let mut builder = SureClock::builder().poll_interval(Duration::from_secs(1));
     for number in 0..3 {
-        let server = if number < liars { support::start_liar(LIE)? } else { support::start_reference_server()? };
+        let server = if number < liars {
+            support::start_liar(LIE)?
+        } else {
+            support::start_reference_server()?
+        };
         builder = builder.ntp(server.to_string());
     }
     let clock = builder.start()?;
@@ -63,7 +67,11 @@ fn main() -> Result<()> {
     // machine.
     let log = [honest.now()?, wrong, honest.now()?, honest.now()?];
     let proofs = audit(&log)?;
-    println!("a log of {} entries: {} of them lie before one that came before", log.len(), proofs.len());
+    println!(
+        "a log of {} entries: {} of them lie before one that came before",
+        log.len(),
+        proofs.len()
+    );
     assert_eq!(proofs.len(), 2);
     Ok(())
 }

@@ -37,7 +37,8 @@ impl Node {
 
     /// Writes, and acknowledges by returning.
     fn write(&self, row: &mut Row, value: &'static str) -> Result<()> {
-        let stamp = SureClock::wall_time().assume_true().checked_add(self.skew).ok_or("the year 2262")?;
+        let stamp =
+            SureClock::wall_time().assume_true().checked_add(self.skew).ok_or("the year 2262")?;
         row.plain = row.plain.max(Some((stamp, value)));
         row.register.write(value, &self.clock.now()?, &Seen::nothing())?;
         Ok(())
@@ -46,7 +47,10 @@ impl Node {
 
 fn main() -> Result<()> {
     let (east, west) = (Node::new(SKEW)?, Node::new(Duration::ZERO)?);
-    println!("the clock of the east is {SKEW:?} ahead; both are certain to {:?}\n", east.clock.now()?.uncertainty());
+    println!(
+        "the clock of the east is {SKEW:?} ahead; both are certain to {:?}\n",
+        east.clock.now()?.uncertainty()
+    );
 
     let (mut lost_plain, mut lost, mut both) = (0, 0, 0);
     for key in 0..KEYS {
@@ -61,7 +65,10 @@ fn main() -> Result<()> {
         let plain = in_east.plain.max(in_west.plain);
         lost_plain += u64::from(plain.is_none_or(|(_, value)| value != "second"));
         let dropped = in_east.register.merge(in_west.register.state(), &east.clock.now()?)?;
-        assert!(dropped.iter().all(|gone| *gone.version.value() == "first"), "only what certainly came earlier goes");
+        assert!(
+            dropped.iter().all(|gone| *gone.version.value() == "first"),
+            "only what certainly came earlier goes"
+        );
         match in_east.register.read().latest() {
             Latest::One(&"second") => (),
             Latest::Several(several) => {
@@ -71,9 +78,14 @@ fn main() -> Result<()> {
             _ => lost += 1,
         }
     }
-    println!("{KEYS} keys, written twice each, every write acknowledged, the second after the answer to the first:");
+    println!(
+        "{KEYS} keys, written twice each, every write acknowledged, the second after the answer to the first:"
+    );
     println!("  the larger timestamp: {lost_plain} second writes are gone, and nobody was told");
-    println!("  the register:         {lost} are gone; {} stand alone, {both} beside the first", KEYS - both);
+    println!(
+        "  the register:         {lost} are gone; {} stand alone, {both} beside the first",
+        KEYS - both
+    );
     assert!(lost_plain > 0 && lost == 0);
 
     // Who reads both decides, and whoever comes later sees one value again.

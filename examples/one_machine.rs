@@ -35,9 +35,14 @@ fn main() -> Result<()> {
     println!("Instant:    {cost:?} each, none goes back: {}", instants.is_sorted());
 
     let (cost, intervals) = timed(|| clock.now());
-    let intervals: Vec<TimeInterval> = intervals.into_iter().collect::<std::result::Result<_, _>>()?;
-    let told = intervals.windows(2).filter(|pair| pair[0].order(&pair[1]) == Ok(Order::Before)).count();
-    println!("now():      {cost:?} each, {told} of {} neighbours are certainly in order", EVENTS - 1);
+    let intervals: Vec<TimeInterval> =
+        intervals.into_iter().collect::<std::result::Result<_, _>>()?;
+    let told =
+        intervals.windows(2).filter(|pair| pair[0].order(&pair[1]) == Ok(Order::Before)).count();
+    println!(
+        "now():      {cost:?} each, {told} of {} neighbours are certainly in order",
+        EVENTS - 1
+    );
     println!(
         "            an interval is no better at what a counter does; it says how far two events are apart at least, no more"
     );
@@ -49,13 +54,20 @@ fn main() -> Result<()> {
         running.into_iter().map(|thread| thread.join().expect("it counts")).collect()
     });
     let distinct: BTreeSet<u64> = threads.iter().flatten().copied().collect();
-    println!("\n{THREADS} threads:  {} numbers, {} of them distinct", THREADS * EVENTS, distinct.len());
+    println!(
+        "\n{THREADS} threads:  {} numbers, {} of them distinct",
+        THREADS * EVENTS,
+        distinct.len()
+    );
     assert_eq!(distinct.len(), THREADS * EVENTS);
 
     println!("\nand two machines:");
     let other = support::start_clock()?;
     let (ours, theirs) = (clock.monotonic(), other.monotonic());
-    println!("  their counters:   {:?} between two readings: no answer, on purpose", clock.elapsed(ours, theirs));
+    println!(
+        "  their counters:   {:?} between two readings: no answer, on purpose",
+        clock.elapsed(ours, theirs)
+    );
     assert_eq!(clock.elapsed(ours, theirs), None);
 
     let first = clock.now()?;
@@ -64,11 +76,18 @@ fn main() -> Result<()> {
         std::thread::sleep(Duration::from_micros(100));
     }
     let second = other.now()?;
-    println!("  {:>7.1?} apart:    {:?}, on whichever machine", began.elapsed(), first.order(&second)?);
+    println!(
+        "  {:>7.1?} apart:    {:?}, on whichever machine",
+        began.elapsed(),
+        first.order(&second)?
+    );
     let third = clock.now()?;
     let order = third.order(&second)?;
-    let why =
-        if order == Order::Concurrent { "nobody can know, and it says so" } else { "the machine was busy in between" };
+    let why = if order == Order::Concurrent {
+        "nobody can know, and it says so"
+    } else {
+        "the machine was busy in between"
+    };
     println!("  at once:          {order:?}: {why}");
     assert_eq!(first.order(&second), Ok(Order::Before));
     Ok(())

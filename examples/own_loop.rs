@@ -10,7 +10,8 @@ use sureclock::{Ask, Problem, SureClock};
 mod support;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let servers: Vec<SocketAddr> = (0..3).map(|_| support::start_reference_server()).collect::<Result<_, _>>()?;
+    let servers: Vec<SocketAddr> =
+        (0..3).map(|_| support::start_reference_server()).collect::<Result<_, _>>()?;
     let builder = servers.iter().fold(SureClock::builder(), |b, server| b.ntp(server.to_string()));
     let (clock, own_loop) = builder.poll_interval(Duration::from_millis(100)).own_loop()?;
 
@@ -44,7 +45,8 @@ fn exchange(clock: &SureClock, ask: &Ask, server: SocketAddr) -> Result<surecloc
     socket.connect(server).map_err(network)?;
     socket.set_read_timeout(Some(ask.timeout)).map_err(network)?;
     // The reading before the request leaves is taken here, inside the call's arguments.
-    let exchange = Exchange::begin(clock.monotonic(), ask.settings).map_err(|_| Problem::NoNonce)?;
+    let exchange =
+        Exchange::begin(clock.monotonic(), ask.settings).map_err(|_| Problem::NoNonce)?;
     socket.send(&exchange.request()).map_err(network)?;
     let mut buffer = [0; 128];
     loop {

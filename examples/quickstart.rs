@@ -15,14 +15,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!(
             "no servers named: starting three reference servers on loopback, which take the OS clock for the truth"
         );
-        servers = (0..3).map(|_| Ok(support::start_reference_server()?.to_string())).collect::<std::io::Result<_>>()?;
+        servers = (0..3)
+            .map(|_| Ok(support::start_reference_server()?.to_string()))
+            .collect::<std::io::Result<_>>()?;
     }
     let mut builder = SureClock::builder();
     for server in &servers {
         builder = builder.ntp(server);
     }
     if servers.len() < 3 {
-        println!("with {} server(s) none may be wrong; name three to stand one liar", servers.len());
+        println!(
+            "with {} server(s) none may be wrong; name three to stand one liar",
+            servers.len()
+        );
         builder = builder.max_faulty(0);
     }
 
@@ -54,10 +59,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("reply         {}", reply.into_inner());
 
     let status = clock.status();
-    println!("\nstate         {:?}, {} of {} domains may be wrong", status.state, status.max_faulty, status.domains);
+    println!(
+        "\nstate         {:?}, {} of {} domains may be wrong",
+        status.state, status.max_faulty, status.domains
+    );
     println!("counter       {}", status.counter);
     for source in &status.sources {
-        println!("{:<21} {:?}, delay {:?}", source.name, source.verdict, source.delay.unwrap_or_default());
+        println!(
+            "{:<21} {:?}, delay {:?}",
+            source.name,
+            source.verdict,
+            source.delay.unwrap_or_default()
+        );
     }
     Ok(())
 }

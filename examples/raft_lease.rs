@@ -35,13 +35,21 @@ impl Node {
         self.votes.iter().filter(|vote| vote.state(&self.clock).is_held()).count() > NODES / 2
     }
 
-    fn receive(&mut self, from: usize, message: Message, counts_from_answer: bool) -> Option<Message> {
+    fn receive(
+        &mut self,
+        from: usize,
+        message: Message,
+        counts_from_answer: bool,
+    ) -> Option<Message> {
         match message {
-            Message::Request(request) => self.vote.grant(&self.clock, &request).ok().map(Message::Grant),
+            Message::Request(request) => {
+                self.vote.grant(&self.clock, &request).ok().map(Message::Grant)
+            }
             Message::Grant(mut grant) => {
                 if counts_from_answer {
                     // As if it had been requested when the answer came.
-                    grant = self.votes[from].request(&self.clock, TERM).ok()?.granted_by_store(TERM);
+                    grant =
+                        self.votes[from].request(&self.clock, TERM).ok()?.granted_by_store(TERM);
                 }
                 let _ = self.votes[from].granted(&self.clock, &grant);
                 None
@@ -59,24 +67,34 @@ fn run(counts_from_answer: bool) -> Result<(u64, u64), Box<dyn std::error::Error
     for (number, ppb) in [200_000, -200_000, 0, 100_000, -100_000].into_iter().enumerate() {
         let host = Host::named(format!("node {number}")).oscillator(Oscillator::steady(ppb));
         // A lease by duration needs the counter alone.
-        let clock = world.clock(host.settings(|builder| builder.max_faulty(0).drift(Drift::fixed_ppm(200))))?;
+        let clock = world
+            .clock(host.settings(|builder| builder.max_faulty(0).drift(Drift::fixed_ppm(200))))?;
         let votes = (0..NODES).map(|_| Lease::new(leader)).collect::<Result<_, _>>()?;
         let vote = LeaseGrantor::first_ever(leader, LeaseForm::Duration, TERM);
         nodes.push(Node { clock, vote, votes, knows: 0, leads: false });
     }
-    let (mut messages, mut written, mut alone) = (Vec::<(u64, usize, usize, Message)>::new(), 0, usize::MAX);
+    let (mut messages, mut written, mut alone) =
+        (Vec::<(u64, usize, usize, Message)>::new(), 0, usize::MAX);
     let (mut reads, mut stale) = (0, 0);
     for now in 0..200_000_u64 {
         world.advance(Duration::from_millis(5));
         if now % 500 == 0 {
             // One node is alone for a while, often the leader.
-            alone = nodes.iter().position(|node| node.leads).filter(|_| now % 1000 == 0).unwrap_or(usize::MAX);
+            alone = nodes
+                .iter()
+                .position(|node| node.leads)
+                .filter(|_| now % 1000 == 0)
+                .unwrap_or(usize::MAX);
         }
         let (due, later): (Vec<_>, Vec<_>) = messages.into_iter().partition(|(at, ..)| *at <= now);
         messages = later;
         let mut sent = Vec::new();
         for (_, from, to, message) in due {
-            sent.extend(nodes[to].receive(from, message, counts_from_answer).map(|answer| (to, from, answer)));
+            sent.extend(
+                nodes[to]
+                    .receive(from, message, counts_from_answer)
+                    .map(|answer| (to, from, answer)),
+            );
         }
         for (asks, node) in nodes.iter_mut().enumerate() {
             let leads = node.has_majority();

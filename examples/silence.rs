@@ -60,7 +60,9 @@ impl Bank {
 
     /// What was late arrives. What has been paid in the end.
     fn end(&mut self) -> Result<u64> {
-        std::mem::take(&mut self.late).iter().try_for_each(|(id, payment)| self.pay(id, *payment).map(drop))?;
+        std::mem::take(&mut self.late)
+            .iter()
+            .try_for_each(|(id, payment)| self.pay(id, *payment).map(drop))?;
         Ok(self.paid)
     }
 }
@@ -74,7 +76,9 @@ fn main() -> Result<()> {
         told += u64::from(matches!(bank.ask(&new_id()?, payment)?, Some(Reply::Done(_))));
     }
     let paid = bank.end()?;
-    println!("silence is a failure:     the client knows of {told} payments, the bank has made {paid}");
+    println!(
+        "silence is a failure:     the client knows of {told} payments, the bank has made {paid}"
+    );
     assert!(paid > told);
 
     let mut bank = Bank::new(&clock)?;
@@ -82,7 +86,9 @@ fn main() -> Result<()> {
         while !matches!(bank.ask(&new_id()?, payment)?, Some(Reply::Done(_))) {} // a new request each time
     }
     let paid = bank.end()?;
-    println!("silence is asked anew:    the client wants {PAYMENTS} payments, the bank has made {paid}");
+    println!(
+        "silence is asked anew:    the client wants {PAYMENTS} payments, the bank has made {paid}"
+    );
     assert!(paid > PAYMENTS);
 
     let (mut bank, mut done) = (Bank::new(&clock)?, 0);
@@ -95,7 +101,9 @@ fn main() -> Result<()> {
     }
     let paid = bank.end()?;
     let failed = PAYMENTS - done;
-    println!("asked again with its id:  {done} succeeded, {failed} failed, 0 unknown, the bank has made {paid}");
+    println!(
+        "asked again with its id:  {done} succeeded, {failed} failed, 0 unknown, the bank has made {paid}"
+    );
     assert_eq!(paid, done);
     Ok(())
 }

@@ -38,7 +38,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn show(what: &str, a: &TimeInterval, b: &TimeInterval) -> Result<(), sureclock::TimescaleMismatch> {
+fn show(
+    what: &str,
+    a: &TimeInterval,
+    b: &TimeInterval,
+) -> Result<(), sureclock::TimescaleMismatch> {
     let verdict = match a.order(b)? {
         Order::Before => "the first was before the second, certainly",
         Order::After => "the first was after the second, certainly",

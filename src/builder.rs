@@ -9,7 +9,9 @@ use crate::counter::{Counter, CounterChoice, VmClock, VmClockChoice};
 use crate::own_loop::OwnLoop;
 use crate::publish::{Publication, Waiters, channel};
 use crate::source::Source;
-use crate::sync::{self, CounterModel, Kind, SharedSynchronizer, SourcePlan, Synchronizer, SynchronizerConfig};
+use crate::sync::{
+    self, CounterModel, Kind, SharedSynchronizer, SourcePlan, Synchronizer, SynchronizerConfig,
+};
 use crate::time::{Drift, Timescale, Timestamp, compose};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,7 +108,11 @@ impl Builder {
     /// [`ntp`](Builder::ntp).
     #[cfg(feature = "rsntp")]
     #[must_use]
-    pub fn rsntp_assuming_steady_os_clock(self, host: impl Into<String>, root_bound: Duration) -> Builder {
+    pub fn rsntp_assuming_steady_os_clock(
+        self,
+        host: impl Into<String>,
+        root_bound: Duration,
+    ) -> Builder {
         let host = host.into();
         let source = crate::source::RsntpSource::new(host.clone(), root_bound);
         self.source(host, source)
@@ -136,11 +142,19 @@ impl Builder {
     ///     .ntp("a.three.example");
     /// ```
     #[must_use]
-    pub fn domain(mut self, name: impl Into<String>, members: impl FnOnce(Domain) -> Domain) -> Builder {
+    pub fn domain(
+        mut self,
+        name: impl Into<String>,
+        members: impl FnOnce(Domain) -> Domain,
+    ) -> Builder {
         let (sources, trusted_whole) = members(Domain::default()).into_parts();
         let begin = self.sources.len();
         self.sources.extend(sources);
-        self.domains.push(Named { name: name.into(), members: begin..self.sources.len(), trusted_whole });
+        self.domains.push(Named {
+            name: name.into(),
+            members: begin..self.sources.len(),
+            trusted_whole,
+        });
         self
     }
 
@@ -281,7 +295,8 @@ impl Builder {
     /// ```
     /// use sureclock::{LeapAnnouncement, SureClock};
     ///
-    /// let builder = SureClock::builder().leap_second("2029-01-01T00:00:00Z".parse()?, LeapAnnouncement::Insert);
+    /// let midnight = "2029-01-01T00:00:00Z".parse()?;
+    /// let builder = SureClock::builder().leap_second(midnight, LeapAnnouncement::Insert);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -309,11 +324,11 @@ impl Builder {
     /// How much processor time a commit wait may cost beyond sleeping: at most 10 ms. The system
     /// ends a sleep late, by tens of microseconds at best; so a wait sleeps until shortly before
     /// its end, as it has learned, and spins for the rest, for this long at most.
-    /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps. The thread that wakes futures does the same, so where
-    /// timestamps follow closer on each other than that, it takes a whole processor. It wakes them
-    /// 5 us early, and one that is polled with less than 10 us left spins for that in the poll, for
-    /// 20 us at most. On Linux a blocking wait sets the timer slack of its thread to the least and
-    /// back.
+    /// [`Duration::ZERO`]: it never spins, and ends late by what the system oversleeps. The thread
+    /// that wakes futures does the same, so where timestamps follow closer on each other than that,
+    /// it takes a whole processor. It wakes them 5 us early, and one that is polled with less than
+    /// 10 us left spins for that in the poll, for 20 us at most. On Linux a blocking wait sets the
+    /// timer slack of its thread to the least and back.
     #[must_use]
     pub fn spin_budget(mut self, budget: Duration) -> Builder {
         self.settings.spin_budget = budget;
@@ -431,7 +446,9 @@ impl Builder {
     ///
     /// [`BuildError`]; [`BuildError::NeedsThread`] if a [`source`](Builder::source) was added.
     pub fn own_loop(self) -> Result<(SureClock, OwnLoop), BuildError> {
-        if let Some(source) = self.sources.iter().find(|source| matches!(source.kind, Kind::Custom(_))) {
+        if let Some(source) =
+            self.sources.iter().find(|source| matches!(source.kind, Kind::Custom(_)))
+        {
             return Err(BuildError::NeedsThread { name: source.name.clone() });
         }
         let counter = self.choose_counter()?;
@@ -453,40 +470,59 @@ impl Builder {
         self.settings.check_interval
     }
 
-    fn assemble(mut self, counter: Counter) -> Result<(Shared, Arc<SharedSynchronizer>, Vec<SourcePlan>), BuildError> {
+    fn assemble(
+        mut self,
+        counter: Counter,
+    ) -> Result<(Shared, Arc<SharedSynchronizer>, Vec<SourcePlan>), BuildError> {
         if self.sources.is_empty() {
             return Err(BuildError::NoSources);
         }
         let are_local = self.sources.iter().all(|source| match &source.kind {
-            Kind::Ntp { server } => parse_server(server).is_some_and(|(host, _)| is_loopback(&host)),
+            Kind::Ntp { server } => {
+                parse_server(server).is_some_and(|(host, _)| is_loopback(&host))
+            }
             Kind::Custom(_) => true,
         });
         self.settings.check(are_local)?;
         for source in &mut self.sources {
             let parsed = parse_server(&source.name);
             if let Kind::Ntp { server } = &mut source.kind {
-                let (_, with_port) = parsed.as_ref().ok_or(BuildError::BadServerName { name: server.clone() })?;
+                let (_, with_port) =
+                    parsed.as_ref().ok_or(BuildError::BadServerName { name: server.clone() })?;
                 server.clone_from(with_port);
             }
             // A source that is not asked by us may be named after its host: that name is believed,
             // too.
             let host = parsed.map_or(String::new(), |(host, _)| host);
-            if let Some(serves) = Timescale::known_for(&host).filter(|serves| *serves != self.settings.timescale) {
-                return Err(BuildError::MixedTimescales { name: host, serves, clock: self.settings.timescale });
+            if let Some(serves) =
+                Timescale::known_for(&host).filter(|serves| *serves != self.settings.timescale)
+            {
+                return Err(BuildError::MixedTimescales {
+                    name: host,
+                    serves,
+                    clock: self.settings.timescale,
+                });
             }
         }
         let (sources, domains) = grouped(&self.sources, &self.domains)?;
         let faulty = check_faulty(domains.len(), self.settings.faulty)?;
 
-        let errors = [self.settings.drift.bound_ppb(), counter.rate_error_ppb(), self.settings.timescale.rate_ppb()];
-        let out_of_range = BuildError::SettingOutOfRange { setting: "drift", range: "at most 100 000 ppm" };
+        let errors = [
+            self.settings.drift.bound_ppb(),
+            counter.rate_error_ppb(),
+            self.settings.timescale.rate_ppb(),
+        ];
+        let out_of_range =
+            BuildError::SettingOutOfRange { setting: "drift", range: "at most 100 000 ppm" };
         let rate = compose(&errors).ok_or(out_of_range.clone())?;
-        let wander = self.settings.drift.wander_ppb().filter(|_| counter.keeps_its_rate()).map(|wander_ppb| Wander {
-            // A smear that begins or ends is a change of the rate, too.
-            ppb: wander_ppb.saturating_add(self.settings.timescale.rate_ppb()),
-            base: counter.scale().ticks(self.settings.window.saturating_mul(WINDOWS_OF_A_BASE)),
-            valid_for: counter.scale().ticks(self.settings.window),
-        });
+        let wander = self.settings.drift.wander_ppb().filter(|_| counter.keeps_its_rate()).map(
+            |wander_ppb| Wander {
+                // A smear that begins or ends is a change of the rate, too.
+                ppb: wander_ppb.saturating_add(self.settings.timescale.rate_ppb()),
+                base: counter.scale().ticks(self.settings.window.saturating_mul(WINDOWS_OF_A_BASE)),
+                valid_for: counter.scale().ticks(self.settings.window),
+            },
+        );
 
         let model = CounterModel::new(&counter, rate, wander).ok_or(out_of_range)?;
 
@@ -500,7 +536,8 @@ impl Builder {
             incarnation: Arc::clone(counter.incarnation()),
             counter_description: Arc::clone(counter.describe()),
             vm_clock: counter.vm_clock().clone(),
-            quick_max_age: (!self.settings.suspend_check).then(|| counter.scale().ticks(self.settings.max_age)),
+            quick_max_age: (!self.settings.suspend_check)
+                .then(|| counter.scale().ticks(self.settings.max_age)),
             timescale: self.settings.timescale,
             leap: self
                 .settings
@@ -523,13 +560,18 @@ impl Builder {
             max_wait: self.settings.max_wait,
             spin_budget: self.settings.spin_budget,
         };
-        let plans = self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
-        let synchronizer = Arc::new(SharedSynchronizer::new(synchronizer, &counter, Arc::clone(&waiters)));
+        let plans =
+            self.sources.into_iter().map(|source| SourcePlan { kind: source.kind }).collect();
+        let synchronizer =
+            Arc::new(SharedSynchronizer::new(synchronizer, &counter, Arc::clone(&waiters)));
         let suspends = self.settings.suspend_check.then(|| synchronizer.suspends());
-        let mut shared = Shared::new(counter, cell, waiters, limits, self.settings.timescale, suspends);
+        let mut shared =
+            Shared::new(counter, cell, waiters, limits, self.settings.timescale, suspends);
         if let Some(path) = self.settings.mark_file {
-            let (mark, before) = MarkFile::open(&path, self.settings.timescale)
-                .map_err(|problem| BuildError::MarkFile { path: path.display().to_string(), problem })?;
+            let (mark, before) =
+                MarkFile::open(&path, self.settings.timescale).map_err(|problem| {
+                    BuildError::MarkFile { path: path.display().to_string(), problem }
+                })?;
             before.into_iter().for_each(|ns| shared.given_out.of(0).mark.raise(ns));
             shared.mark = Some(mark);
         }
@@ -537,9 +579,11 @@ impl Builder {
     }
 
     fn choose_counter(&self) -> Result<Counter, BuildError> {
-        let vm_clock = VmClock::open(&self.settings.vm_clock)
-            .map_err(|(path, problem)| BuildError::VmClock { path: path.display().to_string(), problem })?;
-        Counter::choose(self.settings.counter, vm_clock).map_err(|why| BuildError::CounterUnavailable { why })
+        let vm_clock = VmClock::open(&self.settings.vm_clock).map_err(|(path, problem)| {
+            BuildError::VmClock { path: path.display().to_string(), problem }
+        })?;
+        Counter::choose(self.settings.counter, vm_clock)
+            .map_err(|why| BuildError::CounterUnavailable { why })
     }
 
     #[cfg(all(test, not(sureclock_loom)))]
@@ -562,7 +606,9 @@ fn check_faulty(domains: usize, faulty: Option<usize>) -> Result<usize, BuildErr
     match faulty {
         None if domains < 3 => Err(BuildError::NoFaultTolerance { domains }),
         None => Ok((domains - 1) / 2),
-        Some(faulty) if faulty > (domains - 1) / 2 => Err(BuildError::TooFewDomains { domains, faulty }),
+        Some(faulty) if faulty > (domains - 1) / 2 => {
+            Err(BuildError::TooFewDomains { domains, faulty })
+        }
         Some(faulty) => Ok(faulty),
     }
 }
@@ -587,12 +633,16 @@ mod tests {
         assert_eq!(check_faulty(2, None), Err(BuildError::NoFaultTolerance { domains: 2 }));
         assert_eq!([3, 4, 5].map(|n| check_faulty(n, None)), [Ok(1), Ok(1), Ok(2)]);
         assert_eq!(check_faulty(1, Some(0)), Ok(0));
-        assert_eq!(check_faulty(2, Some(1)), Err(BuildError::TooFewDomains { domains: 2, faulty: 1 }));
+        assert_eq!(
+            check_faulty(2, Some(1)),
+            Err(BuildError::TooFewDomains { domains: 2, faulty: 1 })
+        );
         assert_eq!(
             check_faulty(3, Some(usize::MAX)),
             Err(BuildError::TooFewDomains { domains: 3, faulty: usize::MAX })
         );
-        let same = Builder::new().domain("x", |d| d.ntp("127.0.0.1:1").ntp("127.0.0.1:2")).own_loop();
+        let same =
+            Builder::new().domain("x", |d| d.ntp("127.0.0.1:1").ntp("127.0.0.1:2")).own_loop();
         assert_eq!(same.map(|_| ()), Err(BuildError::NoFaultTolerance { domains: 1 }));
     }
 
@@ -610,14 +660,18 @@ mod tests {
         assert_eq!(setting(three().drift(Drift::learned_ppm(201))), "drift");
         assert_eq!(setting(three().drift(Drift::learned_ppm(2).within_ppm(1))), "drift");
         assert_eq!(setting(three().poll_interval(Duration::ZERO)), "poll_interval");
-        assert_eq!(setting(three().ntp("192.0.2.1").poll_interval(Duration::from_millis(999))), "poll_interval");
+        assert_eq!(
+            setting(three().ntp("192.0.2.1").poll_interval(Duration::from_millis(999))),
+            "poll_interval"
+        );
         assert_eq!(setting(three().timeout(Duration::ZERO)), "timeout");
         assert_eq!(setting(three().window(Duration::MAX)), "window");
         assert_eq!(setting(three().max_age(Duration::ZERO)), "max_age");
         assert_eq!(setting(three().max_uncertainty(Duration::ZERO)), "max_uncertainty");
         let (midnight, late) = (Timestamp::from_unix_nanos(0), Timestamp::from_unix_nanos(1));
         assert_eq!(setting(three().leap_second(late, LeapAnnouncement::Insert)), "leap_second");
-        let smeared = three().timescale(Timescale::Smear24h).leap_second(midnight, LeapAnnouncement::Insert);
+        let smeared =
+            three().timescale(Timescale::Smear24h).leap_second(midnight, LeapAnnouncement::Insert);
         assert_eq!(setting(smeared), "leap_second");
         assert_eq!(setting(three().max_floor_lead(Duration::MAX)), "max_floor_lead");
         assert_eq!(setting(three().max_recovery(Duration::MAX)), "max_recovery");
@@ -626,18 +680,27 @@ mod tests {
         assert_eq!(setting(three().spin_budget(Duration::from_secs(1))), "spin_budget");
         assert_eq!(setting(three().check_interval(Duration::ZERO)), "check_interval");
         for name in ["", "a b", "host:0", "host:99999", "host:", "a..b", "http://x"] {
-            assert!(matches!(fails(three().ntp(name)), BuildError::BadServerName { .. }), "{name:?}");
+            assert!(
+                matches!(fails(three().ntp(name)), BuildError::BadServerName { .. }),
+                "{name:?}"
+            );
         }
         let mixed = fails(three().ntp("time.google.com"));
         assert!(matches!(mixed, BuildError::MixedTimescales { serves: Timescale::Smear24h, .. }));
         struct Named;
         impl Source for Named {
-            fn exchange(&mut self, _: &crate::ExchangeContext) -> Result<crate::Facts, crate::SourceError> {
+            fn exchange(
+                &mut self,
+                _: &crate::ExchangeContext,
+            ) -> Result<crate::Facts, crate::SourceError> {
                 Err(crate::SourceError::Unusable)
             }
         }
         let mixed = three().source("time.google.com", Named).start().map(|_| ()).unwrap_err();
-        assert!(matches!(mixed, BuildError::MixedTimescales { .. }), "also where another client asks it");
+        assert!(
+            matches!(mixed, BuildError::MixedTimescales { .. }),
+            "also where another client asks it"
+        );
         assert!(matches!(fails(three().domain("x", |d| d)), BuildError::EmptyDomain { .. }));
     }
 }

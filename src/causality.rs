@@ -39,7 +39,11 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Envelope<P> {
     sent: TimeInterval,
     epoch: u32,
@@ -70,7 +74,11 @@ pub struct Opened<'a, P> {
 /// What is read from others is checked: it is the proof that its two intervals make. That they are
 /// what two clocks said, and in that order, is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "ProofFields")
+)]
 #[error("{first} came before {second}, and lies {by:?} after it: one of the two bounds is broken")]
 #[non_exhaustive]
 pub struct BrokenBound {
@@ -154,11 +162,15 @@ impl BrokenBound {
     /// # Errors
     ///
     /// [`TimescaleMismatch`].
-    pub fn between(first: &TimeInterval, second: &TimeInterval) -> Result<Option<BrokenBound>, TimescaleMismatch> {
+    pub fn between(
+        first: &TimeInterval,
+        second: &TimeInterval,
+    ) -> Result<Option<BrokenBound>, TimescaleMismatch> {
         if first.timescale() != second.timescale() {
             return Err(TimescaleMismatch { left: first.timescale(), right: second.timescale() });
         }
-        let by = first.earliest().checked_duration_since(second.latest()).filter(|by| !by.is_zero());
+        let by =
+            first.earliest().checked_duration_since(second.latest()).filter(|by| !by.is_zero());
         Ok(by.map(|by| BrokenBound { first: *first, second: *second, by }))
     }
 }
@@ -173,7 +185,9 @@ impl BrokenBound {
 /// # Errors
 ///
 /// [`TimescaleMismatch`].
-pub fn audit<'a>(log: impl IntoIterator<Item = &'a TimeInterval>) -> Result<Vec<BrokenBound>, TimescaleMismatch> {
+pub fn audit<'a>(
+    log: impl IntoIterator<Item = &'a TimeInterval>,
+) -> Result<Vec<BrokenBound>, TimescaleMismatch> {
     let (mut proofs, mut furthest): (Vec<BrokenBound>, Option<&TimeInterval>) = (Vec::new(), None);
     for event in log {
         if let Some(before) = furthest {

@@ -81,7 +81,11 @@ impl SureClock {
         (SureClock { inner: Arc::new(Inner { shared, source, _driver: None }) }, time)
     }
 
-    pub(crate) fn synced(shared: Shared, synchronizer: Arc<SharedSynchronizer>, driver: Option<Driver>) -> SureClock {
+    pub(crate) fn synced(
+        shared: Shared,
+        synchronizer: Arc<SharedSynchronizer>,
+        driver: Option<Driver>,
+    ) -> SureClock {
         let source = Source::Synced(synchronizer);
         SureClock { inner: Arc::new(Inner { shared: Arc::new(shared), source, _driver: driver }) }
     }
@@ -149,7 +153,10 @@ impl SureClock {
         shared.check_age(&params, ticks)?;
         // Above what the counter shows now: a reading from before it went back.
         let shown = ticks.saturating_add(shared.counter.margin());
-        if reading.incarnation() != incarnation || reading.ticks() < params.since || reading.ticks() > shown {
+        if reading.incarnation() != incarnation
+            || reading.ticks() < params.since
+            || reading.ticks() > shown
+        {
             return Err(AtError::BeforeEpoch);
         }
         let (earliest_ns, latest_ns) = params.at(reading.ticks())?;
@@ -182,11 +189,16 @@ impl SureClock {
         // be trusted.
         let outline = shared.outline();
         let other = outline.incarnation != later.incarnation();
-        if !outline.trusted || other && (shared.counter.rate_is_learned() || shared.looks_in_readings()) {
+        if !outline.trusted
+            || other && (shared.counter.rate_is_learned() || shared.looks_in_readings())
+        {
             return None;
         }
         let (at_least, at_most) = elapsed_ns(n, margin, outline.slopes)?;
-        Some(Elapsed { at_least: Duration::from_nanos(at_least), at_most: Duration::from_nanos(at_most) })
+        Some(Elapsed {
+            at_least: Duration::from_nanos(at_least),
+            at_most: Duration::from_nanos(at_most),
+        })
     }
 
     /// Whether `t` is certainly in the past: once true, true for the epoch.
@@ -235,7 +247,9 @@ impl SureClock {
             match self.now() {
                 Ok(interval) => return Ok(interval),
                 Err(error @ (NowError::Forked | NowError::SyncThreadDied)) => return Err(error),
-                Err(error) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Err(error),
+                Err(error) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Err(error);
+                }
                 Err(_) => waiters.wait(seen, deadline),
             }
         }
@@ -329,7 +343,10 @@ impl SureClock {
     /// # Errors
     ///
     /// [`OpenError`]: damaged, of another timescale, or this clock has no interval.
-    pub fn open<'a, P: AsRef<[u8]>>(&self, envelope: &'a Envelope<P>) -> Result<Opened<'a, P>, OpenError> {
+    pub fn open<'a, P: AsRef<[u8]>>(
+        &self,
+        envelope: &'a Envelope<P>,
+    ) -> Result<Opened<'a, P>, OpenError> {
         envelope.open(self.now()?)
     }
 

@@ -250,10 +250,13 @@ pub enum Rejected {
 /// let mut first = FencingHolder::new(7)?.writer(accounts);
 /// let second = FencingHolder::new(8)?.writer(accounts);
 /// for token in [first.barrier(), first.token(b"a")?, second.barrier()] {
-///     let Admitted::Write(new) = admit(&state, &token)? else { unreachable!("nothing is written twice here") };
+///     let Admitted::Write(new) = admit(&state, &token)? else {
+///         unreachable!("nothing is written twice here")
+///     };
 ///     state = new; // .. with the write, in one transaction
 /// }
-/// assert_eq!(admit(&state, &first.token(b"b")?), Err(Rejected::Stale { sequence: 7, highest: 8 }));
+/// let stale = Err(Rejected::Stale { sequence: 7, highest: 8 });
+/// assert_eq!(admit(&state, &first.token(b"b")?), stale);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejected> {
@@ -287,7 +290,9 @@ pub fn admit(state: &FenceState, token: &FencingToken) -> Result<Admitted, Rejec
         Ordering::Less => Err(Rejected::Replayed { write, last: state.write }),
         Ordering::Equal if id == state.last => Ok(Admitted::Retry),
         Ordering::Equal => Err(Rejected::Conflicting { write }),
-        Ordering::Greater if next != Some(write) => Err(Rejected::Gap { write, expected: next.unwrap_or(u64::MAX) }),
+        Ordering::Greater if next != Some(write) => {
+            Err(Rejected::Gap { write, expected: next.unwrap_or(u64::MAX) })
+        }
         Ordering::Greater if previous != state.last => Err(Rejected::Conflicting { write }),
         Ordering::Greater => admitted,
     }

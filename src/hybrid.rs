@@ -116,7 +116,11 @@ pub enum ReceiveError {
 /// What is read from others is checked: there is a lead with which the stamp is so far ahead. That
 /// it was received by `latest` is the sender's word: against accidents, not forgers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "ProofFields"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "ProofFields")
+)]
 #[error("{stamp} was received by {latest}, and lies {by:?} further ahead than a clock may be")]
 #[non_exhaustive]
 pub struct AheadOfTime {
@@ -154,7 +158,8 @@ impl TryFrom<ProofFields> for AheadOfTime {
         // units.
         let highest = stamp.time().checked_sub(by).filter(|highest| *highest >= latest);
         let is_ahead = |highest: Timestamp| {
-            HybridTimestamp::first_of(highest.as_unix_nanos()).is_some_and(|first| first.units() < stamp.units())
+            HybridTimestamp::first_of(highest.as_unix_nanos())
+                .is_some_and(|first| first.units() < stamp.units())
         };
         highest.is_some_and(is_ahead).then_some(AheadOfTime { stamp, latest, by }).ok_or(NoProof)
     }
@@ -240,7 +245,12 @@ impl HybridClock {
     /// Whether a stamp that is ahead of `earliest` may be given out: see the head of the file.
     #[cold]
     #[inline(never)]
-    fn check_lead(&self, last: HybridTimestamp, next: HybridTimestamp, earliest: i64) -> Result<(), StampError> {
+    fn check_lead(
+        &self,
+        last: HybridTimestamp,
+        next: HybridTimestamp,
+        earliest: i64,
+    ) -> Result<(), StampError> {
         let highest = earliest.saturating_add(self.max_lead_ns);
         if next.units() <= units_at(highest)? {
             return Ok(());
@@ -248,10 +258,16 @@ impl HybridClock {
         // As far ahead as the one before it, which was honest when it was made, unless that is
         // refuted by now.
         let of_its_unit = next.units() == last.units();
-        if of_its_unit && next.units() <= units_at(self.clock.shared().latest()?.saturating_add(self.max_lead_ns))? {
+        if of_its_unit
+            && next.units()
+                <= units_at(self.clock.shared().latest()?.saturating_add(self.max_lead_ns))?
+        {
             return Ok(());
         }
-        let by = next.time().checked_duration_since(Timestamp::from_unix_nanos(highest)).unwrap_or_default();
+        let by = next
+            .time()
+            .checked_duration_since(Timestamp::from_unix_nanos(highest))
+            .unwrap_or_default();
         // Rounded up: the part of a unit, and of a nanosecond, that `time` leaves out.
         Err(StampError::TooFarAhead { by: by.saturating_add(Duration::from_nanos(1)) })
     }
@@ -313,14 +329,18 @@ mod tests {
         let hybrid = HybridClock::with_max_lead(clock, 250 * MS);
         let edge = stamp("2026-11-23T11:03:00.500000000Z#65535");
         let beyond = stamp("2026-11-23T11:03:01.000000000Z#0");
-        let Err(ReceiveError::AheadOfTime(proof)) = hybrid.receive(beyond) else { panic!("refused") };
+        let Err(ReceiveError::AheadOfTime(proof)) = hybrid.receive(beyond) else {
+            panic!("refused")
+        };
         assert_eq!((proof.stamp, proof.by), (beyond, 500 * MS));
         assert_eq!(hybrid.last(), None, "nothing is changed by it");
         // The first unit beyond the edge is beyond.
         assert!(hybrid.receive(HybridTimestamp::from_bits(edge.to_bits() + 1)).is_err());
         // The edge itself is not refused; but there is no room above it in its unit, and the next
         // one has not come.
-        let Err(ReceiveError::Stamp(StampError::TooFarAhead { by })) = hybrid.receive(edge) else { panic!("no room") };
+        let Err(ReceiveError::Stamp(StampError::TooFarAhead { by })) = hybrid.receive(edge) else {
+            panic!("no room")
+        };
         assert!(by > 500 * MS && by < 501 * MS, "{by:?}");
         time.advance(by);
         assert_eq!(hybrid.receive(edge).map(HybridTimestamp::to_bits), Ok(edge.to_bits() + 1));
@@ -329,10 +349,13 @@ mod tests {
     #[test]
     fn found_a_lie_leads_by_the_width_of_an_interval_and_no_further() {
         let lead = 10 * MS;
-        let (wide, narrow) =
-            (manual("2026-11-23T11:03:00.000Z ± 250 ms").0, manual("2026-11-23T11:03:00.000Z ± 1 ms").0);
+        let (wide, narrow) = (
+            manual("2026-11-23T11:03:00.000Z ± 250 ms").0,
+            manual("2026-11-23T11:03:00.000Z ± 1 ms").0,
+        );
         let latest = wide.now().unwrap().latest();
-        let (wide, narrow) = (HybridClock::with_max_lead(wide, lead), HybridClock::with_max_lead(narrow, lead));
+        let (wide, narrow) =
+            (HybridClock::with_max_lead(wide, lead), HybridClock::with_max_lead(narrow, lead));
         // It cannot be told from one of an honest machine whose clock is right at the end of the
         // interval.
         let lie = stamp("2026-11-23T11:03:00.250000000Z#0");
@@ -352,7 +375,9 @@ mod tests {
         let given = (0..3 * 65_536).map(|_| hybrid.stamp().unwrap()).collect::<Vec<_>>();
         assert!(given.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(given.last().unwrap().units() - given[0].units(), 2);
-        let Err(StampError::TooFarAhead { by }) = hybrid.stamp() else { panic!("it led by more than it may") };
+        let Err(StampError::TooFarAhead { by }) = hybrid.stamp() else {
+            panic!("it led by more than it may")
+        };
         time.advance(by);
         assert!(hybrid.stamp().unwrap() > *given.last().unwrap());
     }
@@ -386,10 +411,15 @@ mod tests {
         hybrid.stamp().unwrap();
         time.disrupt();
         assert!(matches!(hybrid.stamp(), Err(StampError::Now(_))));
-        assert!(matches!(hybrid.receive(HybridTimestamp::MIN), Err(ReceiveError::Stamp(StampError::Now(_)))));
+        assert!(matches!(
+            hybrid.receive(HybridTimestamp::MIN),
+            Err(ReceiveError::Stamp(StampError::Now(_)))
+        ));
         // As after a new epoch: an hour earlier.
         time.set("2026-11-23T10:03:00Z ± 1 ms".parse().unwrap()).unwrap();
-        let Err(StampError::TooFarAhead { by }) = hybrid.stamp() else { panic!("it was an hour ahead") };
+        let Err(StampError::TooFarAhead { by }) = hybrid.stamp() else {
+            panic!("it was an hour ahead")
+        };
         assert!(by > Duration::from_secs(3_599) && by < Duration::from_secs(3_600));
     }
 
@@ -399,7 +429,8 @@ mod tests {
             assert_eq!(HybridClock::new(manual(interval).0).stamp(), Err(StampError::OutOfRange));
         }
         // The last one of all has none above it.
-        let hybrid = HybridClock::with_max_lead(manual("2106-02-07T06:28:15Z ± 1 ms").0, Duration::MAX);
+        let hybrid =
+            HybridClock::with_max_lead(manual("2106-02-07T06:28:15Z ± 1 ms").0, Duration::MAX);
         assert_eq!(hybrid.receive(HybridTimestamp::MAX), Err(StampError::OutOfRange.into()));
     }
 
@@ -464,7 +495,9 @@ mod tests {
     fn stamps_of_many_threads_are_distinct_and_rise_in_each() {
         let hybrid = HybridClock::new(manual("2026-11-23T11:03:00Z ± 1 ms").0);
         let each = if cfg!(miri) { 20 } else { 1_000 };
-        let stamps = |hybrid: HybridClock| move || (0..each).map(|_| hybrid.stamp().unwrap()).collect::<Vec<_>>();
+        let stamps = |hybrid: HybridClock| {
+            move || (0..each).map(|_| hybrid.stamp().unwrap()).collect::<Vec<_>>()
+        };
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(stamps(hybrid.clone()))).collect();
         let given: Vec<Vec<_>> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(given.iter().all(|of_one| of_one.windows(2).all(|pair| pair[0] < pair[1])));
@@ -490,7 +523,12 @@ mod tests {
         for lead in [Duration::ZERO, 10 * MS, Duration::from_nanos(7)] {
             let hybrid = HybridClock::with_max_lead(clock.clone(), lead);
             for ns in (0..200_000).chain([1 << 40]).step_by(97) {
-                let at = clock.now().unwrap().latest().checked_add(lead + Duration::from_nanos(ns)).unwrap();
+                let at = clock
+                    .now()
+                    .unwrap()
+                    .latest()
+                    .checked_add(lead + Duration::from_nanos(ns))
+                    .unwrap();
                 let far = HybridTimestamp::first_of(at.as_unix_nanos()).unwrap();
                 if let Err(ReceiveError::AheadOfTime(proof)) = hybrid.receive(far) {
                     assert_eq!(read(proof), Some(proof), "what is given is read");

@@ -79,7 +79,8 @@ impl Leadership {
     ) -> Result<Option<Leadership>, LeadershipError<S::Error>> {
         let mut lease = Lease::new(name)?;
         let request = lease.request(clock, term)?;
-        let Some(acquired) = store.acquire(name.as_str(), term).map_err(LeadershipError::Store)? else {
+        let Some(acquired) = store.acquire(name.as_str(), term).map_err(LeadershipError::Store)?
+        else {
             return Ok(None);
         };
         lease.granted(clock, &request.granted_by_store(acquired.term))?;
@@ -99,7 +100,9 @@ impl Leadership {
         clock: &impl LeaseClock,
     ) -> Result<bool, LeadershipError<S::Error>> {
         let request = self.lease.request(clock, self.term)?;
-        let Some(term) = store.renew(self.name.as_str()).map_err(LeadershipError::Store)? else { return Ok(false) };
+        let Some(term) = store.renew(self.name.as_str()).map_err(LeadershipError::Store)? else {
+            return Ok(false);
+        };
         self.lease.granted(clock, &request.granted_by_store(term))?;
         Ok(true)
     }
@@ -135,7 +138,11 @@ mod tests {
     impl LeaseStore for Store {
         type Error = &'static str;
 
-        fn acquire(&mut self, _name: &str, term: Duration) -> Result<Option<Acquired>, &'static str> {
+        fn acquire(
+            &mut self,
+            _name: &str,
+            term: Duration,
+        ) -> Result<Option<Acquired>, &'static str> {
             if std::mem::take(&mut self.fails) {
                 return Err("not reached");
             }

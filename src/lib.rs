@@ -173,15 +173,15 @@ pub use bound::{AtError, DisruptionReason, Facts, FactsError, LeapAnnouncement, 
 pub use builder::{BuildError, Builder, Domain};
 pub use clock::SureClock;
 pub use commit::{
-    CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, HighWaterMark, MarkFileError, MarkPart, MarkReset,
-    NotPlain, Past, Unconfirmed, WaitError,
+    CommitError, CommitTimestamp, CommitWait, Deadline, GuardedWait, HighWaterMark, MarkFileError,
+    MarkPart, MarkReset, NotPlain, Past, Unconfirmed, WaitError,
 };
 pub use counter::{CounterChoice, ExpectedDisruption, VmClockChoice, VmClockError, VmClockStatus};
 pub use hybrid::{AheadOfTime, HybridClock, ReceiveError, StampError};
 pub use leadership::{Acquired, Leadership, LeadershipError, LeaseStore};
 pub use lease::{
-    Guarded, HolderId, Lease, LeaseClock, LeaseError, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRefused, LeaseRelease,
-    LeaseRequest, LeaseState,
+    Guarded, HolderId, Lease, LeaseClock, LeaseError, LeaseForm, LeaseGrant, LeaseGrantor,
+    LeaseRefused, LeaseRelease, LeaseRequest, LeaseState,
 };
 pub use os_error::OsError;
 pub use own_loop::OwnLoop;
@@ -190,6 +190,7 @@ pub use source::{ExchangeContext, Source, SourceError, ntp};
 pub use sync::{Ask, AskId, Counts, LearnedRate, Problem, SourceStatus, State, Status, Verdict};
 pub use testing::{ManualTime, SetTimeError};
 pub use time::{
-    ConvertError, CounterId, Drift, Elapsed, HybridTimestamp, InvertedInterval, MonotonicTime, Order, ParseTimeError,
-    TimeInterval, Timescale, TimescaleMismatch, Timestamp, WallError, WallTime,
+    ConvertError, CounterId, Drift, Elapsed, HybridTimestamp, InvertedInterval, MonotonicTime,
+    Order, ParseTimeError, TimeInterval, Timescale, TimescaleMismatch, Timestamp, WallError,
+    WallTime,
 };

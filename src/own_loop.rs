@@ -58,7 +58,9 @@ impl OwnLoop {
     /// How long until [`next_ask`](OwnLoop::next_ask) is to be called again, at the latest.
     #[must_use]
     pub fn wake_after(&self) -> Duration {
-        self.here().map_or(Duration::MAX, |synchronizer| synchronizer.lock().wake_after(self.counter.read()))
+        self.here().map_or(Duration::MAX, |synchronizer| {
+            synchronizer.lock().wake_after(self.counter.read())
+        })
     }
 
     /// Whether the question still waits for its answer. After its timeout or a disruption it does

@@ -247,23 +247,33 @@ impl<V> Register<V> {
     /// # Errors
     ///
     /// [`WriteError`].
-    pub fn write(&mut self, value: V, now: &TimeInterval, seen: &Seen) -> Result<Vec<Dropped<V>>, WriteError> {
+    pub fn write(
+        &mut self,
+        value: V,
+        now: &TimeInterval,
+        seen: &Seen,
+    ) -> Result<Vec<Dropped<V>>, WriteError> {
         if now.width() > WIDEST {
             return Err(WriteError::TooWide { width: now.width() });
         }
         // It came after everything that it has seen, and after everything that is here.
         let interval = self.state.seen.raise(&seen.raise(now)?)?;
-        let Writer { name: writer, written, process } =
-            match self.writer.filter(|writer| writer.process.holds() && writer.written < MOST_WRITES) {
-                Some(writer) => writer,
-                None => Writer { name: draw()?, written: 0, process: ProcessMark::take() },
-            };
+        let Writer { name: writer, written, process } = match self
+            .writer
+            .filter(|writer| writer.process.holds() && writer.written < MOST_WRITES)
+        {
+            Some(writer) => writer,
+            None => Writer { name: draw()?, written: 0, process: ProcessMark::take() },
+        };
         let claimed = seen.number(writer);
         if claimed > written {
             return Err(WriteError::Unwritten { writer, claimed, made: written });
         }
         let number = written + 1;
-        let dropped = self.state.add(Version { value, interval, writer, number }, seen).ok_or(WriteError::Full)?;
+        let dropped = self
+            .state
+            .add(Version { value, interval, writer, number }, seen)
+            .ok_or(WriteError::Full)?;
         self.writer = Some(Writer { name: writer, written: number, process });
         Ok(dropped)
     }
@@ -281,7 +291,11 @@ impl<V> Register<V> {
     /// # Errors
     ///
     /// [`MergeError`].
-    pub fn merge(&mut self, other: &State<V>, now: &TimeInterval) -> Result<Vec<Dropped<V>>, MergeError>
+    pub fn merge(
+        &mut self,
+        other: &State<V>,
+        now: &TimeInterval,
+    ) -> Result<Vec<Dropped<V>>, MergeError>
     where
         V: Clone + Eq,
     {

@@ -76,7 +76,9 @@ use std::time::Duration;
 /// let id = RequestId::new(&clock.now()?, Duration::from_secs(5))?;
 /// let mut answers = [Outcome::unknown(), Outcome::Succeeded("done")].into_iter();
 /// let outcome: Outcome<&str, NotDone> =
-///     ask_until_known(&clock, &id, Duration::from_millis(1), Duration::ZERO, |_id| answers.next().unwrap());
+///     ask_until_known(&clock, &id, Duration::from_millis(1), Duration::ZERO, |_id| {
+///         answers.next().unwrap()
+///     });
 /// assert_eq!(outcome, Outcome::Succeeded("done"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -143,11 +145,16 @@ impl Retry {
         }
         let timescale = self.id.expiry().interval().timescale();
         let now = self.clock.now().ok().filter(|now| now.timescale() == timescale);
-        let has_ended_for =
-            |by| now.is_some_and(|now| self.id.expiry().later_by(by).is_some_and(|end| end.is_past(&now)));
+        let has_ended_for = |by| {
+            now.is_some_and(|now| {
+                self.id.expiry().later_by(by).is_some_and(|end| end.is_past(&now))
+            })
+        };
         let longest = self.id.lasts().saturating_add(self.patience);
-        let gives_up = has_ended_for(self.patience) || now.is_none() && has_passed(&self.clock, self.began, longest);
-        let unknown = if has_ended_for(Duration::ZERO) { Unknown::Settled } else { Unknown::Unsettled };
+        let gives_up = has_ended_for(self.patience)
+            || now.is_none() && has_passed(&self.clock, self.began, longest);
+        let unknown =
+            if has_ended_for(Duration::ZERO) { Unknown::Settled } else { Unknown::Unsettled };
         gives_up.then_some(Outcome::Unknown(unknown))
     }
 }

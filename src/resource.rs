@@ -135,7 +135,10 @@ mod tests {
             assert_eq!(format!("{}", ResourceName::new(text).unwrap()), text);
         }
         assert_eq!(ResourceName::new(""), Err(InvalidResourceName::Empty));
-        assert_eq!(ResourceName::new(&"x".repeat(64)), Err(InvalidResourceName::TooLong { bytes: 64 }));
+        assert_eq!(
+            ResourceName::new(&"x".repeat(64)),
+            Err(InvalidResourceName::TooLong { bytes: 64 })
+        );
         assert_eq!(ResourceName::new("a\nb"), Err(InvalidResourceName::Control));
         assert_eq!(ResourceName::new("a\0"), Err(InvalidResourceName::Control));
         assert_ne!(ResourceName::new("a"), ResourceName::new("aa"));

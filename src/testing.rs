@@ -84,14 +84,16 @@ pub(crate) fn start(interval: TimeInterval) -> (Shared, Arc<Manual>, ManualTime)
     let counter_by_hand = ManualCounter::new(ORIGIN);
     let counter = Counter::manual(Arc::clone(&counter_by_hand));
     let incarnation = Arc::clone(counter.incarnation());
-    let publication = Publication { content: exact(&interval, ORIGIN), ..Publication::start(EXACT) };
+    let publication =
+        Publication { content: exact(&interval, ORIGIN), ..Publication::start(EXACT) };
     let (publisher, cell) = channel(publication.encode(Some(u64::MAX)));
     let waiters = Arc::new(Waiters::default());
     let limits = Limits { spin_budget: Duration::ZERO, ..Limits::default() };
     let timescale = interval.timescale();
     let shared = Shared::new(counter, cell, Arc::clone(&waiters), limits, timescale, None);
     let (aged_ns, needs_new_epoch, disruptions, epoch) = (0, false, 0, 0);
-    let state = ManualState { publisher, publication, aged_ns, needs_new_epoch, disruptions, epoch };
+    let state =
+        ManualState { publisher, publication, aged_ns, needs_new_epoch, disruptions, epoch };
     let (counter, state, process) = (counter_by_hand, Mutex::new(state), ProcessMark::take());
     let manual = Arc::new(Manual { counter, incarnation, waiters, timescale, state, process });
     (shared, Arc::clone(&manual), ManualTime { manual })
@@ -138,7 +140,10 @@ impl ManualTime {
             return Err(SetTimeError::NeedsNewEpoch);
         }
         if let Content::Running(params) = state.publication.content {
-            if params.earliest_now(now).is_ok_and(|earliest| interval.earliest().as_unix_nanos() < earliest) {
+            if params
+                .earliest_now(now)
+                .is_ok_and(|earliest| interval.earliest().as_unix_nanos() < earliest)
+            {
                 return Err(SetTimeError::WouldGoBack);
             }
         }
@@ -239,10 +244,12 @@ impl ManualState {
 /// lock.
 pub(crate) fn status(clock: &SureClock, manual: Option<&Manual>) -> Status {
     let interval = clock.now();
-    let (mut counts, mut epoch, mut needs_new_epoch, mut agreement_age) = (Counts::default(), 0, false, None);
+    let (mut counts, mut epoch, mut needs_new_epoch, mut agreement_age) =
+        (Counts::default(), 0, false, None);
     if let Some(manual) = manual {
         let state = manual.state.lock();
-        (counts.disruptions, epoch, needs_new_epoch) = (state.disruptions, state.epoch, state.needs_new_epoch);
+        (counts.disruptions, epoch, needs_new_epoch) =
+            (state.disruptions, state.epoch, state.needs_new_epoch);
         agreement_age = Some(Duration::from_nanos(state.aged_ns));
     }
     let state = match interval {
@@ -312,14 +319,16 @@ mod tests {
     fn its_limits_are_those_that_a_builder_begins_with() {
         let (clock, _time) = clock();
         let built = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0);
-        let (built, _own_loop) = built.synchronizer_over(Counter::manual(ManualCounter::new(0))).unwrap();
+        let (built, _own_loop) =
+            built.synchronizer_over(Counter::manual(ManualCounter::new(0))).unwrap();
         let mut limits = built.shared().limits;
         limits.spin_budget = Duration::ZERO;
         assert_eq!(format!("{:?}", clock.shared().limits), format!("{limits:?}"));
     }
 
     #[test]
-    fn every_error_that_a_service_must_handle_can_be_brought_about_and_ends_with_the_next_interval() {
+    fn every_error_that_a_service_must_handle_can_be_brought_about_and_ends_with_the_next_interval()
+    {
         let (clock, time) = clock();
         let interval = clock.now().unwrap();
         let heals = || {
@@ -327,13 +336,20 @@ mod tests {
             assert_eq!(clock.now(), Ok(interval));
         };
         time.unsynchronize();
-        assert_eq!((clock.now(), clock.status().state), (Err(NowError::NotSynchronized), State::Starting));
+        assert_eq!(
+            (clock.now(), clock.status().state),
+            (Err(NowError::NotSynchronized), State::Starting)
+        );
         heals();
         time.age(Duration::from_secs(1024));
         assert_eq!(clock.now(), Ok(interval), "as old as it may be");
         time.age(Duration::from_nanos(1));
-        let (age, limit) = (Duration::from_secs(1024) + Duration::from_nanos(1), Duration::from_secs(1024));
-        assert_eq!((clock.now(), clock.status().state), (Err(NowError::Stale { age, limit }), State::Holdover));
+        let (age, limit) =
+            (Duration::from_secs(1024) + Duration::from_nanos(1), Duration::from_secs(1024));
+        assert_eq!(
+            (clock.now(), clock.status().state),
+            (Err(NowError::Stale { age, limit }), State::Holdover)
+        );
         assert!(clock.after(interval.earliest()).is_ok(), "waits go on");
         heals();
         let wide = "2026-11-23T11:03:00.701Z ± 701 ms".parse().unwrap();
@@ -342,12 +358,17 @@ mod tests {
         time.disrupt_because(DisruptionReason::Suspended);
         assert_eq!(clock.now(), Err(NowError::Disrupted { reason: DisruptionReason::Suspended }));
         heals();
-        let s = clock.commit_timestamp_above(interval.latest().checked_add(Duration::from_secs(1)).unwrap()).unwrap();
+        let s = clock
+            .commit_timestamp_above(interval.latest().checked_add(Duration::from_secs(1)).unwrap())
+            .unwrap();
         time.disrupt();
         heals();
         assert_eq!(clock.commit_wait(s).check(), Err(WaitError::DisruptedMeanwhile));
         time.die();
-        assert_eq!((clock.now(), clock.status().state), (Err(NowError::SyncThreadDied), State::Dead));
+        assert_eq!(
+            (clock.now(), clock.status().state),
+            (Err(NowError::SyncThreadDied), State::Dead)
+        );
     }
 
     #[test]

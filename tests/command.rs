@@ -18,7 +18,8 @@ fn server() -> SocketAddr {
             let half = Duration::from_millis(1);
             let (from, to) = (point.checked_sub(half).unwrap(), point.checked_add(half).unwrap());
             let time = TimeInterval::new(from, to, Timescale::Utc).unwrap();
-            if let Ok(reply) = respond(&buffer[..length], &time, &time, &ServerIdentity::default()) {
+            if let Ok(reply) = respond(&buffer[..length], &time, &time, &ServerIdentity::default())
+            {
                 let _ = socket.send_to(&reply, client);
             }
         }
@@ -54,7 +55,10 @@ fn now_prints_an_interval_that_parses() {
 #[test]
 fn json_has_integers_and_the_os_clock_beside_the_bound() {
     let [a, b, c] = three();
-    let args = ["now", "--json", "--count", "3", "--every", "10ms", "--server", &a, "--server", &b, "--server", &c];
+    let args = [
+        "now", "--json", "--count", "3", "--every", "10ms", "--server", &a, "--server", &b,
+        "--server", &c,
+    ];
     let (code, out, _) = run(&args);
     assert_eq!(code, 0);
     assert_eq!(out.lines().count(), 3);
@@ -72,7 +76,16 @@ fn json_has_integers_and_the_os_clock_beside_the_bound() {
 
 #[test]
 fn without_an_answer_it_says_why_and_exits_with_1() {
-    let args = ["now", "--json", "--timeout", "300ms", "--server", "no-such-host.invalid", "--max-faulty", "0"];
+    let args = [
+        "now",
+        "--json",
+        "--timeout",
+        "300ms",
+        "--server",
+        "no-such-host.invalid",
+        "--max-faulty",
+        "0",
+    ];
     let (code, out, err) = run(&args);
     assert_eq!(code, 1);
     let value: serde_json::Value = serde_json::from_str(out.trim()).unwrap();
@@ -101,7 +114,8 @@ fn bad_usage_exits_with_2() {
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
     let [a, b, c] = three();
-    let args = ["now", "--count", "0", "--every", "1ms", "--server", &a, "--server", &b, "--server", &c];
+    let args =
+        ["now", "--count", "0", "--every", "1ms", "--server", &a, "--server", &b, "--server", &c];
     let mut child = command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 10];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
@@ -113,13 +127,25 @@ fn a_closed_pipe_ends_it_quietly() {
 #[test]
 fn sources_prints_a_row_a_source() {
     let [a, b, _] = three();
-    let (code, out, _) =
-        run(&["sources", "--timeout", "1s", "--server", &a, "--server", &b, "--server", "no-such-host.invalid"]);
+    let (code, out, _) = run(&[
+        "sources",
+        "--timeout",
+        "1s",
+        "--server",
+        &a,
+        "--server",
+        &b,
+        "--server",
+        "no-such-host.invalid",
+    ]);
     assert_eq!(code, 0, "{out}");
-    let row = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{out}"));
+    let row = |name: &str| {
+        out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{out}"))
+    };
     assert!(row(&a).contains("agrees") && row(&b).contains("ms"));
     assert!(
-        row("no-such-host.invalid").contains("silent") && row("no-such-host.invalid").contains("could not be resolved")
+        row("no-such-host.invalid").contains("silent")
+            && row("no-such-host.invalid").contains("could not be resolved")
     );
     assert!(out.contains("degraded"), "two of three answer: {out}");
 }
@@ -128,8 +154,10 @@ fn sources_prints_a_row_a_source() {
 fn watch_without_a_terminal_prints_lines_and_writes_the_picture() {
     let [a, b, c] = three();
     let file = std::env::temp_dir().join(format!("sureclock-watch-{}.svg", std::process::id()));
-    let args =
-        ["watch", "--length", "1500ms", "--every", "20ms", "--server", &a, "--server", &b, "--server", &c, "--plot"];
+    let args = [
+        "watch", "--length", "1500ms", "--every", "20ms", "--server", &a, "--server", &b,
+        "--server", &c, "--plot",
+    ];
     let (code, out, err) = run(&[&args[..], &[file.to_str().unwrap()]].concat());
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out.lines().count(), 2, "a line a second: {out}");
@@ -141,11 +169,33 @@ fn watch_without_a_terminal_prints_lines_and_writes_the_picture() {
 
 #[test]
 fn a_picture_that_cannot_be_drawn_or_written_is_said_and_exits_with_1() {
-    let args = ["watch", "--length", "100ms", "--server", "127.0.0.1:9", "--max-faulty", "0", "--plot", "/tmp/x.svg"];
+    let args = [
+        "watch",
+        "--length",
+        "100ms",
+        "--server",
+        "127.0.0.1:9",
+        "--max-faulty",
+        "0",
+        "--plot",
+        "/tmp/x.svg",
+    ];
     let (code, _, err) = run(&args);
     assert!(code == 1 && err.contains("no interval to draw"), "{code}: {err}");
     let [a, b, c] = three();
-    let args = ["watch", "--length", "20s", "--server", &a, "--server", &b, "--server", &c, "--plot", "/no such/x.svg"];
+    let args = [
+        "watch",
+        "--length",
+        "20s",
+        "--server",
+        &a,
+        "--server",
+        &b,
+        "--server",
+        &c,
+        "--plot",
+        "/no such/x.svg",
+    ];
     let (code, out, err) = run(&args);
     assert!(code == 1 && err.contains("/no such/x.svg"), "{code}: {err}");
     assert_eq!(out, "", "it is said before the run, not after it");
@@ -153,28 +203,57 @@ fn a_picture_that_cannot_be_drawn_or_written_is_said_and_exits_with_1() {
 
 #[test]
 fn a_drift_is_fixed_or_learned_not_both() {
-    let (code, _, err) = run(&["sources", "--drift-ppm", "15", "--wander-ppb", "1000", "--server", "127.0.0.1:9"]);
+    let (code, _, err) =
+        run(&["sources", "--drift-ppm", "15", "--wander-ppb", "1000", "--server", "127.0.0.1:9"]);
     assert!(code == 2 && err.contains("--wander-ppb"), "{code}: {err}");
-    let args = ["sources", "--wander-ppb", "300000", "--max-faulty", "0", "--server", "127.0.0.1:9"];
+    let args =
+        ["sources", "--wander-ppb", "300000", "--max-faulty", "0", "--server", "127.0.0.1:9"];
     let (code, _, err) = run(&args);
     assert!(code == 2 && err.contains("drift"), "{code}: {err}");
 }
 
 #[test]
 fn watch_gives_up_where_there_is_no_first_bound_in_time() {
-    let args = ["watch", "--length", "60m", "--timeout", "300ms", "--server", "127.0.0.1:9", "--max-faulty", "0"];
+    let args = [
+        "watch",
+        "--length",
+        "60m",
+        "--timeout",
+        "300ms",
+        "--server",
+        "127.0.0.1:9",
+        "--max-faulty",
+        "0",
+    ];
     let (code, out, err) = run(&args);
-    assert!(code == 1 && out.starts_with("no bound") && err.contains("127.0.0.1:9"), "{code}: {out}{err}");
+    assert!(
+        code == 1 && out.starts_with("no bound") && err.contains("127.0.0.1:9"),
+        "{code}: {out}{err}"
+    );
     // The twin: without it the watch goes on for its length.
-    let args = ["watch", "--length", "600ms", "--every", "20ms", "--server", "127.0.0.1:9", "--max-faulty", "0"];
+    let args = [
+        "watch",
+        "--length",
+        "600ms",
+        "--every",
+        "20ms",
+        "--server",
+        "127.0.0.1:9",
+        "--max-faulty",
+        "0",
+    ];
     let (code, _, err) = run(&args);
     assert!(code == 1 && !err.contains("127.0.0.1:9"), "{code}: {err}");
 }
 
 #[test]
 fn a_name_that_does_not_resolve_is_said_with_its_host() {
-    let (code, _, err) = run(&["now", "--timeout", "2s", "--server", "no-such-host.invalid", "--max-faulty", "0"]);
-    assert!(code == 1 && err.contains("no-such-host.invalid: silent: the name could not be resolved"), "{err}");
+    let (code, _, err) =
+        run(&["now", "--timeout", "2s", "--server", "no-such-host.invalid", "--max-faulty", "0"]);
+    assert!(
+        code == 1 && err.contains("no-such-host.invalid: silent: the name could not be resolved"),
+        "{err}"
+    );
     assert!(!err.contains("uncategorized"), "{err}");
 }
 
@@ -183,8 +262,13 @@ fn a_name_that_does_not_resolve_is_said_with_its_host() {
 fn too_many_open_files_is_said_in_the_systems_words() {
     let mut said = String::new();
     for limit in 3..24 {
-        let line = format!("ulimit -n {limit}; exec \"$0\" now --timeout 200ms --server 127.0.0.1:9 --max-faulty 0");
-        let output = Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_sureclock")]).output().unwrap();
+        let line = format!(
+            "ulimit -n {limit}; exec \"$0\" now --timeout 200ms --server 127.0.0.1:9 --max-faulty 0"
+        );
+        let output = Command::new("sh")
+            .args(["-c", &line, env!("CARGO_BIN_EXE_sureclock")])
+            .output()
+            .unwrap();
         said += &String::from_utf8_lossy(&output.stderr);
     }
     assert!(said.contains("open files") && !said.contains("uncategorized"), "{said}");
@@ -193,8 +277,12 @@ fn too_many_open_files_is_said_in_the_systems_words() {
 #[test]
 fn one_host_given_thrice_is_said_to_count_once() {
     let host = "127.0.0.1:9";
-    let (code, _, err) = run(&["now", "--server", host, "--server", host, "--server", host, "--max-faulty", "1"]);
-    assert!(code == 2 && err.contains("1 failure domain, and to tolerate one wrong domain takes 3"), "{code}: {err}");
+    let (code, _, err) =
+        run(&["now", "--server", host, "--server", host, "--server", host, "--max-faulty", "1"]);
+    assert!(
+        code == 2 && err.contains("1 failure domain, and to tolerate one wrong domain takes 3"),
+        "{code}: {err}"
+    );
 }
 
 #[test]
@@ -217,11 +305,15 @@ fn servers_of_one_domain_count_once() {
 #[test]
 fn the_timescale_is_that_of_the_servers() {
     let [a, b, c] = three();
-    let (code, out, err) = run(&["now", "--timescale", "smear-24h", "--server", &a, "--server", &b, "--server", &c]);
+    let (code, out, err) =
+        run(&["now", "--timescale", "smear-24h", "--server", &a, "--server", &b, "--server", &c]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(out.trim().parse::<TimeInterval>().unwrap().timescale(), Timescale::Smear24h);
     let (code, _, err) = run(&["now", "--timescale", "smear-24h"]);
-    assert!(code == 2 && err.contains("serve utc"), "the public servers are not asked: {code}: {err}");
+    assert!(
+        code == 2 && err.contains("serve utc"),
+        "the public servers are not asked: {code}: {err}"
+    );
     let (code, _, err) = run(&["now", "--server", "169.254.169.123", "--max-faulty", "0"]);
     assert!(code == 2 && err.contains("serves smear-24h"), "{code}: {err}");
 }
@@ -230,7 +322,10 @@ fn the_timescale_is_that_of_the_servers() {
 fn limits_of_age_of_uncertainty_and_of_an_exchange_are_the_clocks() {
     let [a, b, c] = three();
     let with = |more: &[&str]| {
-        let servers = ["now", "--count", "2", "--every", "50ms", "--server", &a, "--server", &b, "--server", &c];
+        let servers = [
+            "now", "--count", "2", "--every", "50ms", "--server", &a, "--server", &b, "--server",
+            &c,
+        ];
         run(&[&servers[..], more].concat())
     };
     let (code, _, err) = with(&["--max-uncertainty", "1us", "--timeout", "3s"]);
@@ -239,14 +334,16 @@ fn limits_of_age_of_uncertainty_and_of_an_exchange_are_the_clocks() {
     assert!(code == 1 && err.contains("more than 1ms"), "{code}: {err}");
     let (code, _, err) = with(&["--exchange-timeout", "0s"]);
     assert!(code == 2 && err.contains("timeout must be"), "{code}: {err}");
-    let (code, _, err) = with(&["--max-age", "5m", "--max-uncertainty", "400ms", "--exchange-timeout", "1.5s"]);
+    let (code, _, err) =
+        with(&["--max-age", "5m", "--max-uncertainty", "400ms", "--exchange-timeout", "1.5s"]);
     assert_eq!((code, err.as_str()), (0, ""), "the twin");
 }
 
 #[test]
 fn a_fraction_of_a_millisecond_is_a_length() {
     let [a, b, c] = three();
-    let args = ["now", "--count", "3", "--every", "2.5ms", "--server", &a, "--server", &b, "--server", &c];
+    let args =
+        ["now", "--count", "3", "--every", "2.5ms", "--server", &a, "--server", &b, "--server", &c];
     let (code, out, _) = run(&args);
     assert_eq!((code, out.lines().count()), (0, 3));
 }
@@ -296,7 +393,8 @@ mod mark {
 
     impl Directory {
         fn new(name: &str) -> Directory {
-            let path = std::env::temp_dir().join(format!("sureclock-command-{name}-{}", std::process::id()));
+            let path = std::env::temp_dir()
+                .join(format!("sureclock-command-{name}-{}", std::process::id()));
             std::fs::create_dir_all(&path).unwrap();
             Directory(path)
         }
@@ -334,15 +432,30 @@ mod mark {
         assert!(matches!(wrong.commit_timestamp(), Err(CommitError::FloorTooFar { .. })));
 
         let (code, out, _) = run(&["mark", "show", file]);
-        assert!(code == 0 && out.contains("2130-01-15") && out.contains("utc") && out.contains("ahead of"), "{out}");
+        assert!(
+            code == 0
+                && out.contains("2130-01-15")
+                && out.contains("utc")
+                && out.contains("ahead of"),
+            "{out}"
+        );
         let reset = ["mark", "reset", file, "--to", "2026-11-30T12:00:00Z"];
         let (code, _, err) = run(&reset);
-        assert!(code == 1 && err.contains("another clock uses it"), "not while the service runs: {code}: {err}");
+        assert!(
+            code == 1 && err.contains("another clock uses it"),
+            "not while the service runs: {code}: {err}"
+        );
         drop((wrong, wrong_loop));
         assert_eq!(run(&["mark", "reset", file]).0, 2, "the time must be said");
         let (code, out, err) = run(&reset);
-        assert!(code == 0 && out.contains("2130-01-15") && out.contains("may be given out again"), "{out}{err}");
-        assert_eq!(HighWaterMark::read(path.with_extension("before-1")).unwrap().timescale, Timescale::Utc);
+        assert!(
+            code == 0 && out.contains("2130-01-15") && out.contains("may be given out again"),
+            "{out}{err}"
+        );
+        assert_eq!(
+            HighWaterMark::read(path.with_extension("before-1")).unwrap().timescale,
+            Timescale::Utc
+        );
 
         let (healed, _own_loop) = clock(&path, now);
         assert!(healed.commit_timestamp().unwrap().timestamp() > now);
@@ -360,7 +473,8 @@ mod mark {
         assert!(code == 1 && err.contains("damaged"), "{err}");
         let to = ["--to", "2026-11-30T12:00:00Z"];
         assert_eq!(run(&[&["mark", "reset", file][..], &to].concat()).0, 1);
-        let (code, out, _) = run(&[&["mark", "reset", file, "--timescale", "utc"][..], &to].concat());
+        let (code, out, _) =
+            run(&[&["mark", "reset", file, "--timescale", "utc"][..], &to].concat());
         assert!(code == 0 && out.contains("damaged"), "{out}");
     }
 }

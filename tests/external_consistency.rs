@@ -66,8 +66,12 @@ struct Bank {
 impl Bank {
     /// A message on its way, or a client that thinks.
     async fn pass(&self, most_us: u64) {
-        let until = self.now_ns.get() + i64::try_from(1000 * self.dice.borrow_mut().below(most_us + 1)).unwrap();
-        std::future::poll_fn(|_| if self.now_ns.get() < until { Poll::Pending } else { Poll::Ready(()) }).await;
+        let until = self.now_ns.get()
+            + i64::try_from(1000 * self.dice.borrow_mut().below(most_us + 1)).unwrap();
+        std::future::poll_fn(|_| {
+            if self.now_ns.get() < until { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
     }
 
     /// What an owner does with a message, which is asked again until there is an answer.
@@ -118,12 +122,18 @@ impl Bank {
                 self.failed.set(self.failed.get() + 1);
                 continue;
             };
-            assert!(!audits || balance(&reply) == 0 || self.without != Without::Nothing, "money was made or lost");
+            assert!(
+                !audits || balance(&reply) == 0 || self.without != Without::Nothing,
+                "money was made or lost"
+            );
             let answered_ns = self.now_ns.get();
-            let mut saw: Vec<(Key, i64)> = reply.saw.iter().map(|version| (version.key, version.at)).collect();
+            let mut saw: Vec<(Key, i64)> =
+                reply.saw.iter().map(|version| (version.key, version.at)).collect();
             if audits {
                 saw.extend(
-                    (0..ACCOUNTS).filter(|key| reply.saw.iter().all(|v| v.key != *key)).map(|key| (key, INITIAL)),
+                    (0..ACCOUNTS)
+                        .filter(|key| reply.saw.iter().all(|v| v.key != *key))
+                        .map(|key| (key, INITIAL)),
                 );
             }
             let name = format!("{} {id} at node {node}", if audits { "audit" } else { "transfer" });
@@ -160,7 +170,9 @@ impl Network for Bank {
             let first = self.half_written.borrow_mut().remove(&version.by);
             match first {
                 None => _ = self.half_written.borrow_mut().insert(version.by, version.key),
-                Some(first) => [first, version.key].iter().for_each(|key| self.owner(*key).finish(version.by)),
+                Some(first) => {
+                    [first, version.key].iter().for_each(|key| self.owner(*key).finish(version.by))
+                }
             }
         }
         Ok(())
@@ -186,9 +198,13 @@ impl Network for Bank {
         let partition = &self.partitions[node];
         let forbids = self.without != Without::Forbid;
         // Forbidden once, when the question arrives.
-        self.at_owner(|| if forbids { partition.forbid(t).map(Some) } else { Ok(Some(())) }).await?;
+        self.at_owner(|| if forbids { partition.forbid(t).map(Some) } else { Ok(Some(())) })
+            .await?;
         let waits = self.without != Without::Prepared;
-        self.at_owner(|| if waits { partition.try_read(t) } else { partition.read_at_once(t).map(Some) }).await
+        self.at_owner(|| {
+            if waits { partition.try_read(t) } else { partition.read_at_once(t).map(Some) }
+        })
+        .await
     }
 }
 
@@ -199,26 +215,35 @@ fn run(seed: u64, transactions: usize, without: Without) -> (Vec<Operation>, u64
     let mut dice = Dice::new(seed ^ 0x5eed);
     let mut clocks = Vec::new();
     for node in 0..NODES {
-        let mut host = Host::named(format!("node {node}")).settings(|builder| builder.adapt_poll_interval(false));
+        let mut host = Host::named(format!("node {node}"))
+            .settings(|builder| builder.adapt_poll_interval(false));
         // All of the delay on one way, a little to and fro, or some of both.
         let most = Delay::new(Duration::from_micros(2000), Duration::from_micros(dice.below(100)));
         let least = Delay::new(Duration::from_micros(5), Duration::from_micros(5));
-        let path = *dice.one_of(&[Path::new(most, least), Path::new(least, most), Path::new(most, most)]);
+        let path =
+            *dice.one_of(&[Path::new(most, least), Path::new(least, most), Path::new(most, most)]);
         let liars = if without == Without::HonestSources { 2 } else { dice.below(2) };
         let lie = if dice.chance_ppm(500_000) { -20_000_000 } else { 20_000_000 };
         for server in 0..3 {
             let name = format!("{node}.{server}");
             let honest = Server::honest().path(path);
             let lies = server < liars;
-            world.server(name.clone(), if lies { honest.error(ClockError::Fixed { ns: lie }) } else { honest });
+            world.server(
+                name.clone(),
+                if lies { honest.error(ClockError::Fixed { ns: lie }) } else { honest },
+            );
             host = host.asks(name);
         }
         let ppb = *dice.one_of(&[-200_000, 200_000, 0]);
-        let host = host.oscillator(Oscillator::steady(ppb)).stalls(20_000, Duration::from_millis(20));
+        let host =
+            host.oscillator(Oscillator::steady(ppb)).stalls(20_000, Duration::from_millis(20));
         clocks.push(world.clock(host).unwrap());
     }
     world.advance(Duration::from_secs(10));
-    let partitions = clocks.iter().map(|clock| Partition::new(clock.clone(), Memory::default()).unwrap()).collect();
+    let partitions = clocks
+        .iter()
+        .map(|clock| Partition::new(clock.clone(), Memory::default()).unwrap())
+        .collect();
     let bank = Rc::new(Bank {
         now_ns: Cell::new(world.true_time().as_unix_nanos()),
         dice: RefCell::new(dice),
@@ -278,7 +303,8 @@ fn with_any_condition_taken_out_the_checker_sees_it() {
         (HonestSources, |seen| matches!(seen, RealTime { .. })),
     ];
     for (without, expected) in cases {
-        let violations = (0..100).filter_map(|seed| Some((seed, check(&run(seed, 520, without).0).err()?)));
+        let violations =
+            (0..100).filter_map(|seed| Some((seed, check(&run(seed, 520, without).0).err()?)));
         let found = violations.take(20).find(|(_, violation)| expected(violation));
         let Some((seed, violation)) = found else { panic!("without {without:?} it was not seen") };
         println!("without {without:?}, seed {seed}: {violation}");
@@ -294,19 +320,32 @@ fn is_strictly_serializable(history: &[Operation]) -> bool {
         let first = writes.map(|operation| operation.at).min();
         // Next is one that only reads, or all that write at the first timestamp.
         let mut steps: Vec<Vec<&Operation>> = Vec::new();
-        steps.extend(first.map(|at| rest.iter().copied().filter(|o| !o.wrote.is_empty() && o.at == at).collect()));
-        steps.extend(rest.iter().filter(|operation| operation.wrote.is_empty()).map(|operation| vec![*operation]));
+        steps.extend(first.map(|at| {
+            rest.iter().copied().filter(|o| !o.wrote.is_empty() && o.at == at).collect()
+        }));
+        steps.extend(
+            rest.iter()
+                .filter(|operation| operation.wrote.is_empty())
+                .map(|operation| vec![*operation]),
+        );
         rest.is_empty()
             || steps.iter().any(|step| {
-                let sees = |o: &Operation| o.saw.iter().all(|(key, at)| current.get(key).unwrap_or(&INITIAL) == at);
-                let nobody_was_before = |o: &Operation| rest.iter().all(|other| other.answered_ns >= o.invoked_ns);
-                let mut keys: Vec<Key> = step.iter().flat_map(|operation| operation.wrote.clone()).collect();
+                let sees = |o: &Operation| {
+                    o.saw.iter().all(|(key, at)| current.get(key).unwrap_or(&INITIAL) == at)
+                };
+                let nobody_was_before =
+                    |o: &Operation| rest.iter().all(|other| other.answered_ns >= o.invoked_ns);
+                let mut keys: Vec<Key> =
+                    step.iter().flat_map(|operation| operation.wrote.clone()).collect();
                 keys.sort_unstable();
                 let apart = keys.windows(2).all(|pair| pair[0] != pair[1]);
-                let left: Vec<&Operation> = rest.iter().copied().filter(|o| !step.contains(o)).collect();
+                let left: Vec<&Operation> =
+                    rest.iter().copied().filter(|o| !step.contains(o)).collect();
                 let mut after = current.clone();
                 after.extend(keys.iter().map(|key| (*key, step[0].at)));
-                apart && step.iter().all(|o| sees(o) && nobody_was_before(o)) && goes_on(&left, &after)
+                apart
+                    && step.iter().all(|o| sees(o) && nobody_was_before(o))
+                    && goes_on(&left, &after)
             })
     }
     goes_on(&history.iter().collect::<Vec<_>>(), &HashMap::new())
@@ -322,9 +361,11 @@ fn the_checker_agrees_with_the_definition() {
                 let invoked_ns = dice.within(0, 10);
                 let answered_ns = invoked_ns + 1 + dice.within(0, 4);
                 let at = dice.within(1, 6);
-                let wrote =
-                    [vec![], vec![], vec![0], vec![1], vec![0, 1]][usize::try_from(dice.below(5)).unwrap()].clone();
-                let version = |dice: &mut Dice| if dice.below(2) == 0 { INITIAL } else { dice.within(1, 6) };
+                let wrote = [vec![], vec![], vec![0], vec![1], vec![0, 1]]
+                    [usize::try_from(dice.below(5)).unwrap()]
+                .clone();
+                let version =
+                    |dice: &mut Dice| if dice.below(2) == 0 { INITIAL } else { dice.within(1, 6) };
                 let saw = (0..1 + dice.below(2)).map(|key| (key, version(&mut dice))).collect();
                 Operation { name: number.to_string(), invoked_ns, answered_ns, at, saw, wrote }
             })

@@ -5,7 +5,9 @@
 fn an_interval_travels_as_two_timestamps_and_its_timescale() {
     use sureclock::{TimeInterval, Timestamp};
     let interval: TimeInterval =
-        "[1970-01-01T00:00:00.000000001Z, 1970-01-01T00:00:00.000000009Z] smear-24h".parse().unwrap();
+        "[1970-01-01T00:00:00.000000001Z, 1970-01-01T00:00:00.000000009Z] smear-24h"
+            .parse()
+            .unwrap();
     let json = serde_json::to_string(&interval).unwrap();
     assert_eq!(
         json,
@@ -45,7 +47,8 @@ fn found_what_travels_in_a_tagged_message() {
     use sureclock::register::{Register, Seen, State};
     use sureclock::request::RequestId;
     use sureclock::{
-        HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest, SureClock,
+        HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRequest,
+        SureClock,
     };
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -62,12 +65,17 @@ fn found_what_travels_in_a_tagged_message() {
     register.write(1, &now, &Seen::nothing()).unwrap();
     let (name, term) = ("accounts".parse().unwrap(), Duration::from_secs(1));
     let request = Lease::new(name).unwrap().request(&clock, term).unwrap();
-    let grant = LeaseGrantor::first_ever(name, LeaseForm::Both, term).grant(&clock, &request).unwrap();
+    let grant =
+        LeaseGrantor::first_ever(name, LeaseForm::Both, term).grant(&clock, &request).unwrap();
     let mut writer = FencingHolder::new(1).unwrap().writer(name);
     let token = writer.token(b"x").unwrap();
-    let fence = FenceState { resource: name, sequence: 1, holder: token.holder, write: 1, last: u128::MAX };
+    let fence =
+        FenceState { resource: name, sequence: 1, holder: token.holder, write: 1, last: u128::MAX };
     for message in [
-        Message::Ask { id: RequestId::new(&now, term).unwrap(), envelope: clock.seal("hello".into()).unwrap() },
+        Message::Ask {
+            id: RequestId::new(&now, term).unwrap(),
+            envelope: clock.seal("hello".into()).unwrap(),
+        },
         Message::Gossip { state: register.state().clone(), seen: register.read().seen().clone() },
         Message::Lease { request, grant },
         Message::Write { token, fence, stamp: HybridClock::new(clock.clone()).stamp().unwrap() },
@@ -108,14 +116,18 @@ fn the_rsntp_source_gives_an_interval_around_the_servers_time() {
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
             let point = SureClock::wall_time().assume_true();
             let time = TimeInterval::new(point, point, Timescale::Utc).unwrap();
-            if let Ok(reply) = respond(&buffer[..length], &time, &time, &ServerIdentity::default()) {
+            if let Ok(reply) = respond(&buffer[..length], &time, &time, &ServerIdentity::default())
+            {
                 let _ = socket.send_to(&reply, client);
             }
         }
     });
-    let builder = SureClock::builder().rsntp_assuming_steady_os_clock(server.to_string(), Duration::from_micros(50));
+    let builder = SureClock::builder()
+        .rsntp_assuming_steady_os_clock(server.to_string(), Duration::from_micros(50));
     let clock = builder.max_faulty(0).start().unwrap();
-    clock.wait_synchronized(Duration::from_secs(20)).unwrap_or_else(|e| panic!("{e}: {:#?}", clock.status()));
+    clock
+        .wait_synchronized(Duration::from_secs(20))
+        .unwrap_or_else(|e| panic!("{e}: {:#?}", clock.status()));
     for _ in 0..1000 {
         let before = SureClock::wall_time().assume_true();
         let now = clock.now().unwrap();

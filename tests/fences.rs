@@ -153,7 +153,9 @@ impl Run {
             Without::Chain if token.sequence == state.sequence && token.write > 0 => {
                 (token.write, token.previous) = (state.write + 1, state.last);
             }
-            Without::NextInChain if token.sequence == state.sequence && token.write > state.write => {
+            Without::NextInChain
+                if token.sequence == state.sequence && token.write > state.write =>
+            {
                 let before = FenceState { write: token.write - 1, last: token.previous, ..state };
                 return admit(&before, &token);
             }
@@ -235,7 +237,14 @@ impl Run {
             }
             Phase::Takes(shard) => {
                 let Leader { sequence, holder, .. } = *leader;
-                let barrier = FencingToken { resource: name(), sequence, holder, write: 0, previous: 0, id: 0 };
+                let barrier = FencingToken {
+                    resource: name(),
+                    sequence,
+                    holder,
+                    write: 0,
+                    previous: 0,
+                    id: 0,
+                };
                 // Read before the barrier is set, it is read too soon.
                 let too_soon = self.without == Without::Barrier;
                 if too_soon && shard == 0 {
@@ -252,9 +261,12 @@ impl Run {
                 if !too_soon {
                     leader.chains[shard].knows = self.shards[shard].log;
                 }
-                leader.phase = if shard + 1 < SHARDS { Phase::Takes(shard + 1) } else { Phase::Leads };
+                leader.phase =
+                    if shard + 1 < SHARDS { Phase::Takes(shard + 1) } else { Phase::Leads };
             }
-            Phase::Leads if leader.writes.len() < 2 && self.dice.below(2) == 0 => self.begins_to_write(leader),
+            Phase::Leads if leader.writes.len() < 2 && self.dice.below(2) == 0 => {
+                self.begins_to_write(leader)
+            }
             Phase::Leads if leader.writes.is_empty() => {}
             Phase::Leads => {
                 let index = usize::try_from(self.dice.below(leader.writes.len() as u64)).unwrap();
@@ -264,7 +276,9 @@ impl Run {
                     None => self.admit(write.shard, write.token),
                 };
                 match admitted {
-                    Ok(Admitted::Write(state)) if self.without == Without::Atomicity && write.checked.is_none() => {
+                    Ok(Admitted::Write(state))
+                        if self.without == Without::Atomicity && write.checked.is_none() =>
+                    {
                         leader.writes.push(Write { checked: Some(state), ..write });
                     }
                     Ok(admitted) => return self.writes(write, admitted),
@@ -286,10 +300,17 @@ impl Run {
 
     fn begins_to_write(&mut self, leader: &mut Leader) {
         self.contents += 1;
-        let (shard, content, id) = (self.one_shard(), self.contents, u128::from(self.dice.bits()) + 1);
+        let (shard, content, id) =
+            (self.one_shard(), self.contents, u128::from(self.dice.bits()) + 1);
         let (sequence, holder, chain) = (leader.sequence, leader.holder, &mut leader.chains[shard]);
-        let token =
-            FencingToken { resource: name(), sequence, holder, write: chain.writes + 1, previous: chain.last, id };
+        let token = FencingToken {
+            resource: name(),
+            sequence,
+            holder,
+            write: chain.writes + 1,
+            previous: chain.last,
+            id,
+        };
         leader.writes.push(Write { shard, token, content, on: chain.knows, checked: None });
         (chain.writes, chain.last, chain.knows) = (token.write, id, with(chain.knows, content));
     }
@@ -334,19 +355,24 @@ fn run(seed: u64, steps: u64, without: Without) -> Result<Run, (u64, Violation)>
 #[test]
 fn no_write_goes_past_a_fence() {
     const EACH: u64 = 10_000;
-    let steps: u64 =
-        std::env::var("SURECLOCK_STEPS").map_or(2_000_000, |steps| steps.parse().expect("a number of steps"));
+    let steps: u64 = std::env::var("SURECLOCK_STEPS")
+        .map_or(2_000_000, |steps| steps.parse().expect("a number of steps"));
     let (began, mut said, worlds) = (Instant::now(), Instant::now(), steps.div_ceil(EACH));
     let (mut written, mut refused) = (0, 0);
     for seed in 0..worlds {
-        let run = run(seed, EACH, Without::Nothing).unwrap_or_else(|violation| panic!("seed {seed}: {violation:?}"));
+        let run = run(seed, EACH, Without::Nothing)
+            .unwrap_or_else(|violation| panic!("seed {seed}: {violation:?}"));
         (written, refused) = (written + run.written, refused + run.refused);
         if said.elapsed() > Duration::from_secs(10) {
             println!("{seed} of {worlds} worlds");
             said = Instant::now();
         }
     }
-    println!("{} steps, {written} written, {refused} leaders refused, {:.0?}", worlds * EACH, began.elapsed());
+    println!(
+        "{} steps, {written} written, {refused} leaders refused, {:.0?}",
+        worlds * EACH,
+        began.elapsed()
+    );
     assert!(written > steps / 20 && refused > steps / 1000, "{written} written, {refused} refused");
 }
 
@@ -378,7 +404,11 @@ fn with_a_condition_taken_out_what_it_is_for_happens() {
 fn without_the_nonce_or_the_number_nothing_is_lost() {
     for without in [Without::Nonce, Without::Number] {
         for seed in 0..200 {
-            assert_eq!(run(seed, 10_000, without).map(|_| ()), Ok(()), "without {without:?}, seed {seed}");
+            assert_eq!(
+                run(seed, 10_000, without).map(|_| ()),
+                Ok(()),
+                "without {without:?}, seed {seed}"
+            );
         }
     }
 }

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use sureclock::register::{Register, Seen};
 use sureclock::{DisruptionReason, OwnLoop, Problem, SetTimeError, State};
-use sureclock::{Lease, LeaseError, LeaseForm, LeaseGrantor, LeaseRefused, LeaseState, NowError, SureClock, WaitError};
+use sureclock::{
+    Lease, LeaseError, LeaseForm, LeaseGrantor, LeaseRefused, LeaseState, NowError, SureClock,
+    WaitError,
+};
 
 #[test]
 fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
@@ -15,7 +18,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     assert!(clock.now().is_ok(), "the twin: the parent has a clock");
     // By duration no synchronization is needed, so nothing but the fork stands against it.
     let term = Duration::from_secs(10);
-    let mut grantor = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
+    let mut grantor =
+        LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, term);
     let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&clock, term).unwrap();
     lease.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
@@ -30,7 +34,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork failed");
     if child == 0 {
-        let forked = clock.now() == Err(NowError::Forked) && wait.wait() == Err(WaitError::Now(NowError::Forked));
+        let forked = clock.now() == Err(NowError::Forked)
+            && wait.wait() == Err(WaitError::Now(NowError::Forked));
         let holds_nothing = lease.state(&clock) == LeaseState::Indeterminate
             && lease.request(&clock, term) == Err(LeaseError::Forked)
             && lease.granted(&clock, &late) == Err(LeaseError::Forked);
@@ -42,7 +47,8 @@ fn a_forked_child_gets_an_error_and_the_parent_goes_on() {
         // one. (The C library's heap may be used.)
         let writes = register.write(2, &written_at, &Seen::nothing()).is_ok();
         let under_its_own_name = writes && !format!("{:?}", register.state()).contains("number: 2");
-        let forked = forked && holds_nothing && grants_nothing && gives_nothing_up && under_its_own_name;
+        let forked =
+            forked && holds_nothing && grants_nothing && gives_nothing_up && under_its_own_name;
         // SAFETY: ends the child without running anything of the parent's.
         unsafe { libc::_exit(if forked { 7 } else { 1 }) }
     }
@@ -103,7 +109,8 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
     let (clock, own_loop) = builder().own_loop().unwrap();
     let ask = own_loop.next_ask().unwrap();
     // A second handle on the same things, to be dropped in the child.
-    let (mut clock_there, mut loop_there) = (ManuallyDrop::new(clock.clone()), ManuallyDrop::new(own_loop));
+    let (mut clock_there, mut loop_there) =
+        (ManuallyDrop::new(clock.clone()), ManuallyDrop::new(own_loop));
     let far = SureClock::wall_time().assume_true().checked_add(Duration::from_secs(60)).unwrap();
     let mut wait_there = ManuallyDrop::new(clock.wait_until_after(far));
     let over = AtomicBool::new(false);
@@ -112,7 +119,12 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    let _ = (clock.status(), own_loop.wake_after(), own_loop.awaits(ask.id), own_loop.next_ask());
+                    let _ = (
+                        clock.status(),
+                        own_loop.wake_after(),
+                        own_loop.awaits(ask.id),
+                        own_loop.next_ask(),
+                    );
                 }
             });
         }
@@ -122,7 +134,8 @@ fn a_forked_child_does_not_hang_on_an_own_loop_that_a_thread_was_using() {
                 own_loop.failed(ask.id, Problem::Timeout);
                 own_loop.disrupt(DisruptionReason::ByHand);
                 own_loop.located(0, ([127, 0, 0, 1], 1).into());
-                let dead = own_loop.wake_after() > Duration::from_secs(1) && clock.status().state == State::Dead;
+                let dead = own_loop.wake_after() > Duration::from_secs(1)
+                    && clock.status().state == State::Dead;
                 let nothing_begun = !clock.start_new_epoch();
                 drop_in_place(&mut wait_there);
                 drop_in_place(&mut loop_there);
@@ -164,7 +177,8 @@ fn a_forked_child_may_drop_a_clock_with_a_thread_and_a_manual_one_and_the_parent
                 time.age(Duration::from_secs(1));
                 time.disrupt();
                 let refused = time.set(now) == Err(SetTimeError::Forked);
-                let dead = clock.status().state == State::Dead && with_thread.status().state == State::Dead;
+                let dead = clock.status().state == State::Dead
+                    && with_thread.status().state == State::Dead;
                 drop_in_place(&mut there);
                 refused && dead
             });

@@ -40,7 +40,9 @@ fn wall() -> Timestamp {
 
 fn honest() -> Chronyd {
     let mut daemon = Chronyd::start(Config::honest()).expect("chronyd starts");
-    daemon.wait_until_serving(Duration::from_secs(30)).unwrap_or_else(|error| panic!("{error}\n{}", daemon.log()));
+    daemon
+        .wait_until_serving(Duration::from_secs(30))
+        .unwrap_or_else(|error| panic!("{error}\n{}", daemon.log()));
     daemon
 }
 
@@ -54,7 +56,9 @@ impl Running {
     fn start(bad: Bad, number: usize, upstream: SocketAddr) -> Running {
         match bad {
             Bad::Server(behaviour) => Running::Server(Hostile::start(behaviour, number).unwrap()),
-            Bad::Path(path) | Bad::Ramp(path, _) => Running::Path(Relay::start(upstream, path(Path::clear())).unwrap()),
+            Bad::Path(path) | Bad::Ramp(path, _) => {
+                Running::Path(Relay::start(upstream, path(Path::clear())).unwrap())
+            }
         }
     }
 
@@ -75,7 +79,9 @@ impl Running {
     fn tallies(&self) -> [Tally; 2] {
         match self {
             Running::Server(_) => [Tally::default(); 2],
-            Running::Path(relay) => [relay.tally(Direction::Forward), relay.tally(Direction::Backward)],
+            Running::Path(relay) => {
+                [relay.tally(Direction::Forward), relay.tally(Direction::Backward)]
+            }
         }
     }
 }
@@ -99,9 +105,11 @@ struct Outcome {
 /// Plays one row: its bad ones beside `honest`, until its fault was seen and it has acted for a
 /// while.
 fn run_row(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
-    let bad: Vec<Running> = (0..row.bad).map(|number| Running::start(row.what, number, upstream)).collect();
+    let bad: Vec<Running> =
+        (0..row.bad).map(|number| Running::start(row.what, number, upstream)).collect();
     let bad_names: Vec<String> = bad.iter().map(|bad| bad.addr().to_string()).collect();
-    let builder = SureClock::builder().max_faulty(row.max_faulty).poll_interval(POLL).timeout(TIMEOUT);
+    let builder =
+        SureClock::builder().max_faulty(row.max_faulty).poll_interval(POLL).timeout(TIMEOUT);
     let names = honest.iter().map(SocketAddr::to_string).chain(bad_names.iter().cloned());
     let clock = names.fold(builder, |builder, name| builder.ntp(name)).start().unwrap();
     let started = Instant::now();
@@ -119,7 +127,8 @@ fn run_row(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
                 outcome.intervals += 1;
                 if now.earliest() > after || before > now.latest() {
                     outcome.outside += 1;
-                    outcome.status = format!("{before} to {after} outside {now:#}, {:#?}", clock.status());
+                    outcome.status =
+                        format!("{before} to {after} outside {now:#}, {:#?}", clock.status());
                 }
             }
             Err(error) if all_heard => {
@@ -129,9 +138,12 @@ fn run_row(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
             Err(_) => {}
         }
         let status = clock.status();
-        let of = |name: &str| status.sources.iter().find(|source| source.name == name).expect("configured");
-        all_heard =
-            all_heard || (now.is_ok() && honest.iter().all(|server| of(&server.to_string()).last_heard.is_some()));
+        let of = |name: &str| {
+            status.sources.iter().find(|source| source.name == name).expect("configured")
+        };
+        all_heard = all_heard
+            || (now.is_ok()
+                && honest.iter().all(|server| of(&server.to_string()).last_heard.is_some()));
         for ((seen, running), name) in seen.iter_mut().zip(&bad).zip(&bad_names) {
             *seen = *seen || has_been_seen(row.seen, of(name), running);
             if let (Bad::Ramp(_, set), Running::Path(relay)) = (row.what, running) {
@@ -148,14 +160,20 @@ fn run_row(row: &Row, honest: &[SocketAddr], upstream: SocketAddr) -> Outcome {
     outcome.seen = seen.iter().all(|seen| *seen);
     let status = clock.status();
     outcome.honest_agree = honest.iter().all(|server| {
-        let source = status.sources.iter().find(|source| source.name == server.to_string()).expect("configured");
+        let source = status
+            .sources
+            .iter()
+            .find(|source| source.name == server.to_string())
+            .expect("configured");
         source.verdict == Verdict::Agrees && source.counts.answered > 2
     });
     if outcome.status.is_empty() {
         outcome.status = format!("{status:#?}");
     }
     let moved = os_ahead(started, wall()) - os_ahead_at_start;
-    outcome.status.push_str(&format!("\nthe OS clock moved by {moved} ns against the monotonic one"));
+    outcome
+        .status
+        .push_str(&format!("\nthe OS clock moved by {moved} ns against the monotonic one"));
     outcome
 }
 
@@ -195,14 +213,19 @@ fn run_all(rows: &[Row], honest: &[SocketAddr]) -> Vec<String> {
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
             let running: Vec<_> = group
                 .iter()
-                .map(|row| scope.spawn(move || run_row(row, &honest[..row.honest], honest[honest.len() - 1])))
+                .map(|row| {
+                    scope.spawn(move || {
+                        run_row(row, &honest[..row.honest], honest[honest.len() - 1])
+                    })
+                })
                 .collect();
             running.into_iter().map(|row| row.join().expect("a row panicked; see above")).collect()
         });
         for (row, outcome) in group.iter().zip(outcomes) {
             let over = if matches!(row.what, Bad::Server(_)) { "server" } else { "relay" };
             let seen = if outcome.seen { row.seen_as } else { "NOT SEEN" };
-            let (readings, intervals, outside) = (outcome.readings, outcome.intervals, outcome.outside);
+            let (readings, intervals, outside) =
+                (outcome.readings, outcome.intervals, outcome.outside);
             let of = format!("{} of {}", row.bad, row.bad + row.honest);
             println!(
                 "| {} | {} | {over} | {of} | {seen} | {readings} | {intervals} | {outside} |",
@@ -226,14 +249,22 @@ impl Law {
             return Err("the bad one was never asked".into());
         }
         let holds = match self {
-            Law::Holds => outside == 0 && errors == 0 && intervals >= LEAST_INTERVALS && outcome.honest_agree,
+            Law::Holds => {
+                outside == 0 && errors == 0 && intervals >= LEAST_INTERVALS && outcome.honest_agree
+            }
             Law::InsideOrError => outside == 0 && readings > 0,
             Law::ErrorInTheEnd => outside == 0 && outcome.last_error.is_some(),
             Law::NoAnswer => intervals == 0 && readings > 0,
             Law::Violates => outside > 0,
         };
-        let counts = format!("{readings} readings, {intervals} intervals, {outside} outside, {errors} errors");
-        if holds { Ok(()) } else { Err(format!("{self:?} does not hold: {counts}; {:?}", outcome.last_error)) }
+        let counts = format!(
+            "{readings} readings, {intervals} intervals, {outside} outside, {errors} errors"
+        );
+        if holds {
+            Ok(())
+        } else {
+            Err(format!("{self:?} does not hold: {counts}; {:?}", outcome.last_error))
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 use sureclock::sim::{ClockError, Delay, Dice, Host, Oscillator, Path, Server, World};
-use sureclock::{Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease, LeaseRequest, SureClock, Timestamp};
+use sureclock::{
+    Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease, LeaseRequest, SureClock, Timestamp,
+};
 
 const HOLDERS: usize = 3;
 /// The grantor is on one of the others.
@@ -74,25 +76,32 @@ impl Run {
         let mut host = Host::named(format!("machine {number}"));
         let delays = [Duration::from_micros(50), Duration::from_millis(20)];
         let (there, back) = (*self.dice.one_of(&delays), *self.dice.one_of(&delays));
-        let path = Path::new(Delay::new(there, Duration::from_micros(50)), Delay::new(back, Duration::from_micros(50)));
+        let path = Path::new(
+            Delay::new(there, Duration::from_micros(50)),
+            Delay::new(back, Duration::from_micros(50)),
+        );
         // No holder's time is compared with anyone's: lies that do not change do no harm there.
-        let fooled = number < HOLDERS || self.without == Without::HonestSources && number == HOLDERS;
+        let fooled =
+            number < HOLDERS || self.without == Without::HonestSources && number == HOLDERS;
         let liars = if fooled && form != LeaseForm::Duration { 2 } else { self.dice.below(2) };
         for server in 0..3 {
             let name = format!("{number}.{server}");
             let honest = Server::honest().path(path);
             let lie = ClockError::Fixed { ns: -3_000_000_000 };
-            self.world.server(name.clone(), if server < liars { honest.error(lie) } else { honest });
+            self.world
+                .server(name.clone(), if server < liars { honest.error(lie) } else { honest });
             host = host.asks(name);
         }
         let worst = if self.without == Without::DriftBound { 100_000_000 } else { 200_000 };
         let ppb = *self.dice.one_of(&[-worst, worst, 0]);
-        host.oscillator(Oscillator::steady(ppb)).stalls(1000, Duration::from_secs(1)).settings(|builder| {
-            builder
-                .adapt_poll_interval(false)
-                .max_uncertainty(Duration::from_secs(5))
-                .max_age(Duration::from_secs(3600))
-        })
+        host.oscillator(Oscillator::steady(ppb)).stalls(1000, Duration::from_secs(1)).settings(
+            |builder| {
+                builder
+                    .adapt_poll_interval(false)
+                    .max_uncertainty(Duration::from_secs(5))
+                    .max_age(Duration::from_secs(3600))
+            },
+        )
     }
 
     fn happens_to_a_machine(&mut self) {
@@ -137,9 +146,10 @@ impl Run {
                     if self.without == Without::RequestTime {
                         // As if it had been requested now.
                         let request = lease.request(clock, TERM).unwrap();
-                        grant = LeaseGrantor::first_ever("leader".parse().unwrap(), side.form, TERM)
-                            .grant(clock, &request)
-                            .unwrap_or(grant);
+                        grant =
+                            LeaseGrantor::first_ever("leader".parse().unwrap(), side.form, TERM)
+                                .grant(clock, &request)
+                                .unwrap_or(grant);
                     }
                     let _ = lease.granted(clock, &grant);
                 }
@@ -148,7 +158,10 @@ impl Run {
         // Someone asks, whoever holds; the grantor is restarted now and then.
         let from = usize::try_from(self.dice.below(HOLDERS as u64)).unwrap();
         if self.dice.below(200) == 0 && self.is_awake(from) {
-            let gone = std::mem::replace(&mut side.leases[from], Lease::new("leader".parse().unwrap()).unwrap());
+            let gone = std::mem::replace(
+                &mut side.leases[from],
+                Lease::new("leader".parse().unwrap()).unwrap(),
+            );
             let release = gone.release().unwrap();
             for at in self.arrivals(now) {
                 side.messages.push((at, Message::Release { release }));
@@ -179,8 +192,12 @@ impl Run {
         side.at = at;
         let clock = &self.clocks[at];
         side.grantor = match (self.without, stored) {
-            (Without::RestartWait, _) => LeaseGrantor::first_ever("leader".parse().unwrap(), side.form, TERM),
-            (_, Some(until)) => LeaseGrantor::recovered("leader".parse().unwrap(), TERM, until, clock),
+            (Without::RestartWait, _) => {
+                LeaseGrantor::first_ever("leader".parse().unwrap(), side.form, TERM)
+            }
+            (_, Some(until)) => {
+                LeaseGrantor::recovered("leader".parse().unwrap(), TERM, until, clock)
+            }
             (_, None) => LeaseGrantor::restarted("leader".parse().unwrap(), side.form, TERM, clock),
         };
     }
@@ -217,9 +234,12 @@ fn run(seed: u64, steps: u64, form: LeaseForm, without: Without) -> Result<(u64,
             run.happens_to_a_machine();
         }
         let holds = |holder: &usize| side.leases[*holder].state(&run.clocks[*holder]).is_held();
-        let holders: Vec<usize> = (0..HOLDERS).filter(|holder| run.is_awake(*holder)).filter(holds).collect();
+        let holders: Vec<usize> =
+            (0..HOLDERS).filter(|holder| run.is_awake(*holder)).filter(holds).collect();
         if holders.len() > 1 {
-            return Err(format!("{form:?} without {without:?}, seed {seed}, step {now}: held by {holders:?}"));
+            return Err(format!(
+                "{form:?} without {without:?}, seed {seed}, step {now}: held by {holders:?}"
+            ));
         }
         held += holders.len() as u64;
         let pause = run.dice.length(Duration::ZERO, Duration::from_millis(200));
@@ -233,14 +253,15 @@ const FORMS: [LeaseForm; 3] = [LeaseForm::Duration, LeaseForm::Deadline, LeaseFo
 #[test]
 fn there_are_never_two_holders() {
     const EACH: u64 = 2_000;
-    let steps: u64 =
-        std::env::var("SURECLOCK_STEPS").map_or(300_000, |steps| steps.parse().expect("a number of steps"));
+    let steps: u64 = std::env::var("SURECLOCK_STEPS")
+        .map_or(300_000, |steps| steps.parse().expect("a number of steps"));
     let (began, mut said) = (Instant::now(), Instant::now());
     for form in FORMS {
         let (mut granted, mut held) = (0, 0);
         let worlds = steps.div_ceil(3 * EACH);
         for seed in 0..worlds {
-            let (grants, holds) = run(seed, EACH, form, Without::Nothing).unwrap_or_else(|two| panic!("{two}"));
+            let (grants, holds) =
+                run(seed, EACH, form, Without::Nothing).unwrap_or_else(|two| panic!("{two}"));
             (granted, held) = (granted + grants, held + holds);
             if said.elapsed() > Duration::from_secs(10) {
                 println!("{form:?}: {seed} of {worlds} worlds");
@@ -248,7 +269,10 @@ fn there_are_never_two_holders() {
             }
         }
         let steps = worlds * EACH;
-        println!("{form:?}: {steps} steps, granted {granted} times, held in {held} of them, {:.0?}", began.elapsed());
+        println!(
+            "{form:?}: {steps} steps, granted {granted} times, held in {held} of them, {:.0?}",
+            began.elapsed()
+        );
         assert!(granted > steps / 50, "hardly ever granted");
         assert!(held > steps / 5, "hardly ever held: {held} of {steps}");
     }
@@ -266,7 +290,10 @@ fn with_any_condition_taken_out_there_are_two() {
     for (without, forms) in cases {
         for form in forms {
             let two = (0..100).find_map(|seed| run(seed, 2_000, *form, without).err());
-            println!("{}", two.unwrap_or_else(|| panic!("{form:?} without {without:?}: never two")));
+            println!(
+                "{}",
+                two.unwrap_or_else(|| panic!("{form:?} without {without:?}: never two"))
+            );
         }
     }
 }

@@ -58,7 +58,9 @@ fn parse(path: &Path) -> Mutant {
     let (by, rest) = rest.split_once('\n').unwrap();
     let blocks = rest.split("<<<<\n").skip(1).map(|block| {
         let (old, rest) = block.split_once("====\n").unwrap();
-        let new = rest.strip_suffix(">>>>\n").unwrap_or_else(|| panic!("{}: a block does not end", path.display()));
+        let new = rest
+            .strip_suffix(">>>>\n")
+            .unwrap_or_else(|| panic!("{}: a block does not end", path.display()));
         // Without the last line end: a block may be a part of a line.
         let cut = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
         (cut(old), cut(new))
@@ -78,7 +80,13 @@ impl Mutant {
         let mut text = fs::read_to_string(root().join(&self.file)).unwrap();
         assert!(!self.blocks.is_empty(), "{} changes nothing", self.name);
         for (old, new) in &self.blocks {
-            assert_eq!(text.matches(old).count(), 1, "{}: this is not in {} once:\n{old}", self.name, self.file);
+            assert_eq!(
+                text.matches(old).count(),
+                1,
+                "{}: this is not in {} once:\n{old}",
+                self.name,
+                self.file
+            );
             text = text.replacen(old, new, 1);
         }
         text
@@ -91,7 +99,12 @@ fn every_mutant_applies() {
     assert!(mutants.len() >= 12, "the mutants were found");
     for mutant in mutants {
         let broken = mutant.apply();
-        assert_ne!(broken, fs::read_to_string(root().join(&mutant.file)).unwrap(), "{}", mutant.name);
+        assert_ne!(
+            broken,
+            fs::read_to_string(root().join(&mutant.file)).unwrap(),
+            "{}",
+            mutant.name
+        );
     }
 }
 
@@ -100,7 +113,8 @@ fn every_mutant_applies() {
 fn the_campaign_finds_every_mutant() {
     let wanted = std::env::var("SURECLOCK_MUTANTS").unwrap_or_default();
     let wanted: Vec<&str> = wanted.split_whitespace().collect();
-    let chosen = mutants().into_iter().filter(|mutant| wanted.is_empty() || wanted.contains(&&*mutant.name));
+    let chosen =
+        mutants().into_iter().filter(|mutant| wanted.is_empty() || wanted.contains(&&*mutant.name));
     // A build leaves half of two processors idle, so there are two at a time.
     let waiting: Mutex<Vec<Mutant>> = Mutex::new(chosen.collect());
     let missed: Mutex<Vec<String>> = Mutex::default();
@@ -112,7 +126,12 @@ fn the_campaign_finds_every_mutant() {
     assert_eq!(unbroken, None, "the campaign fails without a mutant");
     for workshop in &workshops[1..] {
         // What others have written is built once.
-        let copied = Command::new("cp").arg("-a").arg(&workshops[0].build).arg(&workshop.build).status().unwrap();
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(&workshops[0].build)
+            .arg(&workshop.build)
+            .status()
+            .unwrap();
         assert!(copied.success(), "the build was copied");
     }
     std::thread::scope(|scope| {
@@ -167,12 +186,28 @@ impl Workshop {
     /// other until one does.
     fn verdict(&self, campaigns: &[(Option<&str>, u32)]) -> Option<String> {
         let mut command = Command::new(env!("CARGO"));
-        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.build).env_remove("RUSTFLAGS");
+        command
+            .current_dir(&self.tree)
+            .env("CARGO_TARGET_DIR", &self.build)
+            .env_remove("RUSTFLAGS");
         // Built many times and run for seconds.
         command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_INCREMENTAL", "1");
-        command.args(["build", "--quiet", "--locked", "--release", "--features", "sim,cli", "--example", "campaign"]);
+        command.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--release",
+            "--features",
+            "sim,cli",
+            "--example",
+            "campaign",
+        ]);
         let built = command.output().unwrap();
-        assert!(built.status.success(), "a mutant does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
+        assert!(
+            built.status.success(),
+            "a mutant does not compile:\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
         let campaign = self.build.join("release/examples/campaign");
         campaigns.iter().find_map(|&(scenario, worlds)| found_in(&campaign, scenario, worlds))
     }
@@ -197,10 +232,16 @@ fn found_in(campaign: &Path, scenario: Option<&str>, worlds: u32) -> Option<Stri
     }
     let text = String::from_utf8_lossy(&output.stdout);
     // The rows so far: fault, scenario, worlds.
-    let rows: Vec<Vec<&str>> =
-        text.lines().filter(|l| l.contains("law: ")).map(|l| l.split_whitespace().collect()).collect();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|l| l.contains("law: "))
+        .map(|l| l.split_whitespace().collect())
+        .collect();
     let run_worlds: u64 = rows.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
-    let law = text.lines().find(|line| line.contains("is violated")).and_then(|line| line.split_whitespace().next());
+    let law = text
+        .lines()
+        .find(|line| line.contains("is violated"))
+        .and_then(|line| line.split_whitespace().next());
     // A mutant that makes the library panic is found, too.
     let what = law.map_or(format!("{}", output.status), str::to_owned);
     let scenario = rows.last().map_or("?", |row| row[1]);

@@ -71,7 +71,9 @@ fn answers_without_system_calls(clocks: [SureClock; 2], makes_a_call: bool) -> i
             let (clock, deadline) = (&clocks[at % 2], &mut deadlines[at % 2]);
             let reading = clock.monotonic();
             answers += i64::from(clock.now().is_ok() && clock.at(reading).is_ok());
-            answers += i64::from(clock.after(t).is_ok() && clock.before(t).is_ok() && deadline.is_past().is_ok());
+            answers += i64::from(
+                clock.after(t).is_ok() && clock.before(t).is_ok() && deadline.is_past().is_ok(),
+            );
             answers += i64::from(clock.commit_timestamp().is_ok());
         }
         if makes_a_call {
@@ -93,7 +95,10 @@ fn answers_without_system_calls(clocks: [SureClock; 2], makes_a_call: bool) -> i
 fn a_thread_without_system_calls_reads_the_clock() {
     match clocks() {
         Err(why) => println!("SKIPPED: {why}"),
-        Ok(clocks) => assert_eq!(answers_without_system_calls(clocks, std::env::var_os(BROKEN).is_some()), 3000),
+        Ok(clocks) => assert_eq!(
+            answers_without_system_calls(clocks, std::env::var_os(BROKEN).is_some()),
+            3000
+        ),
     }
 }
 

@@ -53,7 +53,13 @@ fn readings(clock: &SureClock, count: u32, span: Duration) -> u32 {
 }
 
 fn verdict_of(clock: &SureClock, server: SocketAddr) -> Verdict {
-    clock.status().sources.iter().find(|source| source.name == server.to_string()).expect("configured").verdict
+    clock
+        .status()
+        .sources
+        .iter()
+        .find(|source| source.name == server.to_string())
+        .expect("configured")
+        .verdict
 }
 
 #[test]
@@ -69,7 +75,10 @@ fn the_host_clock_is_inside_every_one_of_10_000_readings() {
     let status = clock.status();
     let follower = status.sources.iter().find(|s| s.name == stratum_2.addr().to_string()).unwrap();
     assert_eq!(follower.stratum, Some(2));
-    assert!(follower.root_distance.unwrap() >= 4 * MS, "half of a root delay of at least 8 ms: {follower:?}");
+    assert!(
+        follower.root_distance.unwrap() >= 4 * MS,
+        "half of a root delay of at least 8 ms: {follower:?}"
+    );
     assert_eq!(status.state, State::Synchronized);
     assert!(status.sources.iter().all(|source| source.verdict == Verdict::Agrees), "{status:#?}");
 }
@@ -85,7 +94,10 @@ fn a_liar_by_500_ms_and_by_15_ms_moves_nothing() {
         let clock = clock([a.addr(), b.addr(), liar.addr()]);
         assert_eq!(readings(&clock, 10_000, Duration::from_secs(3)), 10_000);
         let verdict = verdict_of(&clock, liar.addr());
-        assert!(matches!(verdict, Verdict::Falseticker | Verdict::Contradictory), "{offset_ns}: {verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::Falseticker | Verdict::Contradictory),
+            "{offset_ns}: {verdict:?}"
+        );
     }
 }
 
@@ -118,7 +130,8 @@ fn asymmetry_loss_and_an_outage_lose_freshness_only() {
         let mut path = Path::clear().seed(u64::try_from(i).unwrap());
         // All of the delay on one way.
         let leg = if i == 0 { &mut path.forward } else { &mut path.backward };
-        (leg.delay, leg.jitter, leg.loss_permille, leg.duplicate_permille) = (8 * MS, 4 * MS, 300, 100);
+        (leg.delay, leg.jitter, leg.loss_permille, leg.duplicate_permille) =
+            (8 * MS, 4 * MS, 300, 100);
         relays.push(Relay::start(server.addr(), path).unwrap());
     }
     let clock = clock([relays[0].addr(), relays[1].addr(), relays[2].addr()]);
@@ -143,7 +156,10 @@ fn a_server_that_is_restarted_and_one_that_stays_away_lose_freshness_only() {
     drop((a, b));
     assert_eq!(readings(&clock, 2_000, Duration::from_secs(2)), 2_000);
     let status = clock.status();
-    assert!(status.sources.iter().all(|source| source.problem.is_some()), "each says why: {status:#?}");
+    assert!(
+        status.sources.iter().all(|source| source.problem.is_some()),
+        "each says why: {status:#?}"
+    );
 }
 
 #[test]
@@ -165,7 +181,8 @@ fn the_twin_two_liars_that_agree_do_move_it() {
         return;
     }
     let a = start(Config::honest());
-    let liars = [start(Config::liar(a.addr(), 500_000_000)), start(Config::liar(a.addr(), 500_000_000))];
+    let liars =
+        [start(Config::liar(a.addr(), 500_000_000)), start(Config::liar(a.addr(), 500_000_000))];
     let clock = clock([a.addr(), liars[0].addr(), liars[1].addr()]);
     // The first answer may come of two servers alone, and is certain still: wait for the third.
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -52,7 +52,12 @@ fn gives_out_timestamps_until_it_is_killed() {
 /// the highest of all it said.
 fn run_and_kill(mark: Option<&Path>, half_ms: u32, lines: usize) -> (i64, i64) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "gives_out_timestamps_until_it_is_killed", "--ignored", "--nocapture"]);
+    command.args([
+        "--exact",
+        "gives_out_timestamps_until_it_is_killed",
+        "--ignored",
+        "--nocapture",
+    ]);
     command.env(HALF_MS, half_ms.to_string()).stdout(Stdio::piped());
     match mark {
         Some(mark) => command.env(MARK, mark),
@@ -69,7 +74,10 @@ fn run_and_kill(mark: Option<&Path>, half_ms: u32, lines: usize) -> (i64, i64) {
         }
         // A line that was cut off by the kill did not leave; the harness's own lines are others.
         let said = line.strip_suffix('\n').and_then(|line| line.rsplit_once(' '));
-        let Some((kind, ns)) = said.and_then(|(kind, ns)| Some((kind, ns.parse::<i64>().ok()?))) else { continue };
+        let Some((kind, ns)) = said.and_then(|(kind, ns)| Some((kind, ns.parse::<i64>().ok()?)))
+        else {
+            continue;
+        };
         if kind.ends_with("commit") {
             first.get_or_insert(ns);
         }
@@ -87,7 +95,8 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new(name: &str) -> Directory {
-        let path = std::env::temp_dir().join(format!("sureclock-restart-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("sureclock-restart-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Directory(path)
     }
@@ -111,7 +120,11 @@ fn after_a_kill_nothing_is_given_out_again() {
     // the last.
     for (lines, half_ms) in LINES.into_iter().zip([100, 1].into_iter().cycle()) {
         let (first, said) = run_and_kill(Some(&mark), half_ms, lines);
-        assert!(first > highest, "{first} was given out after {highest}, {} ns too low", highest - first);
+        assert!(
+            first > highest,
+            "{first} was given out after {highest}, {} ns too low",
+            highest - first
+        );
         highest = highest.max(said);
     }
 }

@@ -17,18 +17,23 @@ const WORLDS: u64 = 60;
 /// liar that runs away.
 fn machines(world: &mut World) -> Vec<SureClock> {
     for (name, there, back) in [("a", 1, 8), ("b", 9, 2), ("c", 4, 4), ("d", 12, 1)] {
-        let path = Path::new(Delay::new(there * MS, 5 * MS), Delay::new(back * MS, 5 * MS)).loss_ppm(50_000);
+        let path = Path::new(Delay::new(there * MS, 5 * MS), Delay::new(back * MS, 5 * MS))
+            .loss_ppm(50_000);
         world.server(name, Server::honest().path(path).error(ClockError::AnywhereWithinClaims));
     }
     world.server("liar", Server::honest().error(ClockError::Ramp { ns_per_s: 3_000_000 }));
     let ppb = [200_000, -200_000, 40_000];
     let clocks = ppb.into_iter().enumerate().map(|(number, ppb)| {
         let host = Host::named(format!("machine {number}")).oscillator(Oscillator::steady(ppb));
-        world.clock(host.settings(|builder| builder.max_faulty(1).drift(Drift::fixed_ppm(200)))).expect("a clock")
+        world
+            .clock(host.settings(|builder| builder.max_faulty(1).drift(Drift::fixed_ppm(200))))
+            .expect("a clock")
     });
     let clocks: Vec<SureClock> = clocks.collect();
     world.advance(60 * S);
-    assert!(clocks.iter().all(|clock| clock.now().is_ok_and(|now| now.contains(world.true_time()))));
+    assert!(
+        clocks.iter().all(|clock| clock.now().is_ok_and(|now| now.contains(world.true_time())))
+    );
     clocks
 }
 
@@ -59,8 +64,16 @@ fn last_writes_lost(by_the_interval: bool) -> (u64, usize) {
         for write in 0..WRITES {
             world.advance(Duration::from_nanos(1 + dice.below(20_000_000)));
             let at = dice.below(3) as usize;
-            let interval = if by_the_interval { clocks[at].now().unwrap() } else { guess(&world, &clocks[at]) };
-            let seen = if dice.below(2) == 0 { Seen::nothing() } else { replicas[at].read().seen().clone() };
+            let interval = if by_the_interval {
+                clocks[at].now().unwrap()
+            } else {
+                guess(&world, &clocks[at])
+            };
+            let seen = if dice.below(2) == 0 {
+                Seen::nothing()
+            } else {
+                replicas[at].read().seen().clone()
+            };
             refused |= replicas[at].write(write, &interval, &seen).is_err();
             if dice.below(3) == 0 {
                 let other = replicas[dice.below(3) as usize].state().clone();
@@ -98,8 +111,10 @@ fn by_a_guess_of_the_os_clock_it_is_not() {
 fn no_stamp_leads_true_time_and_honest_ones_are_taken() {
     for seed in 0..WORLDS {
         let mut world = World::new(seed);
-        let clocks: Vec<HybridClock> =
-            machines(&mut world).into_iter().map(|clock| HybridClock::with_max_lead(clock, Duration::ZERO)).collect();
+        let clocks: Vec<HybridClock> = machines(&mut world)
+            .into_iter()
+            .map(|clock| HybridClock::with_max_lead(clock, Duration::ZERO))
+            .collect();
         let mut dice = Dice::new(seed);
         let (mut received, mut last) = (0, [None; 3]);
         for _ in 0..300 {
@@ -125,7 +140,9 @@ fn no_stamp_leads_true_time_and_honest_ones_are_taken() {
         // A whole second is one of the units of a stamp.
         let ahead = format!("{}.000000000Z#0", &os[..19]).parse().unwrap();
         let before = clocks[1].last();
-        let Err(ReceiveError::AheadOfTime(proof)) = clocks[1].receive(ahead) else { panic!("taken") };
+        let Err(ReceiveError::AheadOfTime(proof)) = clocks[1].receive(ahead) else {
+            panic!("taken")
+        };
         assert!(proof.stamp == ahead && proof.latest < ahead.time() && clocks[1].last() == before);
     }
 }
@@ -142,7 +159,8 @@ fn broken_promises(restart_says_so: bool) -> u64 {
         let (keep, longest) = (200 * MS, 2 * S);
         let mut answers = Answers::<usize>::first_ever(Timescale::Utc, keep, longest);
         let mut ids: Vec<RequestId> = Vec::new();
-        let (mut done, mut never): (BTreeMap<usize, u32>, Vec<usize>) = (BTreeMap::new(), Vec::new());
+        let (mut done, mut never): (BTreeMap<usize, u32>, Vec<usize>) =
+            (BTreeMap::new(), Vec::new());
         for _ in 0..400 {
             world.advance(Duration::from_nanos(dice.below(20_000_000)));
             if ids.is_empty() || dice.below(4) == 0 {
@@ -167,7 +185,9 @@ fn broken_promises(restart_says_so: bool) -> u64 {
                     broken += u64::from(done.contains_key(&at));
                     never.push(at);
                 }
-                Begun::Known(reply) => assert_ne!(reply, Reply::AheadOfTime, "every clock is right here"),
+                Begun::Known(reply) => {
+                    assert_ne!(reply, Reply::AheadOfTime, "every clock is right here")
+                }
             }
         }
         assert!(done.len() > 20 && !never.is_empty(), "or nothing is shown");

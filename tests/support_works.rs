@@ -48,14 +48,19 @@ fn assert_silent(socket: &UdpSocket) {
 fn each_direction_takes_at_least_its_own_delay() {
     for (there, back) in [(0, 0), (30, 5), (5, 30), (20, 20)] {
         let server = socket();
-        let path = Path::clear().forward(Leg::delayed(there * MS)).backward(Leg::delayed(back * MS));
+        let path =
+            Path::clear().forward(Leg::delayed(there * MS)).backward(Leg::delayed(back * MS));
         let relay = Relay::start(addr(&server), path).expect("starts");
         let client = socket();
         for round in 0..5 {
             let before = Instant::now();
             client.send_to(&[round], relay.addr()).expect("sends");
             let (question, from) = receive(&server);
-            assert!(before.elapsed() >= there * MS, "forward: {:?} of {there} ms", before.elapsed());
+            assert!(
+                before.elapsed() >= there * MS,
+                "forward: {:?} of {there} ms",
+                before.elapsed()
+            );
             assert_eq!(question, [round]);
 
             let before = Instant::now();
@@ -108,7 +113,8 @@ fn a_cut_loses_everything_and_a_restored_path_nothing() {
 #[test]
 fn answers_are_lost_alone_when_only_the_way_back_is_cut() {
     let server = socket();
-    let relay = Relay::start(addr(&server), Path::clear().backward(Leg::default().loss(1000))).expect("starts");
+    let relay = Relay::start(addr(&server), Path::clear().backward(Leg::default().loss(1000)))
+        .expect("starts");
     let client = socket();
     client.send_to(b"question", relay.addr()).expect("sends");
     let (_, from) = receive(&server);
@@ -119,7 +125,8 @@ fn answers_are_lost_alone_when_only_the_way_back_is_cut() {
 #[test]
 fn a_duplicate_arrives_twice_and_not_thrice() {
     let server = socket();
-    let relay = Relay::start(addr(&server), Path::clear().forward(Leg::default().duplicate(1000))).expect("starts");
+    let relay = Relay::start(addr(&server), Path::clear().forward(Leg::default().duplicate(1000)))
+        .expect("starts");
     socket().send_to(b"twin", relay.addr()).expect("sends");
     assert_eq!(receive(&server).0, b"twin");
     assert_eq!(receive(&server).0, b"twin");
@@ -129,7 +136,8 @@ fn a_duplicate_arrives_twice_and_not_thrice() {
 #[test]
 fn a_corrupted_datagram_differs_in_one_bit_and_a_replay_repeats_the_past() {
     let server = socket();
-    let relay = Relay::start(addr(&server), Path::clear().forward(Leg::default().corrupt(1000))).expect("starts");
+    let relay = Relay::start(addr(&server), Path::clear().forward(Leg::default().corrupt(1000)))
+        .expect("starts");
     let client = socket();
     client.send_to(&[0; 48], relay.addr()).expect("sends");
     let (damaged, _) = receive(&server);
@@ -172,7 +180,9 @@ fn the_same_seed_loses_the_same_datagrams_and_another_seed_others() {
             assert!(start.elapsed() < PATIENCE);
             std::thread::sleep(MS);
         }
-        (0..64 - relay.tally(Direction::Forward).lost).map(|_| receive(&server).0[0]).collect::<Vec<u8>>()
+        (0..64 - relay.tally(Direction::Forward).lost)
+            .map(|_| receive(&server).0[0])
+            .collect::<Vec<u8>>()
     };
     let first = survivors(7);
     assert!((8..56).contains(&first.len()), "{first:?}");
@@ -295,7 +305,10 @@ fn a_missing_chronyd_fails_the_test_in_ci() {
 
 #[test]
 fn a_missing_chronyd_skips_the_test_elsewhere_and_a_present_one_runs_it() {
-    assert_eq!(chronyd::found_or_skipped(Err("a rehearsal, nothing is missing".to_owned()), false), None);
+    assert_eq!(
+        chronyd::found_or_skipped(Err("a rehearsal, nothing is missing".to_owned()), false),
+        None
+    );
     let found = PathBuf::from("/usr/sbin/chronyd");
     assert_eq!(chronyd::found_or_skipped(Ok(found.clone()), true), Some(found));
 }
@@ -304,7 +317,11 @@ fn start(config: Config) -> (Chronyd, Answer) {
     let mut daemon = Chronyd::start(config).expect("chronyd starts");
     let up = daemon.age();
     let answer = daemon.wait_until_serving(PATIENCE).expect("chronyd serves");
-    println!("stratum {}: answers after {up:?}, serves after {:?}", answer.header.stratum, daemon.age());
+    println!(
+        "stratum {}: answers after {up:?}, serves after {:?}",
+        answer.header.stratum,
+        daemon.age()
+    );
     (daemon, answer)
 }
 
@@ -321,7 +338,11 @@ fn best_of_ten(server: SocketAddr) -> Answer {
 fn assert_ahead_by(answer: &Answer, asked_ns: i64, tolerance_ns: i64) {
     let off = u128::from((answer.offset_ns() - asked_ns).unsigned_abs());
     let granted = u128::from(tolerance_ns.unsigned_abs()) + answer.round_trip().as_nanos() / 2;
-    assert!(off <= granted, "ahead by {} ns instead of {asked_ns} ns: {answer:?}", answer.offset_ns());
+    assert!(
+        off <= granted,
+        "ahead by {} ns instead of {asked_ns} ns: {answer:?}",
+        answer.offset_ns()
+    );
 }
 
 #[test]
@@ -336,10 +357,16 @@ fn an_honest_chronyd_serves_the_clock_of_the_host() {
 fn a_daemon_cannot_set_the_clock() {
     let Some(_) = require_chronyd() else { return };
     let (daemon, _) = start(Config::honest());
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())) else { return };
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())) else {
+        return;
+    };
     assert!(!chronyd::may_set_the_clock(&status), "{status}");
-    assert!(chronyd::may_set_the_clock("Uid:\t0\t0\nCapPrm:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"));
-    assert!(!chronyd::may_set_the_clock("Uid:\t1000\t1000\nCapPrm:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"));
+    assert!(chronyd::may_set_the_clock(
+        "Uid:\t0\t0\nCapPrm:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"
+    ));
+    assert!(!chronyd::may_set_the_clock(
+        "Uid:\t1000\t1000\nCapPrm:\t0000000000000000\nCapBnd:\t000001ffffffffff\n"
+    ));
 }
 
 #[test]
@@ -369,8 +396,14 @@ fn a_stopped_daemon_is_silent_and_a_restarted_one_serves_on_the_same_port() {
 fn nothing_talks_beyond_loopback() {
     // A documentation address, RFC 5737.
     let elsewhere = SocketAddr::from(([192, 0, 2, 1], 123));
-    assert_eq!(Chronyd::start(Config::follower(elsewhere)).map(|_| ()).unwrap_err().kind(), ErrorKind::InvalidInput);
-    assert_eq!(Relay::start(elsewhere, Path::clear()).map(|_| ()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        Chronyd::start(Config::follower(elsewhere)).map(|_| ()).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
+    assert_eq!(
+        Relay::start(elsewhere, Path::clear()).map(|_| ()).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
 }
 
 #[test]
@@ -381,7 +414,11 @@ fn liars_serve_a_time_off_by_what_they_were_told() {
         let (liar, first) = start(Config::liar(truth.addr(), offset_ns));
         assert_eq!(first.header.stratum, 2);
         let answer = best_of_ten(liar.addr());
-        println!("told {offset_ns} ns, serves {} ns, header {:?}", answer.offset_ns(), answer.header);
+        println!(
+            "told {offset_ns} ns, serves {} ns, header {:?}",
+            answer.offset_ns(),
+            answer.header
+        );
         assert_ahead_by(&answer, offset_ns, offset_ns.abs() * 2 / 5);
         assert!(answer.header.root_dispersion() < 15 * MS, "it seems unsure: {:?}", answer.header);
     }

@@ -37,6 +37,7 @@ const FLOORS: [(&str, u32); 27] = [
 ];
 
 const MOST_LINES: usize = 400;
+const MOST_COLUMNS: usize = 100;
 
 struct File {
     path: PathBuf,
@@ -44,10 +45,17 @@ struct File {
 }
 
 fn sources() -> Vec<File> {
+    let found = files_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(found.len() > 30, "the sources were found");
+    found
+}
+
+/// The Rust files of a folder, except what was built there.
+fn files_in(folder: &Path) -> Vec<File> {
     fn walk(folder: &Path, found: &mut Vec<File>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
                 walk(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 found.push(File { text: fs::read_to_string(&path).unwrap(), path });
@@ -55,15 +63,16 @@ fn sources() -> Vec<File> {
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    assert!(found.len() > 30, "the sources were found");
+    walk(folder, &mut found);
+    assert!(!found.is_empty(), "the sources were found");
     found
 }
 
 /// The part of `src/` that a file belongs to.
 fn part(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let first = path.strip_prefix(root).unwrap().components().next().unwrap().as_os_str().to_str().unwrap();
+    let first =
+        path.strip_prefix(root).unwrap().components().next().unwrap().as_os_str().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -73,12 +82,18 @@ fn floor(part: &str) -> Option<u32> {
 
 /// The code of a file without its tests and comments.
 fn code(file: &File) -> String {
-    let is_test = |path: &Path| path.to_str().unwrap().contains("tests.rs") || path.ends_with("loom_models.rs");
+    let is_test = |path: &Path| {
+        path.to_str().unwrap().contains("tests.rs") || path.ends_with("loom_models.rs")
+    };
     if is_test(&file.path) {
         return String::new();
     }
     let until_tests = file.text.split("\nmod tests {").next().unwrap();
-    until_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    until_tests
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The parts that a file imports and may not.
@@ -86,7 +101,10 @@ fn imports_upward(file: &File) -> Vec<String> {
     let own = part(&file.path);
     let mine = floor(&own).unwrap_or_else(|| panic!("{own} has no floor: give it one here"));
     let code = code(file);
-    let named = code.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+    let named = code
+        .split("crate::")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
     let upward = named.flatten().filter(|part| *part != own).filter(|part| match floor(part) {
         // The facade is one floor of several files.
         Some(theirs) => theirs > mine || (theirs == mine && mine != 5),
@@ -106,7 +124,10 @@ fn imports_go_down_the_floors_only() {
 #[test]
 fn the_check_of_the_floors_sees_an_import_upward() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bound/agree.rs");
-    assert_eq!(imports_upward(&File { path, text: "use crate::sync::Synchronizer;\n".into() }), ["sync"]);
+    assert_eq!(
+        imports_upward(&File { path, text: "use crate::sync::Synchronizer;\n".into() }),
+        ["sync"]
+    );
 }
 
 #[test]
@@ -119,16 +140,48 @@ fn every_file_says_its_job_and_is_short() {
     }
 }
 
+/// The first comment of a text that is wider than `MOST_COLUMNS`. A row of a table is one line.
+fn wide_comment(text: &str) -> Option<&str> {
+    text.lines().find(|line| {
+        let comment = line.trim_start();
+        let words = comment.trim_start_matches(['/', '!']).trim_start();
+        let is_row = words.starts_with('|');
+        comment.starts_with("//") && !is_row && line.chars().count() > MOST_COLUMNS
+    })
+}
+
+#[test]
+fn comments_are_at_most_a_hundred_columns_wide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src", "tests", "examples", "benches", "fuzz"] {
+        for file in files_in(&root.join(folder)) {
+            assert_eq!(wide_comment(&file.text), None, "{}", file.path.display());
+        }
+    }
+}
+
+#[test]
+fn the_check_of_columns_sees_a_wide_comment() {
+    let wide = format!("let x = 1;\n    /// {}\n", "word ".repeat(20));
+    assert!(wide_comment(&wide).is_some());
+    assert_eq!(wide_comment(&wide.replace("/// ", "/// | ")), None, "a row of a table");
+    assert_eq!(wide_comment(&wide.replace("/// ", "")), None, "no comment");
+}
+
 #[test]
 fn floats_atomics_and_unsafe_stand_only_where_they_may() {
     for file in sources() {
         let (name, part, code) = (file.path.display().to_string(), part(&file.path), code(&file));
-        let word = |word: &str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
+        let word =
+            |word: &str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
         if part != "bin" {
             assert!(!word("f64") && !word("f32"), "{name}: no float near a bound");
         }
         // counter/: the manual counter and the count of forks; ARCHITECTURE.md says why.
-        assert!(matches!(part.as_str(), "publish" | "counter") || !code.contains("sync::atomic"), "{name}: atomics");
+        assert!(
+            matches!(part.as_str(), "publish" | "counter") || !code.contains("sync::atomic"),
+            "{name}: atomics"
+        );
         assert!(part == "counter" || !word("unsafe"), "{name}: unsafe");
         // The hash tables of std draw random numbers, and panic where the system has none.
         let hashes = ["HashMap", "HashSet", "RandomState"].iter().any(|table| word(table));
@@ -137,10 +190,23 @@ fn floats_atomics_and_unsafe_stand_only_where_they_may() {
             assert!(!code.contains(marker), "{name}: {marker}");
         }
         if matches!(part.as_str(), "time" | "bound") {
-            let cast =
-                code.match_indices(" as ").map(|(at, _)| code[at + 4..].split(|c: char| !c.is_alphanumeric()).next());
+            let cast = code
+                .match_indices(" as ")
+                .map(|(at, _)| code[at + 4..].split(|c: char| !c.is_alphanumeric()).next());
             let numeric = |t: &str| {
-                matches!(t, "u8" | "u16" | "u32" | "u64" | "u128" | "i8" | "i16" | "i32" | "i64" | "i128" | "usize")
+                matches!(
+                    t,
+                    "u8" | "u16"
+                        | "u32"
+                        | "u64"
+                        | "u128"
+                        | "i8"
+                        | "i16"
+                        | "i32"
+                        | "i64"
+                        | "i128"
+                        | "usize"
+                )
             };
             assert!(!cast.flatten().any(numeric), "{name}: a cast where bounds are computed");
         }

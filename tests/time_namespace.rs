@@ -14,7 +14,8 @@ mod own_clock;
 
 /// A clock over RAW that is told the time once.
 fn own_clock() -> (SureClock, OwnLoop) {
-    own_clock::start(own_clock::builder().counter(CounterChoice::Raw), Duration::from_millis(1)).unwrap()
+    own_clock::start(own_clock::builder().counter(CounterChoice::Raw), Duration::from_millis(1))
+        .unwrap()
 }
 
 /// Moves this process of one thread into a namespace whose clocks are 5 s ahead. False where it may
@@ -46,9 +47,12 @@ fn in_a_child() -> i32 {
     if !enter_a_time_namespace() {
         return NO_NAMESPACE;
     }
-    let jumped = clock.elapsed(before, clock.monotonic()).is_some_and(|elapsed| elapsed.at_least.as_secs() >= 4);
+    let jumped = clock
+        .elapsed(before, clock.monotonic())
+        .is_some_and(|elapsed| elapsed.at_least.as_secs() >= 4);
     let _ = own_loop.next_ask();
-    let noticed = clock.now() == Err(NowError::Disrupted { reason: DisruptionReason::CounterJumped });
+    let noticed =
+        clock.now() == Err(NowError::Disrupted { reason: DisruptionReason::CounterJumped });
     if jumped && noticed { NOTICED } else { 2 }
 }
 
@@ -68,7 +72,9 @@ fn another_time_namespace_disrupts_a_clock_over_raw() {
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert!(waited == child && libc::WIFEXITED(status));
     match libc::WEXITSTATUS(status) {
-        NO_NAMESPACE => println!("SKIPPED another_time_namespace_disrupts_a_clock_over_raw: no right to make one"),
+        NO_NAMESPACE => println!(
+            "SKIPPED another_time_namespace_disrupts_a_clock_over_raw: no right to make one"
+        ),
         code => assert_eq!(code, NOTICED),
     }
 }

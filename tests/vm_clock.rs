@@ -8,8 +8,8 @@ use std::time::Duration;
 use support::hostile::Hostile;
 use support::vm_clock::{COUNTER_VALUE_AT, Device, GENERATION_AT, MARKER_AT};
 use sureclock::{
-    BuildError, DisruptionReason, Lease, LeaseForm, LeaseGrantor, LeaseState, NowError, SureClock, VmClockChoice,
-    VmClockError, VmClockStatus,
+    BuildError, DisruptionReason, Lease, LeaseForm, LeaseGrantor, LeaseState, NowError, SureClock,
+    VmClockChoice, VmClockError, VmClockStatus,
 };
 
 const LONG_ENOUGH: Duration = Duration::from_secs(60);
@@ -24,7 +24,8 @@ fn servers() -> Vec<Hostile> {
 
 fn clock(servers: &[Hostile], vm_clock: VmClockChoice) -> SureClock {
     let builder = SureClock::builder().vm_clock(vm_clock).poll_interval(Duration::from_millis(100));
-    let builder = servers.iter().fold(builder, |builder, server| builder.ntp(server.addr().to_string()));
+    let builder =
+        servers.iter().fold(builder, |builder, server| builder.ntp(server.addr().to_string()));
     let clock = builder.start().unwrap();
     clock.wait_synchronized(LONG_ENOUGH).unwrap();
     clock
@@ -72,7 +73,8 @@ fn updates_of_the_devices_own_time_are_no_disruption() {
 fn a_copy_of_the_machine_ends_its_leases_though_its_counter_ran_on() {
     let (servers, mut device) = (servers(), Device::new());
     let clock = clock(&servers, choice(&device));
-    let mut grantor = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, LONG_ENOUGH);
+    let mut grantor =
+        LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, LONG_ENOUGH);
     let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&clock, LONG_ENOUGH).unwrap();
     lease.granted(&clock, &grantor.grant(&clock, &request).unwrap()).unwrap();
@@ -88,10 +90,15 @@ fn a_device_that_was_asked_for_and_cannot_be_read_is_an_error_and_off_is_off() {
     let (servers, mut device) = (servers(), Device::new());
     let start = |choice| {
         let builder = SureClock::builder().vm_clock(choice);
-        servers.iter().fold(builder, |builder, server| builder.ntp(server.addr().to_string())).start()
+        servers
+            .iter()
+            .fold(builder, |builder, server| builder.ntp(server.addr().to_string()))
+            .start()
     };
-    let missing = start(VmClockChoice::Device("/nonexistent/vmclock0".into())).map(|_| ()).unwrap_err();
-    let problem = VmClockError::System(sureclock::OsError::from(std::io::Error::from_raw_os_error(2)));
+    let missing =
+        start(VmClockChoice::Device("/nonexistent/vmclock0".into())).map(|_| ()).unwrap_err();
+    let problem =
+        VmClockError::System(sureclock::OsError::from(std::io::Error::from_raw_os_error(2)));
     assert_eq!(missing, BuildError::VmClock { path: "/nonexistent/vmclock0".into(), problem });
     device.put(0, b"none");
     let wrong = start(choice(&device)).map(|_| ()).unwrap_err();

@@ -81,7 +81,13 @@ fn a_million_waits_are_woken_in_order_and_take_little_memory() {
     let notes: Vec<Arc<Note>> = (0..COUNT)
         .map(|i| {
             let (clock, timestamp, turns) = (clock.clone(), at(i), Arc::clone(&turns));
-            Arc::new(Note { clock, timestamp, turns, turn: AtomicU32::new(0), early: AtomicBool::new(false) })
+            Arc::new(Note {
+                clock,
+                timestamp,
+                turns,
+                turn: AtomicU32::new(0),
+                early: AtomicBool::new(false),
+            })
         })
         .collect();
     let before = IN_USE.load(Ordering::Relaxed);
@@ -115,16 +121,23 @@ fn a_million_waits_are_woken_in_order_and_take_little_memory() {
 #[test]
 fn a_dropped_wait_wakes_nobody_and_frees_what_it_took() {
     let (clock, _own_loop) = own_clock();
-    let (timestamp, turns) = (earliest_in(&clock, Duration::from_millis(50)), Arc::new(AtomicU32::new(0)));
+    let (timestamp, turns) =
+        (earliest_in(&clock, Duration::from_millis(50)), Arc::new(AtomicU32::new(0)));
     let (turn, early) = (AtomicU32::new(0), AtomicBool::new(false));
-    let note = Arc::new(Note { clock: clock.clone(), timestamp, turns: Arc::clone(&turns), turn, early });
+    let note =
+        Arc::new(Note { clock: clock.clone(), timestamp, turns: Arc::clone(&turns), turn, early });
     let mut waits = [clock.wait_until_after(timestamp), clock.wait_until_after(timestamp)];
-    waits.iter_mut().for_each(|wait| assert!(poll(wait, &Waker::from(Arc::clone(&note))).is_pending()));
+    waits
+        .iter_mut()
+        .for_each(|wait| assert!(poll(wait, &Waker::from(Arc::clone(&note))).is_pending()));
     assert_eq!(Arc::strong_count(&note), 3);
     let [dropped, kept] = waits;
     drop(dropped);
     assert_eq!(Arc::strong_count(&note), 2);
-    clock.wait_until_after(timestamp.checked_add(Duration::from_millis(100)).unwrap()).wait().unwrap();
+    clock
+        .wait_until_after(timestamp.checked_add(Duration::from_millis(100)).unwrap())
+        .wait()
+        .unwrap();
     assert_eq!(turns.load(Ordering::Relaxed), 1, "the one that was kept, once");
     drop(kept);
     assert_eq!(Arc::strong_count(&note), 1);

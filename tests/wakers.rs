@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
-use sureclock::{ExchangeContext, Facts, OwnLoop, Source, SourceError, State, SureClock, Timescale, Timestamp};
+use sureclock::{
+    ExchangeContext, Facts, OwnLoop, Source, SourceError, State, SureClock, Timescale, Timestamp,
+};
 
 #[path = "support/own_clock.rs"]
 #[allow(dead_code, reason = "every test uses its part")]
@@ -73,7 +75,8 @@ fn polled(wait: &mut sureclock::CommitWait, waker: &Waker) -> bool {
 fn a_wakers_panic_does_not_end_the_thread_that_wakes_futures() {
     let (clock, _own_loop) = own_clock();
     let (tell, told) = mpsc::channel();
-    let (mut evil, mut good) = (clock.wait_until_after(soon(&clock, 30)), clock.wait_until_after(soon(&clock, 200)));
+    let (mut evil, mut good) =
+        (clock.wait_until_after(soon(&clock, 30)), clock.wait_until_after(soon(&clock, 200)));
     assert!(polled(&mut evil, &Arc::new(Evil).into()));
     assert!(polled(&mut good, &Arc::new(Tell(tell)).into()));
     assert_eq!(told.recv_timeout(LONG), Ok(()), "nobody wakes futures any more");
@@ -111,7 +114,8 @@ impl Source for OsClock {
 fn with_a_thread(bombs: u32, may: bool) -> (SureClock, Arc<AtomicBool>) {
     let may = Arc::new(AtomicBool::new(may));
     let source = OsClock { may: Arc::clone(&may), asked: Arc::default(), bombs };
-    let builder = SureClock::builder().source("os", source).max_faulty(0).timescale(Timescale::Smear24h);
+    let builder =
+        SureClock::builder().source("os", source).max_faulty(0).timescale(Timescale::Smear24h);
     (builder.poll_interval(Duration::from_millis(10)).start().unwrap(), may)
 }
 
@@ -134,7 +138,10 @@ fn a_wakers_panic_does_not_end_the_sync_thread() {
     let published = clock.status().counts.published;
     let give_up = Instant::now() + LONG;
     while clock.status().counts.published < published + 2 {
-        assert!(Instant::now() < give_up && clock.status().state != State::Dead, "the sync thread is dead");
+        assert!(
+            Instant::now() < give_up && clock.status().state != State::Dead,
+            "the sync thread is dead"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }

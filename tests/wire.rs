@@ -13,8 +13,8 @@ use sureclock::fence::{FenceState, FencingHolder, FencingToken, Rejected};
 use sureclock::register::{Register, Seen, State};
 use sureclock::request::{NotDone, Reply, RequestId};
 use sureclock::{
-    HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease, LeaseRequest, ResourceName,
-    SureClock, TimeInterval, Timestamp,
+    HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease,
+    LeaseRequest, ResourceName, SureClock, TimeInterval, Timestamp,
 };
 
 /// The largest single allocation of this thread.
@@ -70,7 +70,8 @@ fn honest() -> Vec<Kind> {
     let (name, term): (ResourceName, _) = ("accounts".parse().unwrap(), Duration::from_secs(1));
     let mut lease = Lease::new(name).unwrap();
     let request = lease.request(&clock, term).unwrap();
-    let grant = LeaseGrantor::first_ever(name, LeaseForm::Both, term).grant(&clock, &request).unwrap();
+    let grant =
+        LeaseGrantor::first_ever(name, LeaseForm::Both, term).grant(&clock, &request).unwrap();
     let mut writer = FencingHolder::new(7).unwrap().writer(name);
     let mut register = Register::new();
     register.write(1_u32, &now, &Seen::nothing()).unwrap();
@@ -93,16 +94,22 @@ fn honest() -> Vec<Kind> {
 }
 
 /// Every object of the tree, changed one at a time; the whole each time.
-fn with_each_object_changed(tree: &Value, change: fn(&mut serde_json::Map<String, Value>)) -> Vec<Value> {
+fn with_each_object_changed(
+    tree: &Value,
+    change: fn(&mut serde_json::Map<String, Value>),
+) -> Vec<Value> {
     fn paths(at: &Value, path: &str, found: &mut Vec<String>) {
         match at {
             Value::Object(fields) => {
                 found.push(path.to_owned());
-                fields.iter().for_each(|(name, value)| paths(value, &format!("{path}/{name}"), found));
+                fields
+                    .iter()
+                    .for_each(|(name, value)| paths(value, &format!("{path}/{name}"), found));
             }
-            Value::Array(all) => {
-                all.iter().enumerate().for_each(|(i, value)| paths(value, &format!("{path}/{i}"), found))
-            }
+            Value::Array(all) => all
+                .iter()
+                .enumerate()
+                .for_each(|(i, value)| paths(value, &format!("{path}/{i}"), found)),
             _ => {}
         }
     }
@@ -120,7 +127,9 @@ fn with_each_object_changed(tree: &Value, change: fn(&mut serde_json::Map<String
 fn a_field_that_nobody_knows_or_that_is_missing_is_an_error() {
     for (name, tree, json, _) in honest() {
         assert!(json(tree.to_string().as_bytes()), "the twin: {name} {tree}");
-        for changed in with_each_object_changed(&tree, |fields| drop(fields.insert("more".into(), json!(1)))) {
+        for changed in
+            with_each_object_changed(&tree, |fields| drop(fields.insert("more".into(), json!(1))))
+        {
             // A length of std has its own reader, which takes no unknown field either.
             assert!(!json(changed.to_string().as_bytes()), "{name}: {changed}");
         }
@@ -188,7 +197,8 @@ fn every_truncation_and_every_length_that_is_only_claimed_is_an_error_and_takes_
                 assert!(!was_read && bytes < 1 << 21, "{name}.{field}: {bytes} bytes for {head:?}");
             }
         }
-        let deep = ["[".repeat(100_000), "{\"versions\":".repeat(100_000), format!("{}\u{9f}", "x")];
+        let deep =
+            ["[".repeat(100_000), "{\"versions\":".repeat(100_000), format!("{}\u{9f}", "x")];
         for text in &deep {
             assert!(!json(text.as_bytes()), "{name}");
         }
@@ -242,8 +252,14 @@ fn found_a_token_or_a_fence_that_nobody_can_have_made_is_not_read() {
     }
     let state = |changes: &[(&str, Value)]| read(of("FenceState"), changes);
     assert!(state(&[]) && state(&[("holder", json!("1".repeat(32)))]), "the twins");
-    assert!(!state(&[("write", json!(1))]) && !state(&[("last", json!("1".repeat(32)))]), "nobody has not written");
-    assert!(!state(&[("holder", json!("1".repeat(32))), ("sequence", json!(0))]), "no sequence is 0");
+    assert!(
+        !state(&[("write", json!(1))]) && !state(&[("last", json!("1".repeat(32)))]),
+        "nobody has not written"
+    );
+    assert!(
+        !state(&[("holder", json!("1".repeat(32))), ("sequence", json!(0))]),
+        "no sequence is 0"
+    );
     let verdict = |verdict: Value| serde_json::from_value::<Rejected>(verdict).is_ok();
     assert!(verdict(json!({"Stale": {"sequence": 1, "highest": 2}})));
     for impossible in [

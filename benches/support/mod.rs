@@ -1,6 +1,10 @@
 //! What the measurements share: a clock without a network, an ordered read of the bare counter, and
 //! interleaved rounds.
-#![allow(dead_code, unsafe_code, reason = "each bench uses its part; reading the counter is an instruction")]
+#![allow(
+    dead_code,
+    unsafe_code,
+    reason = "each bench uses its part; reading the counter is an instruction"
+)]
 
 #[path = "../../tests/support/vm_clock.rs"]
 mod vm_clock;
@@ -28,7 +32,8 @@ pub(crate) fn clock_with_a_vm_clock() -> Option<(SureClock, OwnLoop)> {
 }
 
 fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildError> {
-    let builder = (1..=10).fold(SureClock::builder(), |builder, port| builder.ntp(format!("127.0.0.1:{port}")));
+    let builder = (1..=10)
+        .fold(SureClock::builder(), |builder, port| builder.ntp(format!("127.0.0.1:{port}")));
     let builder = builder.poll_interval(Duration::from_millis(10)).timescale(Timescale::Smear24h);
     let (clock, own_loop) = builder.vm_clock(vm_clock).own_loop()?;
     answer(&clock, &own_loop);
@@ -39,7 +44,8 @@ fn clock_beside(vm_clock: VmClockChoice) -> Result<(SureClock, OwnLoop), BuildEr
 /// Answers what is due.
 pub(crate) fn answer(clock: &SureClock, own_loop: &OwnLoop) {
     while let Some(ask) = own_loop.next_ask() {
-        own_loop.answered(ask.id, own_clock::facts(|| clock.monotonic(), Duration::from_micros(100)));
+        own_loop
+            .answered(ask.id, own_clock::facts(|| clock.monotonic(), Duration::from_micros(100)));
     }
 }
 

@@ -108,10 +108,20 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let default = Scenario { drift: Drift::default(), ..wan.clone() };
     let lan = (MS / 10, MS / 5);
     vec![
-        Scenario { name: "10 ± 2 ms, fixed 15 ppm, one question in 16 s", adapts: false, ..wan.clone() },
+        Scenario {
+            name: "10 ± 2 ms, fixed 15 ppm, one question in 16 s",
+            adapts: false,
+            ..wan.clone()
+        },
         Scenario { name: "10 ± 2 ms, fixed 15 ppm", ..wan.clone() },
         Scenario { name: "10 ± 2 ms, default", ..default.clone() },
-        Scenario { name: "0.2 ± 0.1 ms, 1 s polls, default", there: lan, back: lan, poll: 0, ..default.clone() },
+        Scenario {
+            name: "0.2 ± 0.1 ms, 1 s polls, default",
+            there: lan,
+            back: lan,
+            poll: 0,
+            ..default.clone()
+        },
         Scenario {
             name: "one server runs away by 200 ppm",
             fault: Fault::Ramp { ns_per_s: 200_000 },
@@ -123,7 +133,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             fault: Fault::Ramp { ns_per_s: 1_000_000 },
             ..default.clone()
         },
-        Scenario { name: "one server steps by 15 ms", fault: Fault::Step { ns: 15_000_000 }, ..default.clone() },
+        Scenario {
+            name: "one server steps by 15 ms",
+            fault: Fault::Step { ns: 15_000_000 },
+            ..default.clone()
+        },
         Scenario {
             name: "100 % asymmetry, 0 and 20 ± 4 ms",
             there: (Duration::ZERO, Duration::ZERO),
@@ -144,7 +158,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 pub(crate) fn play(scenarios: Vec<Scenario>, length: Duration) -> Option<Vec<Played>> {
     require_chronyd()?;
     let lifetime = length + 120 * S;
-    let servers: Vec<Chronyd> = (0..3).map(|_| start(Config::honest().lifetime(lifetime))).collect();
+    let servers: Vec<Chronyd> =
+        (0..3).map(|_| start(Config::honest().lifetime(lifetime))).collect();
     let upstreams: Vec<SocketAddr> = servers.iter().map(Chronyd::addr).collect();
     let began = Instant::now();
     let played = thread::scope(|scope| {
@@ -152,7 +167,9 @@ pub(crate) fn play(scenarios: Vec<Scenario>, length: Duration) -> Option<Vec<Pla
         let running: Vec<_> = scenarios
             .into_iter()
             .enumerate()
-            .map(|(seed, scenario)| scope.spawn(move || scenario.play(seed as u64, upstreams, length)))
+            .map(|(seed, scenario)| {
+                scope.spawn(move || scenario.play(seed as u64, upstreams, length))
+            })
             .collect();
         while began.elapsed() < length {
             eprint!("\r{} of {} s", began.elapsed().as_secs(), length.as_secs());
@@ -173,11 +190,17 @@ impl Scenario {
         // One relay a client and server: the same delays, drawn apart, and packets counted apart.
         let relays = |of: u64| -> Vec<Relay> {
             let path = |n: usize| self.path(seed * 100 + of * 10 + n as u64, n == 0);
-            upstreams.iter().enumerate().map(|(n, up)| Relay::start(*up, path(n)).expect("a relay")).collect()
+            upstreams
+                .iter()
+                .enumerate()
+                .map(|(n, up)| Relay::start(*up, path(n)).expect("a relay"))
+                .collect()
         };
         let (for_ours, for_chrony) = (relays(0), relays(1));
         let began = Instant::now();
-        let clock = for_ours.iter().fold(SureClock::builder(), |builder, relay| builder.ntp(relay.addr().to_string()));
+        let clock = for_ours
+            .iter()
+            .fold(SureClock::builder(), |builder, relay| builder.ntp(relay.addr().to_string()));
         let clock = clock
             .poll_interval(S * (1 << self.poll))
             .adapt_poll_interval(self.adapts)
@@ -187,7 +210,10 @@ impl Scenario {
             .expect("a clock");
         let line = |relay: &Relay| {
             let poll = self.poll;
-            format!("server 127.0.0.1 port {} iburst minpoll {poll} maxpoll {poll}", relay.addr().port())
+            format!(
+                "server 127.0.0.1 port {} iburst minpoll {poll} maxpoll {poll}",
+                relay.addr().port()
+            )
         };
         let config = for_chrony[1..].iter().fold(
             Config::follower(for_chrony[0].addr()).poll(self.poll).lifetime(length + 120 * S),
@@ -209,7 +235,9 @@ impl Scenario {
         if let Some(mut watch) = watch {
             watch.wait().expect("the command ends by itself");
         }
-        let packets = |relays: &[Relay]| relays.iter().map(|relay| relay.tally(Direction::Forward).arrived).sum();
+        let packets = |relays: &[Relay]| {
+            relays.iter().map(|relay| relay.tally(Direction::Forward).arrived).sum()
+        };
         (ours.packets, theirs.packets) = (packets(&for_ours), packets(&for_chrony));
         let limit_ms = (self.there.0 + self.back.0).as_secs_f64() * 1e3 / 2.0;
         Played { scenario: self, limit_ms, ours, chrony: theirs }
@@ -254,7 +282,9 @@ impl Scenario {
 fn watch(relays: &[Relay], length: Duration) -> Child {
     let length = length.saturating_sub(2 * S).as_secs();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sureclock"));
-    command.args(["watch", "--length", &format!("{length}s"), "--plot", WATCHED]).stdout(Stdio::null());
+    command
+        .args(["watch", "--length", &format!("{length}s"), "--plot", WATCHED])
+        .stdout(Stdio::null());
     relays.iter().for_each(|relay| {
         command.args(["--server", &relay.addr().to_string()]);
     });
@@ -270,7 +300,9 @@ pub(crate) fn draw(played: &Played) {
     let root = SVGBackend::new(DRAWN, (960, 420)).into_drawing_area();
     let end = played.ours.course.last().map_or(1.0, |(at, _)| *at);
     let (low, high) = (played.limit_ms * 0.9, played.limit_ms * 2.0);
-    let inside = |course: &[(f64, f64)]| course.iter().map(|(at, ms)| (*at, ms.min(high))).collect::<Vec<_>>();
+    let inside = |course: &[(f64, f64)]| {
+        course.iter().map(|(at, ms)| (*at, ms.min(high))).collect::<Vec<_>>()
+    };
     let limit = [(0.0, played.limit_ms), (end, played.limit_ms)];
     let lines = [
         ("sureclock", BLUE, inside(&played.ours.course)),
@@ -279,19 +311,32 @@ pub(crate) fn draw(played: &Played) {
     ];
     root.fill(&WHITE).expect("the picture");
     let mut chart = ChartBuilder::on(&root)
-        .caption(format!("Uncertainty over three links of {}", played.scenario.name), ("sans-serif", 18))
+        .caption(
+            format!("Uncertainty over three links of {}", played.scenario.name),
+            ("sans-serif", 18),
+        )
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..end, low..high)
         .expect("the picture");
-    chart.configure_mesh().x_desc("seconds").y_desc("ms").light_line_style(WHITE).draw().expect("the picture");
+    chart
+        .configure_mesh()
+        .x_desc("seconds")
+        .y_desc("ms")
+        .light_line_style(WHITE)
+        .draw()
+        .expect("the picture");
     for (name, color, line) in lines {
         let series = chart.draw_series(LineSeries::new(line, color)).expect("the picture");
         series.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
     }
     let labels = &mut chart.configure_series_labels();
-    labels.background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw().expect("the picture");
+    labels
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()
+        .expect("the picture");
     root.present().expect("the picture");
 }
 

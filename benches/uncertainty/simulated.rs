@@ -42,7 +42,8 @@ pub(crate) fn table() {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, (least, jitter, poll, drift, span, rounded_up)) in cases {
-        let case = |nominal_ppb| Case { least, jitter, poll, drift, span, rounded_up, nominal_ppb }.run();
+        let case =
+            |nominal_ppb| Case { least, jitter, poll, drift, span, rounded_up, nominal_ppb }.run();
         let ((median, p99, first, burst), (real, ..)) = (case(0), case(100_000));
         let ms = |length: Duration| length.as_secs_f64() * 1e3;
         let (from, to, poll) = (ms(least), ms(least + jitter), poll.as_secs());
@@ -77,7 +78,9 @@ impl Case {
         }
         let ppb = i32::try_from(dice.within(-12_000, 12_000)).unwrap_or(0);
         let (drift, poll, up) = (self.drift, self.poll, self.rounded_up);
-        let host = Host::named("east").oscillator(Oscillator::steady(ppb)).nominal_error(0, self.nominal_ppb);
+        let host = Host::named("east")
+            .oscillator(Oscillator::steady(ppb))
+            .nominal_error(0, self.nominal_ppb);
         let host = host.settings(move |builder| {
             let builder = builder.drift(drift).poll_interval(poll);
             if up { builder.assume_root_fields_rounded_up() } else { builder }
@@ -122,20 +125,34 @@ pub(crate) fn pauses() {
     );
     println!("|---|---|---|---|---|");
     let us = Duration::from_micros(1);
-    for (there, back) in [(10_000, 100), (20_000, 200), (40_000, 200), (5_000, 5_000), (1_000, 1_000), (20_000, 20_000)]
-    {
-        for (name, drift) in [("learned 2 ppm", Drift::learned_ppm(2)), ("fixed 200 ppm", Drift::fixed_ppm(200))] {
+    for (there, back) in [
+        (10_000, 100),
+        (20_000, 200),
+        (40_000, 200),
+        (5_000, 5_000),
+        (1_000, 1_000),
+        (20_000, 20_000),
+    ] {
+        for (name, drift) in
+            [("learned 2 ppm", Drift::learned_ppm(2)), ("fixed 200 ppm", Drift::fixed_ppm(200))]
+        {
             let (mut wrong, mut ahead, mut behind) = (0, 0, 0);
             for warm in [10, 40, 60, 64, 70, 80, 100, 150, 200, 400, 1000] {
                 for tenths in [8, 10, 11, 12, 14, 16, 20] {
-                    let path = Path::new(Delay::new(there * us, Duration::ZERO), Delay::new(back * us, Duration::ZERO));
-                    let seen = after_a_pause(path, drift, warm * S, (there + back) * us * tenths / 10);
+                    let path = Path::new(
+                        Delay::new(there * us, Duration::ZERO),
+                        Delay::new(back * us, Duration::ZERO),
+                    );
+                    let seen =
+                        after_a_pause(path, drift, warm * S, (there + back) * us * tenths / 10);
                     wrong = wrong.max(seen.0);
                     ahead = ahead.max(seen.1);
                     behind = behind.max(seen.2);
                 }
             }
-            let ms = |ns: i64| if ns > 0 { format!("{:.1} ms", ns as f64 / 1e6) } else { "never".into() };
+            let ms = |ns: i64| {
+                if ns > 0 { format!("{:.1} ms", ns as f64 / 1e6) } else { "never".into() }
+            };
             let (there, back) = (f64::from(there) / 1e3, f64::from(back) / 1e3);
             println!("| {there}, {back} | {name} | {wrong} | {} | {} |", ms(ahead), ms(behind));
         }
@@ -148,7 +165,9 @@ fn after_a_pause(path: Path, drift: Drift, warm: Duration, pause: Duration) -> (
     for name in ["a", "b", "c"] {
         world.server(name, Server::direct().path(path).processing(Duration::ZERO));
     }
-    let clock = world.clock(Host::named("east").settings(move |builder| builder.drift(drift))).expect("a clock");
+    let clock = world
+        .clock(Host::named("east").settings(move |builder| builder.drift(drift)))
+        .expect("a clock");
     world.advance(warm);
     world.pause_machine(&clock, pause);
     world.advance(pause);
@@ -157,7 +176,8 @@ fn after_a_pause(path: Path, drift: Drift, warm: Duration, pause: Duration) -> (
         world.advance(S);
         let Ok(now) = clock.now() else { continue };
         let truth = world.true_time().as_unix_nanos();
-        let (early, late) = (now.earliest().as_unix_nanos() - truth, truth - now.latest().as_unix_nanos());
+        let (early, late) =
+            (now.earliest().as_unix_nanos() - truth, truth - now.latest().as_unix_nanos());
         wrong += u64::from(early > 0 || late > 0);
         ahead = ahead.max(early);
         behind = behind.max(late);

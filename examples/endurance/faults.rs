@@ -59,7 +59,8 @@ impl Servers {
                     shift_server_stamps(datagram, lie.load(Ordering::Relaxed));
                 }
             });
-            (path.forward.jitter, path.backward.jitter) = (Duration::from_micros(500), Duration::from_millis(1));
+            (path.forward.jitter, path.backward.jitter) =
+                (Duration::from_micros(500), Duration::from_millis(1));
             (path.forward.loss_permille, path.backward.duplicate_permille) = (20, 20);
             servers.push(Server { relay: Relay::start(daemon.addr(), path)?, daemon, lie_ns });
         }
@@ -72,11 +73,18 @@ impl Servers {
     }
 
     /// Plays turn `number` until it or `end` is over; answers with what it was.
-    pub(crate) fn run(&mut self, number: usize, turn: Turn, end: Instant) -> std::io::Result<String> {
+    pub(crate) fn run(
+        &mut self,
+        number: usize,
+        turn: Turn,
+        end: Instant,
+    ) -> std::io::Result<String> {
         let of = |step: usize| (number + step) % self.servers.len();
         let (liar, second, stopped, moved) = (of(0), of(1), of(2), of(3));
         let kind = LIES[number / self.servers.len() % LIES.len()];
-        let until = |length: Duration| std::thread::sleep(length.min(end.saturating_duration_since(Instant::now())));
+        let until = |length: Duration| {
+            std::thread::sleep(length.min(end.saturating_duration_since(Instant::now())))
+        };
         let mut what = format!("server {liar} lies ({})", kind.name);
         let began = Instant::now();
         if number % 4 == 3 {
@@ -133,7 +141,10 @@ const LIES: [Lie; 7] = [
     Lie { name: "500 ms ahead", ns: |_| 500_000_000 },
     Lie { name: "3 ms behind", ns: |_| -3_000_000 },
     Lie { name: "runs 1000 ppm fast", ns: |since| i64::try_from(since.as_micros()).unwrap_or(0) },
-    Lie { name: "flips by 50 ms", ns: |since| if since.as_millis() / 700 % 2 == 0 { 50_000_000 } else { -50_000_000 } },
+    Lie {
+        name: "flips by 50 ms",
+        ns: |since| if since.as_millis() / 700 % 2 == 0 { 50_000_000 } else { -50_000_000 },
+    },
     Lie { name: "300 us ahead", ns: |_| 300_000 },
     Lie { name: "12 years ahead", ns: |_| 12 * 365 * 86_400 * 1_000_000_000 },
     Lie { name: "an hour behind", ns: |_| -3_600_000_000_000 },

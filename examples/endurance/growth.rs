@@ -22,7 +22,12 @@ impl Held {
             let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
             rest.split_whitespace().next()?.parse().ok()
         };
-        let missing = || std::io::Error::new(std::io::ErrorKind::InvalidData, "no VmRSS or Threads: it has ended");
+        let missing = || {
+            std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "no VmRSS or Threads: it has ended",
+            )
+        };
         let (mut fds, mut sockets) = (0, 0);
         for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
             fds += 1;
@@ -30,7 +35,8 @@ impl Held {
             let target = std::fs::read_link(entry?.path()).unwrap_or_default();
             sockets += u64::from(target.to_string_lossy().starts_with("socket:"));
         }
-        let (rss_kib, threads) = (number("VmRSS:").ok_or_else(missing)?, number("Threads:").ok_or_else(missing)?);
+        let (rss_kib, threads) =
+            (number("VmRSS:").ok_or_else(missing)?, number("Threads:").ok_or_else(missing)?);
         Ok(Held { rss_kib, fds, sockets, threads })
     }
 }
@@ -57,7 +63,9 @@ pub(crate) fn growth(samples: &[Held]) -> Vec<String> {
         let most = |part: &[Held]| part.iter().map(of).max().unwrap_or(0);
         let (before, after) = (most(first), most(last));
         if after > before + of(&SLACK) {
-            grew.push(format!("{name}: at most {before} in the first quarter, {after} in the last"));
+            grew.push(format!(
+                "{name}: at most {before} in the first quarter, {after} in the last"
+            ));
         }
     }
     grew
@@ -80,7 +88,15 @@ mod tests {
 
     #[test]
     fn what_only_breathes_does_not_grow() {
-        assert!(run(|i| Held { rss_kib: 6000 + i % 7 * 100, fds: 12 + i % 5, sockets: 4 + i % 5, ..USUAL }).is_empty());
+        assert!(
+            run(|i| Held {
+                rss_kib: 6000 + i % 7 * 100,
+                fds: 12 + i % 5,
+                sockets: 4 + i % 5,
+                ..USUAL
+            })
+            .is_empty()
+        );
     }
 
     #[test]

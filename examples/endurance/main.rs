@@ -66,7 +66,8 @@ struct Sample {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let (window, every) = (Duration::from_secs(options.window), Duration::from_secs(options.every.max(1)));
+    let (window, every) =
+        (Duration::from_secs(options.window), Duration::from_secs(options.every.max(1)));
     let result = if options.service.is_empty() {
         run(&options, window)
     } else {
@@ -83,21 +84,30 @@ fn main() -> ExitCode {
 
 fn run(options: &Options, window: Duration) -> Result<(), String> {
     let length = if options.hours > 0.0 {
-        Duration::try_from_secs_f64(options.hours * 3600.0).map_err(|error| format!("--hours: {error}"))?
+        Duration::try_from_secs_f64(options.hours * 3600.0)
+            .map_err(|error| format!("--hours: {error}"))?
     } else {
         Duration::from_secs(60)
     };
     let turn = Turn::for_window(window);
     let lifetime = length + Duration::from_secs(120);
-    let mut servers = Servers::start(lifetime, options.two_liars).map_err(|error| error.to_string())?;
-    std::fs::create_dir_all(&options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
-    let (mut child, samples) = start_service(&servers, options).map_err(|error| error.to_string())?;
+    let mut servers =
+        Servers::start(lifetime, options.two_liars).map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(&options.out)
+        .map_err(|error| format!("{}: {error}", options.out.display()))?;
+    let (mut child, samples) =
+        start_service(&servers, options).map_err(|error| error.to_string())?;
     let end = Instant::now() + length;
     let mut number = 0;
     let mut all: Vec<Sample> = Vec::new();
     let csv = options.out.join("endurance.csv");
     let mut done = Ok(());
-    println!("{} s, a turn of lies of {:?} and a rest of {:?}", length.as_secs(), turn.lie, turn.rest);
+    println!(
+        "{} s, a turn of lies of {:?} and a rest of {:?}",
+        length.as_secs(),
+        turn.lie,
+        turn.rest
+    );
     while Instant::now() < end && done.is_ok() {
         done = servers.run(number, turn, end).map(|what| {
             all.extend(samples.try_iter());
@@ -120,7 +130,10 @@ fn run(options: &Options, window: Duration) -> Result<(), String> {
     verdict(&all)
 }
 
-fn start_service(servers: &Servers, options: &Options) -> std::io::Result<(Child, Receiver<Sample>)> {
+fn start_service(
+    servers: &Servers,
+    options: &Options,
+) -> std::io::Result<(Child, Receiver<Sample>)> {
     let mut command = Command::new(std::env::current_exe()?);
     for address in servers.addresses() {
         command.arg("--service").arg(address.to_string());
@@ -168,7 +181,9 @@ fn table(samples: &[Sample]) -> String {
          commits,disruptions,os_clock_ahead_us\n",
     );
     for Sample { at_s, held: Held { rss_kib, fds, sockets, threads }, told } in samples {
-        let Told { state, apart, failing, readings, intervals, outside, commits, disruptions, .. } = told;
+        let Told {
+            state, apart, failing, readings, intervals, outside, commits, disruptions, ..
+        } = told;
         let (uncertainty, ahead) = (told.uncertainty_ns as f64 / 1e3, told.os_ahead_ns / 1000);
         let _ = writeln!(
             table,
@@ -198,6 +213,9 @@ fn verdict(samples: &[Sample]) -> Result<(), String> {
         }
     }
     let share = 100.0 * last.intervals as f64 / last.readings.max(1) as f64;
-    println!("{} readings, {share:.2} % intervals, {} outside, {} commits", last.readings, last.outside, last.commits);
+    println!(
+        "{} readings, {share:.2} % intervals, {} outside, {} commits",
+        last.readings, last.outside, last.commits
+    );
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }

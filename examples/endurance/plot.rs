@@ -47,13 +47,19 @@ fn uncertainty(samples: &[Sample], length: f64, area: &Area<'_>) -> Result<(), B
         us if us >= 1e3 => format!("{} ms", us / 1e3),
         us => format!("{us} us"),
     };
-    chart.configure_mesh().y_desc("uncertainty").y_label_formatter(&label).light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .y_desc("uncertainty")
+        .y_label_formatter(&label)
+        .light_line_style(WHITE)
+        .draw()?;
     let wrong = samples.iter().filter(|s| s.told.apart > 0);
     let marks = wrong.map(|s| PathElement::new([(s.at_s, 10.0), (s.at_s, 20.0)], RED));
     let key = |(x, y)| PathElement::new([(x, y), (x + 18, y)], RED);
     chart.draw_series(marks)?.label("a source is seen to be wrong").legend(key);
     let with_interval = samples.iter().filter(|s| s.told.uncertainty_ns > 0);
-    let line = with_interval.map(|s| (s.at_s, (s.told.uncertainty_ns as f64 / 1e3).clamp(10.0, 1e7)));
+    let line =
+        with_interval.map(|s| (s.at_s, (s.told.uncertainty_ns as f64 / 1e3).clamp(10.0, 1e7)));
     let key = |(x, y)| PathElement::new([(x, y), (x + 18, y)], BLUE);
     chart.draw_series(LineSeries::new(line, BLUE))?.label("uncertainty").legend(key);
     chart
@@ -65,7 +71,13 @@ fn uncertainty(samples: &[Sample], length: f64, area: &Area<'_>) -> Result<(), B
     Ok(())
 }
 
-fn held(unit: &str, lines: &[Line], samples: &[Sample], length: f64, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
+fn held(
+    unit: &str,
+    lines: &[Line],
+    samples: &[Sample],
+    length: f64,
+    area: &Area<'_>,
+) -> Result<(), Box<dyn Error>> {
     let all = lines.iter().flat_map(|(_, _, of)| samples.iter().map(of));
     let most = all.fold(1.0_f64, f64::max);
     let mut chart = ChartBuilder::on(area)

@@ -82,9 +82,19 @@ struct Tallies {
 }
 
 /// Runs until the other end of standard input is closed.
-pub(crate) fn run(servers: &[String], window: Duration, every: Duration, leak: bool) -> Result<(), String> {
+pub(crate) fn run(
+    servers: &[String],
+    window: Duration,
+    every: Duration,
+    leak: bool,
+) -> Result<(), String> {
     let builder = servers.iter().fold(SureClock::builder(), |builder, server| builder.ntp(server));
-    let builder = builder.max_faulty(1).window(window).poll_interval(POLL).timeout(TIMEOUT).max_wait(LONGEST_WAIT);
+    let builder = builder
+        .max_faulty(1)
+        .window(window)
+        .poll_interval(POLL)
+        .timeout(TIMEOUT)
+        .max_wait(LONGEST_WAIT);
     let clock = builder.start().map_err(|error| error.to_string())?;
     let tallies = Arc::new(Tallies::default());
     for (number, work) in [look, look, compare, commit].into_iter().enumerate() {
@@ -110,7 +120,8 @@ pub(crate) fn run(servers: &[String], window: Duration, every: Duration, leak: b
         if leak {
             leaked.push((std::net::UdpSocket::bind("127.0.0.1:0"), vec![1_u8; 1 << 20]));
         }
-        let os_ahead = i128::from(wall().as_unix_nanos() - os_start.as_unix_nanos()) - ns(start.elapsed());
+        let os_ahead =
+            i128::from(wall().as_unix_nanos() - os_start.as_unix_nanos()) - ns(start.elapsed());
         println!("{}", told(&clock, &tallies, i64::try_from(os_ahead).unwrap_or(i64::MAX)).line());
     }
 }
@@ -133,7 +144,9 @@ fn told(clock: &SureClock, tallies: &Tallies, os_ahead_ns: i64) -> Told {
     Told {
         state: state.into(),
         uncertainty_ns: u64::try_from(uncertainty.as_nanos()).unwrap_or(u64::MAX),
-        apart: sources(|source| matches!(source.verdict, Verdict::Falseticker | Verdict::Contradictory)),
+        apart: sources(|source| {
+            matches!(source.verdict, Verdict::Falseticker | Verdict::Contradictory)
+        }),
         failing: sources(|source| source.problem.is_some()),
         readings: count(&tallies.readings),
         intervals: count(&tallies.intervals),
@@ -163,12 +176,19 @@ fn look(clock: &SureClock, tallies: &Tallies, last: &mut Option<Timestamp>) {
 
 fn compare(clock: &SureClock, tallies: &Tallies, _: &mut Option<Timestamp>) {
     let before = wall();
-    let Some((past, future)) = before.checked_sub(LEAD).zip(before.checked_add(LEAD)) else { return };
+    let Some((past, future)) = before.checked_sub(LEAD).zip(before.checked_add(LEAD)) else {
+        return;
+    };
     for s in [past, before, future] {
         let (is_past, is_future) = (clock.after(s), clock.before(s));
         let after = wall();
         if is_past == Ok(true) && s >= after || is_future == Ok(true) && s < before {
-            broken(tallies, &format!("at {before} to {after}: after({s}) = {is_past:?}, before = {is_future:?}"));
+            broken(
+                tallies,
+                &format!(
+                    "at {before} to {after}: after({s}) = {is_past:?}, before = {is_future:?}"
+                ),
+            );
         }
     }
 }
@@ -223,7 +243,13 @@ mod tests {
 
     #[test]
     fn a_line_comes_back_and_no_line_is_none() {
-        let told = Told { state: "holdover".into(), readings: 7, outside: 1, os_ahead_ns: -5, ..Told::default() };
+        let told = Told {
+            state: "holdover".into(),
+            readings: 7,
+            outside: 1,
+            os_ahead_ns: -5,
+            ..Told::default()
+        };
         assert_eq!(Told::read(&told.line()), Some(told));
         assert_eq!(Told::read("holdover 1 2"), None);
     }

@@ -45,18 +45,26 @@ impl Course {
                 .x_label_area_size(36)
                 .y_label_area_size(58)
                 .build_cartesian_2d(self.x.1.clone(), self.y.1.clone())?;
-            chart.configure_mesh().x_desc(self.x.0).y_desc(self.y.0).light_line_style(WHITE).draw()?;
+            chart
+                .configure_mesh()
+                .x_desc(self.x.0)
+                .y_desc(self.y.0)
+                .light_line_style(WHITE)
+                .draw()?;
             let (low, high) = (self.y.1.start, self.y.1.end);
             for mark in &self.marks {
                 match mark {
                     Mark::Band(name, color, points) => {
                         let there = points.iter().map(|&(x, _, to)| (x, to.clamp(low, high)));
-                        let back = points.iter().rev().map(|&(x, from, _)| (x, from.clamp(low, high)));
+                        let back =
+                            points.iter().rev().map(|&(x, from, _)| (x, from.clamp(low, high)));
                         let fill = color.mix(0.3);
                         let band = Polygon::new(there.chain(back).collect::<Vec<_>>(), fill);
                         let series = chart.draw_series(std::iter::once(band))?;
                         if !name.is_empty() {
-                            let key = move |(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], fill.filled());
+                            let key = move |(x, y)| {
+                                Rectangle::new([(x, y - 5), (x + 18, y + 5)], fill.filled())
+                            };
                             series.label(*name).legend(key);
                         }
                     }
@@ -74,7 +82,9 @@ impl Course {
                         let dots = points.iter().map(|&point| Circle::new(point, 2, style));
                         let series = chart.draw_series(dots)?;
                         if !name.is_empty() {
-                            series.label(*name).legend(move |(x, y)| Circle::new((x + 9, y), 3, style));
+                            series
+                                .label(*name)
+                                .legend(move |(x, y)| Circle::new((x + 9, y), 3, style));
                         }
                     }
                 }
@@ -116,7 +126,8 @@ impl Rows {
             mesh.x_desc(self.x.0).light_line_style(WHITE).disable_y_mesh().y_labels(0).draw()?;
             let top = |row: usize| (count - row) as f64;
             for (row, (name, bars)) in self.rows.iter().enumerate() {
-                let (_, middle) = chart.plotting_area().map_coordinate(&(self.x.1.start, top(row) - 0.5));
+                let (_, middle) =
+                    chart.plotting_area().map_coordinate(&(self.x.1.start, top(row) - 0.5));
                 root.draw_text(name, &("sans-serif", 13).into_text_style(&root), (10, middle - 6))?;
                 for &(from, to, color, text) in bars {
                     let (from, to) = (from.max(self.x.1.start), to.min(self.x.1.end));
@@ -124,7 +135,10 @@ impl Rows {
                         continue;
                     }
                     let corners = [(from, top(row) - 0.15), (to, top(row) - 0.85)];
-                    chart.draw_series(std::iter::once(Rectangle::new(corners, color.mix(0.55).filled())))?;
+                    chart.draw_series(std::iter::once(Rectangle::new(
+                        corners,
+                        color.mix(0.55).filled(),
+                    )))?;
                     if !text.is_empty() {
                         let place = chart.plotting_area().map_coordinate(&(from, top(row) - 0.5));
                         let style = ("sans-serif", 12).into_text_style(&root);
@@ -132,7 +146,10 @@ impl Rows {
                     }
                 }
             }
-            let dots = self.points.iter().map(|&(row, x, color)| Circle::new((x, top(row) - 0.5), 5, color.filled()));
+            let dots = self
+                .points
+                .iter()
+                .map(|&(row, x, color)| Circle::new((x, top(row) - 0.5), 5, color.filled()));
             chart.draw_series(dots)?;
             root.present()?;
         }

@@ -4,7 +4,9 @@ use crate::Result;
 use crate::chart::{BLACK, BLUE, Bar, Course, GREEN, GREY, Mark, ORANGE, RED, Rows, WHITE};
 use plotters::prelude::SeriesLabelPosition::{LowerRight, UpperLeft};
 use std::time::Duration;
-use sureclock::sim::{Agreed, ClockError, Delay, DomainBound, Host, Oscillator, Path, Reply, Server, World, agreement};
+use sureclock::sim::{
+    Agreed, ClockError, Delay, DomainBound, Host, Oscillator, Path, Reply, Server, World, agreement,
+};
 use sureclock::{Drift, State, SureClock, TimeInterval, Timestamp};
 
 const MS: Duration = Duration::from_millis(1);
@@ -46,9 +48,9 @@ pub(crate) fn knowledge() -> Result<String> {
     three(&mut world, ["a", "b", "c"], &asked);
     three(&mut world, ["x", "y", "z"], &asked);
     let host = |name: &str, servers: [&str; 3]| {
-        let host = Host::named(name)
-            .oscillator(Oscillator::steady(60_000))
-            .settings(|builder| builder.drift(Drift::fixed_ppm(200)).max_age(3600 * S).max_uncertainty(3600 * S));
+        let host = Host::named(name).oscillator(Oscillator::steady(60_000)).settings(|builder| {
+            builder.drift(Drift::fixed_ppm(200)).max_age(3600 * S).max_uncertainty(3600 * S)
+        });
         servers.into_iter().fold(host, |host, server| host.asks(server))
     };
     let asks = world.clock(host("asks", ["a", "b", "c"]))?;
@@ -62,7 +64,10 @@ pub(crate) fn knowledge() -> Result<String> {
         once.push(minutes(band_point(&world, begin, &asked_once.now()?)));
         let elapsed = asked_once.elapsed(counter, asked_once.monotonic()).ok_or("one counter")?;
         let middle = (elapsed.at_least + elapsed.at_most) / 2;
-        alone.push((since(&world, begin) / 60.0, middle.as_secs_f64() * 1e3 - since(&world, begin) * 1e3));
+        alone.push((
+            since(&world, begin) / 60.0,
+            middle.as_secs_f64() * 1e3 - since(&world, begin) * 1e3,
+        ));
         world.advance(2 * S);
     }
     let course = Course {
@@ -91,7 +96,9 @@ pub(crate) fn interval() -> Result<String> {
         world.server(name, Server::honest().path(path));
     }
     let host = Host::named("east").oscillator(Oscillator::steady(-150_000));
-    let clock = world.clock(host.settings(|builder| builder.drift(Drift::fixed_ppm(200)).poll_interval(16 * S)))?;
+    let clock = world.clock(
+        host.settings(|builder| builder.drift(Drift::fixed_ppm(200)).poll_interval(16 * S)),
+    )?;
     world.advance(S);
     let begin = world.true_time();
     let (mut band, mut middle) = (Vec::new(), Vec::new());
@@ -143,7 +150,11 @@ pub(crate) fn limits() -> Result<String> {
         world.advance(MS);
     }
     let noticed = wrong.len();
-    assert!((1..=110).contains(&noticed) && !after.is_empty(), "{noticed} wrong, {} right after", after.len());
+    assert!(
+        (1..=110).contains(&noticed) && !after.is_empty(),
+        "{noticed} wrong, {} right after",
+        after.len()
+    );
     let course = Course {
         x: ("ms of running time; at 500 the machine was suspended for ten seconds", 0.0..3000.0),
         y: ("s from true time", -12.0..4.0),
@@ -166,13 +177,17 @@ pub(crate) fn servers() -> Result<String> {
         world.server(name, Server::honest().path(path));
     }
     world.server("liar", far(2 * MS, MS).error(ClockError::Fixed { ns: 11_000_000 }));
-    let clock = world.clock(Host::named("east").settings(|builder| builder.poll_interval(16 * S)))?;
+    let clock =
+        world.clock(Host::named("east").settings(|builder| builder.poll_interval(16 * S)))?;
     world.advance(5 * S);
     let truth = world.true_time();
     let at = |t| error_ms(t, truth);
-    let sources: Vec<TimeInterval> = clock.status().sources.iter().filter_map(|source| source.interval).collect();
-    let say: Vec<DomainBound> =
-        sources.iter().map(|i| DomainBound::Within(i.earliest().as_unix_nanos(), i.latest().as_unix_nanos())).collect();
+    let sources: Vec<TimeInterval> =
+        clock.status().sources.iter().filter_map(|source| source.interval).collect();
+    let say: Vec<DomainBound> = sources
+        .iter()
+        .map(|i| DomainBound::Within(i.earliest().as_unix_nanos(), i.latest().as_unix_nanos()))
+        .collect();
     let agreed = |faulty| -> Vec<Bar> {
         let point = Timestamp::from_unix_nanos;
         match agreement(&say, faulty) {
@@ -201,7 +216,8 @@ pub(crate) fn operating() -> Result<String> {
     let mut world = World::new(13);
     let (up, down) = (far(10 * MS, 4 * MS), far(10 * MS, 4 * MS).reply(Reply::None));
     three(&mut world, ["a", "b", "c"], &up);
-    let settings = |builder: sureclock::Builder| builder.drift(Drift::fixed_ppm(200)).max_age(900 * S);
+    let settings =
+        |builder: sureclock::Builder| builder.drift(Drift::fixed_ppm(200)).max_age(900 * S);
     let clock = world.clock(Host::named("east").settings(settings))?;
     let mut parts: Vec<(State, Points, bool)> = Vec::new();
     world.advance(60 * S);
@@ -219,7 +235,8 @@ pub(crate) fn operating() -> Result<String> {
         world.advance(S);
         let status = clock.status();
         let answers = clock.now().is_ok();
-        let width = status.interval.map_or(0.0, |interval| interval.uncertainty().as_secs_f64() * 1e3);
+        let width =
+            status.interval.map_or(0.0, |interval| interval.uncertainty().as_secs_f64() * 1e3);
         let state = match status.state {
             State::Disrupted { .. } => State::Disrupted {
                 reason: sureclock::DisruptionReason::Suspended,
@@ -241,26 +258,40 @@ pub(crate) fn operating() -> Result<String> {
         let (name, color) = match (state, answers) {
             (State::Synchronized, _) => ("synchronized", BLUE),
             (State::Holdover, true) => ("holdover: no agreement, it grows", ORANGE),
-            (State::Holdover, false) => ("older than max_age: now() is an error, after() goes on", GREY),
+            (State::Holdover, false) => {
+                ("older than max_age: now() is an error, after() goes on", GREY)
+            }
             _ => ("disrupted: an error (drawn wider)", RED),
         };
         if matches!(state, State::Disrupted { .. } | State::Starting) {
-            points = points.iter().flat_map(|&(x, _, _)| [(x, 0.0, 300.0), (x + 0.2, 0.0, 300.0)]).collect();
+            points = points
+                .iter()
+                .flat_map(|&(x, _, _)| [(x, 0.0, 300.0), (x + 0.2, 0.0, 300.0)])
+                .collect();
         }
         // Seen also where it is one point.
-        points.push(points.last().map_or((0.0, 0.0, 0.0), |&(x, from, to)| (x + 1.0 / 60.0, from, to)));
+        points.push(
+            points.last().map_or((0.0, 0.0, 0.0), |&(x, from, to)| (x + 1.0 / 60.0, from, to)),
+        );
         let label = if named.contains(&name) { "" } else { name };
         named.push(name);
         marks.push(Mark::Band(label, color, points));
     }
-    Course { x: ("minutes", 0.0..40.0), y: ("uncertainty in ms", 0.0..600.0), marks, key: UpperLeft }.draw()
+    Course {
+        x: ("minutes", 0.0..40.0),
+        y: ("uncertainty in ms", 0.0..600.0),
+        marks,
+        key: UpperLeft,
+    }
+    .draw()
 }
 
 /// The operating system's clock while somebody sets it.
 pub(crate) fn migrating() -> Result<String> {
     let mut world = World::new(21);
     three(&mut world, ["a", "b", "c"], &far(3 * MS, 2 * MS));
-    let clock: SureClock = world.clock(Host::named("east").oscillator(Oscillator::steady(90_000)))?;
+    let clock: SureClock =
+        world.clock(Host::named("east").oscillator(Oscillator::steady(90_000)))?;
     world.advance(60 * S);
     let begin = world.true_time();
     let (mut band, mut wall) = (Vec::new(), Vec::new());

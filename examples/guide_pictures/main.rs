@@ -34,7 +34,9 @@ fn main() -> Result<()> {
     let mut differ = 0;
     for (name, draw) in PICTURES {
         // A blank line would end the picture inside a page.
-        let svg = draw()?.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n") + "\n";
+        let svg =
+            draw()?.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
+                + "\n";
         let path = folder.join(format!("{name}.svg"));
         if !checks {
             std::fs::write(&path, &svg)?;
@@ -43,7 +45,9 @@ fn main() -> Result<()> {
             println!("{name}.svg is what the run gives");
         } else {
             differ += 1;
-            println!("{name}.svg is NOT what the run gives: draw it anew without --check, and look at it");
+            println!(
+                "{name}.svg is NOT what the run gives: draw it anew without --check, and look at it"
+            );
         }
     }
     if differ > 0 { Err(format!("{differ} pictures differ").into()) } else { Ok(()) }

@@ -9,8 +9,8 @@ use sureclock::register::{Latest, Register, Seen};
 use sureclock::request::{Answers, Begun, Reply, RequestId};
 use sureclock::sim::{Dice, Host, Oscillator, Path, Server, World};
 use sureclock::{
-    Drift, HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrantor, LeaseState, SureClock, TimeInterval,
-    Timescale, Timestamp,
+    Drift, HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrantor, LeaseState, SureClock,
+    TimeInterval, Timescale, Timestamp,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -31,7 +31,9 @@ fn two_machines(world: &mut World) -> Result<[SureClock; 2]> {
     world.server("late.example", way(6, 0));
     world.server("early.example", way(0, 6));
     let host = |name: &str, server: &str| {
-        Host::named(name).asks(server).settings(|builder| builder.max_faulty(0).poll_interval(4 * S))
+        Host::named(name)
+            .asks(server)
+            .settings(|builder| builder.max_faulty(0).poll_interval(4 * S))
     };
     Ok([world.clock(host("east", "late.example"))?, world.clock(host("west", "early.example"))?])
 }
@@ -42,7 +44,8 @@ pub(crate) fn commit_wait() -> Result<String> {
     let machines = two_machines(&mut world)?;
     world.advance(10 * S);
     let begin = world.true_time();
-    let names = ["first, in the east", "second, in the west", "third, in the east", "fourth, in the west"];
+    let names =
+        ["first, in the east", "second, in the west", "third, in the east", "fourth, in the west"];
     let (mut rows, mut points, mut last) = (Vec::new(), Vec::new(), None);
     for (number, name) in names.into_iter().enumerate() {
         let clock = &machines[number % 2];
@@ -60,7 +63,10 @@ pub(crate) fn commit_wait() -> Result<String> {
         world.advance(MS);
     }
     Rows {
-        x: ("ms of true time: a bar is a transaction with its wait, the dot its timestamp", -1.0..36.0),
+        x: (
+            "ms of true time: a bar is a transaction with its wait, the dot its timestamp",
+            -1.0..36.0,
+        ),
         rows,
         points,
     }
@@ -93,7 +99,11 @@ pub(crate) fn writes() -> Result<String> {
             east.merge(west.state(), &TimeInterval::new(later, later, Timescale::Utc)?)?;
             match east.read().latest() {
                 Latest::One(2) => {}
-                Latest::Several(versions) if versions.iter().any(|version| *version.value() == 2) => register_both += 1,
+                Latest::Several(versions)
+                    if versions.iter().any(|version| *version.value() == 2) =>
+                {
+                    register_both += 1
+                }
                 _ => register_lost += 1,
             }
         }
@@ -125,7 +135,9 @@ pub(crate) fn hybrid() -> Result<String> {
     let mut world = World::new(6);
     world.server("a", Server::honest().path(Path::symmetric(3 * MS, 2 * MS)));
     world.server("b", Server::honest().path(Path::symmetric(8 * MS, 4 * MS)));
-    let host = |name: &str, server: &str| Host::named(name).asks(server).settings(|builder| builder.max_faulty(0));
+    let host = |name: &str, server: &str| {
+        Host::named(name).asks(server).settings(|builder| builder.max_faulty(0))
+    };
     let mut machines = Vec::new();
     for (name, server) in [("east", "a"), ("west", "a"), ("far", "b")] {
         machines.push(HybridClock::new(world.clock(host(name, server))?));
@@ -147,7 +159,8 @@ pub(crate) fn hybrid() -> Result<String> {
         assert!(stamp.time() <= truth, "a stamp leads true time");
         let x = ms_since(truth, begin);
         stamps[at].push((x, ms_since(stamp.time(), truth)));
-        let arrives = truth.checked_add(Duration::from_micros(200 + dice.below(3_000))).ok_or("in range")?;
+        let arrives =
+            truth.checked_add(Duration::from_micros(200 + dice.below(3_000))).ok_or("in range")?;
         if dice.below(3) == 0 {
             on_the_way.push((arrives, (at + 1) % 3, stamp));
         }
@@ -182,7 +195,13 @@ fn write(resource: &Fence<u64>, writer: &mut FencedWriter, value: u64) -> bool {
 }
 
 /// Adds so much to the last bar, or begins another one.
-fn extend(bars: &mut Vec<Bar>, from: f64, to: f64, color: plotters::style::RGBColor, text: &'static str) {
+fn extend(
+    bars: &mut Vec<Bar>,
+    from: f64,
+    to: f64,
+    color: plotters::style::RGBColor,
+    text: &'static str,
+) {
     match bars.last_mut() {
         Some(bar) if bar.3 == text => bar.1 = to,
         _ => bars.push((from, to, color, text)),
@@ -282,7 +301,8 @@ pub(crate) fn leases() -> Result<String> {
         ("the second holder", of_second),
         ("writes at the resource", vec![]),
     ];
-    Rows { x: ("seconds; a red dot is a write that the fence refuses", 0.0..17.0), rows, points }.draw()
+    Rows { x: ("seconds; a red dot is a write that the fence refuses", 0.0..17.0), rows, points }
+        .draw()
 }
 
 /// What a server says of an id, by when the request arrives.
@@ -297,7 +317,12 @@ pub(crate) fn silence() -> Result<String> {
     let mut known = unknown.clone();
     let (mut of_unknown, mut of_known, mut of_end) = (Vec::new(), Vec::new(), Vec::new());
     let expiry = id.expiry().interval();
-    of_end.push((ms_since(expiry.earliest(), begin) / 1e3, ms_since(expiry.latest(), begin) / 1e3, BLACK, ""));
+    of_end.push((
+        ms_since(expiry.earliest(), begin) / 1e3,
+        ms_since(expiry.latest(), begin) / 1e3,
+        BLACK,
+        "",
+    ));
     for step in 0..240 {
         let (from, to) = (f64::from(step) / 20.0, f64::from(step + 1) / 20.0);
         let now = clock.now()?;
@@ -327,5 +352,10 @@ pub(crate) fn silence() -> Result<String> {
         ("if it was carried out at 1 s", of_known),
         ("the end of the id", of_end),
     ];
-    Rows { x: ("seconds after the id was made: what the server says to it", 0.0..12.0), rows, points: vec![] }.draw()
+    Rows {
+        x: ("seconds after the id was made: what the server says to it", 0.0..12.0),
+        rows,
+        points: vec![],
+    }
+    .draw()
 }

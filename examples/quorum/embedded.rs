@@ -27,7 +27,12 @@ impl Embedded {
     /// The ways of so many nodes to one store.
     pub(crate) fn new<const N: usize>(clock: &SureClock) -> [Embedded; N] {
         let replicas = Rc::new(RefCell::default());
-        let way = |node| Embedded { clock: clock.clone(), replicas: Rc::clone(&replicas), node, reaches: 3 };
+        let way = |node| Embedded {
+            clock: clock.clone(),
+            replicas: Rc::clone(&replicas),
+            node,
+            reaches: 3,
+        };
         std::array::from_fn(way)
     }
 

@@ -45,7 +45,10 @@ impl std::error::Error for EtcdError {}
 impl EtcdLeases {
     #[must_use]
     pub fn new(url: &str) -> EtcdLeases {
-        let agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).build().into();
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .into();
         EtcdLeases { url: url.into(), agent, held: HashMap::new() }
     }
 
@@ -59,7 +62,12 @@ impl EtcdLeases {
     }
 
     fn post(&mut self, call: &str, body: Value) -> Result<Value, EtcdError> {
-        Ok(self.agent.post(format!("{}/v3/{call}", self.url)).send_json(body)?.body_mut().read_json()?)
+        Ok(self
+            .agent
+            .post(format!("{}/v3/{call}", self.url))
+            .send_json(body)?
+            .body_mut()
+            .read_json()?)
     }
 }
 
@@ -79,7 +87,9 @@ impl LeaseStore for EtcdLeases {
 
     fn acquire(&mut self, name: &str, term: Duration) -> Result<Option<Acquired>, EtcdError> {
         let granted = self.post("lease/grant", json!({ "TTL": term.as_secs().to_string() }))?;
-        let (Some(lease), Some(seconds)) = (granted["ID"].as_str().map(str::to_owned), number(&granted["TTL"])) else {
+        let (Some(lease), Some(seconds)) =
+            (granted["ID"].as_str().map(str::to_owned), number(&granted["TTL"]))
+        else {
             return Err(EtcdError::Answer(granted));
         };
         let key = BASE64.encode(name);

@@ -35,7 +35,9 @@ fn main() -> Result<()> {
             let refused = Leadership::acquire(&mut cut_off, &clock, NAME.parse()?, TERM)
                 .err()
                 .ok_or("it took a lease by itself")?;
-            println!("a third node, which reaches one replica of three, suspects everybody: {refused}");
+            println!(
+                "a third node, which reaches one replica of three, suspects everybody: {refused}"
+            );
             Ok(())
         }
     }
@@ -55,10 +57,15 @@ fn write(resource: &Fence<u64>, writer: &mut FencedWriter, value: u64) -> Result
     Ok(())
 }
 
-fn run<S: LeaseStore<Error: Display + std::fmt::Debug>>(clock: &SureClock, [mut at_a, mut at_b]: [S; 2]) -> Result<()> {
+fn run<S: LeaseStore<Error: Display + std::fmt::Debug>>(
+    clock: &SureClock,
+    [mut at_a, mut at_b]: [S; 2],
+) -> Result<()> {
     let name: ResourceName = NAME.parse()?;
     let resource = Fence::new(name, 0);
-    let acquire = |store: &mut S| Leadership::acquire(store, clock, name, TERM).map_err(|error| error.to_string());
+    let acquire = |store: &mut S| {
+        Leadership::acquire(store, clock, name, TERM).map_err(|error| error.to_string())
+    };
     let a = acquire(&mut at_a)?.ok_or("somebody has the lease: wait for its end")?;
     let mut writer_a = a.holder().writer(name);
     let _ = resource.lock(&writer_a.barrier())?;
@@ -68,7 +75,9 @@ fn run<S: LeaseStore<Error: Display + std::fmt::Debug>>(clock: &SureClock, [mut 
     while !suspects(clock, heard) {
         sleep(SUSPICIOUS / 30);
     }
-    println!("b has heard nothing for {SUSPICIOUS:?} and suspects a; a's messages are late, no more");
+    println!(
+        "b has heard nothing for {SUSPICIOUS:?} and suspects a; a's messages are late, no more"
+    );
     assert!(acquire(&mut at_b)?.is_none());
     println!(
         "  the quorum does not declare: a's lease runs. Had b acted upon its suspicion, there would be two leaders"
@@ -86,7 +95,10 @@ fn run<S: LeaseStore<Error: Display + std::fmt::Debug>>(clock: &SureClock, [mut 
     let mut writer_b = b.holder().writer(name);
     let _ = resource.lock(&writer_b.barrier())?;
     write(&resource, &mut writer_b, 2)?;
-    println!("  the quorum declares: b leads, sequence {}, and writes", writer_b.barrier().sequence);
+    println!(
+        "  the quorum declares: b leads, sequence {}, and writes",
+        writer_b.barrier().sequence
+    );
 
     println!("a wakes: its lease is {:?}; and if it does not look:", a.lease().state(clock));
     assert!(!a.lease().state(clock).is_held());

@@ -30,7 +30,10 @@ pub(crate) fn start_liar(ahead: Duration) -> std::io::Result<SocketAddr> {
 
 /// Starts one that questions take `there` to reach and answers `back` to come from. One question at
 /// a time.
-pub(crate) fn start_reference_server_behind(there: Duration, back: Duration) -> std::io::Result<SocketAddr> {
+pub(crate) fn start_reference_server_behind(
+    there: Duration,
+    back: Duration,
+) -> std::io::Result<SocketAddr> {
     start(there, back, Duration::ZERO)
 }
 
@@ -41,8 +44,12 @@ fn start(there: Duration, back: Duration, ahead: Duration) -> std::io::Result<So
         let mut buffer = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
             std::thread::sleep(there);
-            let (Some(received), Some(transmitted)) = (os_time(ahead), os_time(ahead)) else { continue };
-            if let Ok(reply) = respond(&buffer[..length], &received, &transmitted, &ServerIdentity::default()) {
+            let (Some(received), Some(transmitted)) = (os_time(ahead), os_time(ahead)) else {
+                continue;
+            };
+            if let Ok(reply) =
+                respond(&buffer[..length], &received, &transmitted, &ServerIdentity::default())
+            {
                 std::thread::sleep(back);
                 let _ = socket.send_to(&reply, client);
             }

@@ -40,12 +40,14 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Starts a process for each command, which must [`run`](crate::node::run) a node.
     pub(crate) fn start(commands: impl IntoIterator<Item = Command>) -> Result<Nodes, Error> {
-        let mut nodes = Nodes { children: vec![], outputs: vec![], addresses: vec![], uncertainty_us: vec![] };
+        let mut nodes =
+            Nodes { children: vec![], outputs: vec![], addresses: vec![], uncertainty_us: vec![] };
         for mut command in commands {
             nodes.children.push(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
         }
         for child in &mut nodes.children {
-            let mut output = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
+            let mut output =
+                BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
             // A test's harness says something of its own first.
             let said = output.by_ref().map_while(Result::ok).find_map(|line| {
                 let (rest, uncertainty) = line.rsplit_once(' ')?;
@@ -70,8 +72,9 @@ impl Nodes {
         let began = Instant::now();
         std::thread::scope(|scope| {
             let each = transactions / clients;
-            let threads: Vec<_> =
-                (0..clients).map(|client| scope.spawn(move || self.client(client, each, began))).collect();
+            let threads: Vec<_> = (0..clients)
+                .map(|client| scope.spawn(move || self.client(client, each, began)))
+                .collect();
             let mut all = Outcome::default();
             for thread in threads {
                 let outcome = thread.join().map_err(|_| "a client panicked")??;
@@ -106,7 +109,10 @@ impl Nodes {
                 (format!("audit {id} at node {node}"), Request::Audit)
             } else {
                 let amount = i64::try_from(1 + below(100))?;
-                (format!("transfer {id} ({from} to {to}) at node {node}"), Request::Transfer { id, from, to, amount })
+                (
+                    format!("transfer {id} ({from} to {to}) at node {node}"),
+                    Request::Transfer { id, from, to, amount },
+                )
             };
             let invoked_ns = ns()?;
             let reply: Reply = connections[node].ask(&request)??;
@@ -119,10 +125,17 @@ impl Nodes {
 
 /// What a client writes down of a reply.
 #[must_use]
-pub(crate) fn operation(name: String, invoked_ns: i64, answered_ns: i64, reply: &Reply) -> Operation {
-    let mut saw: Vec<(Key, i64)> = reply.saw.iter().map(|version| (version.key, version.at)).collect();
+pub(crate) fn operation(
+    name: String,
+    invoked_ns: i64,
+    answered_ns: i64,
+    reply: &Reply,
+) -> Operation {
+    let mut saw: Vec<(Key, i64)> =
+        reply.saw.iter().map(|version| (version.key, version.at)).collect();
     if reply.wrote.is_empty() {
-        let unseen = (0..ACCOUNTS).filter(|key| reply.saw.iter().all(|version| version.key != *key));
+        let unseen =
+            (0..ACCOUNTS).filter(|key| reply.saw.iter().all(|version| version.key != *key));
         saw.extend(unseen.map(|key| (key, INITIAL)));
     }
     Operation { name, invoked_ns, answered_ns, at: reply.at, saw, wrote: reply.wrote.clone() }

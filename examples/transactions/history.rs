@@ -64,7 +64,9 @@ pub(crate) fn check(history: &[Operation]) -> Result<(), Box<Violation>> {
     let mut answers: BTreeMap<(i64, usize), (Place, &Operation)> = BTreeMap::new();
     let mut furthest: Option<(Place, &Operation)> = None;
     for (number, operation) in invoked.into_iter().enumerate() {
-        while let Some(first) = answers.first_entry().filter(|entry| entry.key().0 < operation.invoked_ns) {
+        while let Some(first) =
+            answers.first_entry().filter(|entry| entry.key().0 < operation.invoked_ns)
+        {
             let answered = first.remove();
             furthest = furthest.filter(|(place, _)| *place >= answered.0).or(Some(answered));
         }
@@ -81,7 +83,12 @@ fn versions(history: &[Operation]) -> Result<Versions<'_>, Box<Violation>> {
     for operation in history {
         for &key in &operation.wrote {
             if let Some(other) = versions.entry(key).or_default().insert(operation.at, operation) {
-                return Err(Violation::SameTimestamp { key, one: other.clone(), other: operation.clone() }.into());
+                return Err(Violation::SameTimestamp {
+                    key,
+                    one: other.clone(),
+                    other: operation.clone(),
+                }
+                .into());
             }
         }
     }
@@ -105,17 +112,28 @@ fn place(
         if !operation.wrote.is_empty() {
             let current = of_key.range(..operation.at).next_back().map_or(INITIAL, |(at, _)| *at);
             if version != current {
-                return Err(Violation::NotCurrent { key, saw: version, current, reader: operation.clone() }.into());
+                return Err(Violation::NotCurrent {
+                    key,
+                    saw: version,
+                    current,
+                    reader: operation.clone(),
+                }
+                .into());
             }
         }
         newest = newest.max(version);
         let later = of_key.range((Bound::Excluded(version), Bound::Unbounded)).next();
         next = next.min(later.map_or(i64::MAX, |(at, _)| *at));
     }
-    let too_late = |earlier: &Operation| Violation::RealTime { earlier: earlier.clone(), later: operation.clone() };
+    let too_late = |earlier: &Operation| Violation::RealTime {
+        earlier: earlier.clone(),
+        later: operation.clone(),
+    };
     if !operation.wrote.is_empty() {
         return match furthest {
-            Some((place, earlier)) if place >= (operation.at, false) => Err(too_late(earlier).into()),
+            Some((place, earlier)) if place >= (operation.at, false) => {
+                Err(too_late(earlier).into())
+            }
             _ => Ok((operation.at, false)),
         };
     }
@@ -132,17 +150,27 @@ fn place(
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Violation::SameTimestamp { key, one, other } => write!(f, "key {key} has two versions:\n{one}\n{other}"),
+            Violation::SameTimestamp { key, one, other } => {
+                write!(f, "key {key} has two versions:\n{one}\n{other}")
+            }
             Violation::NobodyWrote { key, version, seen_by } => {
                 write!(f, "nobody wrote the version {version} of key {key}, seen by\n{seen_by}")
             }
             Violation::NotCurrent { key, saw, current, reader } => {
-                write!(f, "of key {key} the version {saw} was seen, {current} was current, by\n{reader}")
+                write!(
+                    f,
+                    "of key {key} the version {saw} was seen, {current} was current, by\n{reader}"
+                )
             }
-            Violation::Torn { reader } => write!(f, "what was seen was never current all at once:\n{reader}"),
+            Violation::Torn { reader } => {
+                write!(f, "what was seen was never current all at once:\n{reader}")
+            }
             Violation::RealTime { earlier, later } => {
                 let gap = Milliseconds(later.invoked_ns - earlier.answered_ns);
-                write!(f, "{earlier}\n{later}\nThe second began {gap} after the first had its answer, ")?;
+                write!(
+                    f,
+                    "{earlier}\n{later}\nThe second began {gap} after the first had its answer, "
+                )?;
                 if later.wrote.is_empty() {
                     write!(f, "and does not see it, or what it saw")
                 } else {
@@ -156,7 +184,11 @@ impl fmt::Display for Violation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (begun, answered) = (Milliseconds(self.invoked_ns), Milliseconds(self.answered_ns));
-        write!(f, "  {}: timestamp {}, begun at {begun}, answered at {answered}", self.name, self.at)
+        write!(
+            f,
+            "  {}: timestamp {}, begun at {begun}, answered at {answered}",
+            self.name, self.at
+        )
     }
 }
 

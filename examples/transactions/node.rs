@@ -36,7 +36,8 @@ pub(crate) fn run(settings: &Settings, storage: impl Storage + 'static) -> Resul
     println!("{} {}", listener.local_addr()?, clock.now()?.uncertainty().as_micros());
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let nodes: Vec<SocketAddr> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let nodes: Vec<SocketAddr> =
+        line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     let wait = settings.wait;
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -62,17 +63,29 @@ pub(crate) enum Request {
     Read { t: i64 },
 }
 
-fn serve<S: Storage>(stream: TcpStream, partition: &Partition<S>, clock: &SureClock, nodes: &[SocketAddr], wait: bool) {
-    let network = Sockets { nodes: nodes.to_vec(), open: nodes.iter().map(|_| RefCell::new(None)).collect() };
+fn serve<S: Storage>(
+    stream: TcpStream,
+    partition: &Partition<S>,
+    clock: &SureClock,
+    nodes: &[SocketAddr],
+    wait: bool,
+) {
+    let network =
+        Sockets { nodes: nodes.to_vec(), open: nodes.iter().map(|_| RefCell::new(None)).collect() };
     let answer = |request| -> Result<serde_json::Value, Error> {
         Ok(match request {
             Request::Transfer { id, from, to, amount } => {
-                let reply = async_io::block_on(transfer(clock, &network, id, (from, to, amount), wait))?;
+                let reply =
+                    async_io::block_on(transfer(clock, &network, id, (from, to, amount), wait))?;
                 serde_json::to_value(reply)?
             }
             Request::Audit => serde_json::to_value(async_io::block_on(audit(clock, &network))?)?,
-            Request::Lock { id, key } => serde_json::to_value(partition.when(|| partition.try_lock(id, key))?)?,
-            Request::Prepare { id } => serde_json::to_value(partition.prepare(id)?.as_unix_nanos())?,
+            Request::Lock { id, key } => {
+                serde_json::to_value(partition.when(|| partition.try_lock(id, key))?)?
+            }
+            Request::Prepare { id } => {
+                serde_json::to_value(partition.prepare(id)?.as_unix_nanos())?
+            }
             Request::Write { version } => {
                 partition.write(&[version])?;
                 serde_json::Value::Null
@@ -117,7 +130,10 @@ impl Connection {
     }
 
     /// The answer, or what the node says against it; an error if the connection is broken.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<Result<T, String>, Error> {
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &mut self,
+        request: &Request,
+    ) -> Result<Result<T, String>, Error> {
         self.send(request)?;
         self.receive()
     }

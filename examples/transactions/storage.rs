@@ -54,7 +54,9 @@ pub(crate) struct Memory {
 
 impl Storage for Memory {
     fn write(&self, versions: &[Version]) -> Result<(), Error> {
-        self.versions.lock().extend(versions.iter().map(|version| ((version.key, version.at), *version)));
+        self.versions
+            .lock()
+            .extend(versions.iter().map(|version| ((version.key, version.at), *version)));
         Ok(())
     }
 
@@ -72,7 +74,12 @@ impl Storage for Memory {
     fn read_all(&self, t: Timestamp) -> Result<Vec<Version>, Error> {
         let mut newest: BTreeMap<Key, Version> = BTreeMap::new();
         let versions = self.versions.lock();
-        newest.extend(versions.values().filter(|version| version.at <= t.as_unix_nanos()).map(|v| (v.key, *v)));
+        newest.extend(
+            versions
+                .values()
+                .filter(|version| version.at <= t.as_unix_nanos())
+                .map(|v| (v.key, *v)),
+        );
         Ok(newest.into_values().collect())
     }
 

@@ -89,7 +89,9 @@ async fn prepare_and_wait(
     let commit_wait = clock.commit_wait(s);
     for before in &saw {
         let change = if before.key == from { -amount } else { amount };
-        network.write(Version { key: before.key, at, value: before.value + change, by: id }).await?;
+        network
+            .write(Version { key: before.key, at, value: before.value + change, by: id })
+            .await?;
     }
     if wait {
         commit_wait.await?;

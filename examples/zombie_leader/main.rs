@@ -41,7 +41,9 @@ fn lead() -> Result<()> {
     let (clock, mut lease) = (clock()?, Lease::new(store::NAME.parse()?)?);
     let sequence = loop {
         match ask(&Ask::Lease(lease.request(&clock, TERM)?))? {
-            Answer::Granted(grant, sequence) => break lease.granted(&clock, &grant).map(|()| sequence)?,
+            Answer::Granted(grant, sequence) => {
+                break lease.granted(&clock, &grant).map(|()| sequence)?;
+            }
             _ => sleep(TERM / 10),
         }
     };
@@ -54,7 +56,9 @@ fn lead() -> Result<()> {
         // It holds the lease. And now, before the next line, it is stopped.
         ask(&Ask::AboutToWrite)?;
         balance += 10;
-        if let Answer::Refused(_) = ask(&Ask::Write(writer.token(&balance.to_le_bytes())?, balance))? {
+        if let Answer::Refused(_) =
+            ask(&Ask::Write(writer.token(&balance.to_le_bytes())?, balance))?
+        {
             return Ok(());
         }
     }
@@ -75,7 +79,8 @@ fn run(store: &mut Store, name: &str, stops: bool) -> Result<()> {
     let mut child = command.arg("leader").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let pid = child.id().to_string();
     let signal = |signal: &str| Command::new("kill").args([signal, &pid]).status();
-    let (mut stdin, stdout) = (child.stdin.take().ok_or("no pipe")?, child.stdout.take().ok_or("no pipe")?);
+    let (mut stdin, stdout) =
+        (child.stdin.take().ok_or("no pipe")?, child.stdout.take().ok_or("no pipe")?);
     let mut writes = 0;
     for line in BufReader::new(stdout).lines() {
         let ask: Ask = serde_json::from_str(&line?)?;
@@ -85,7 +90,10 @@ fn run(store: &mut Store, name: &str, stops: bool) -> Result<()> {
             signal("-STOP")?;
             run(store, "second", false)?;
             signal("-CONT")?;
-            println!("  the first leader wakes after {:.1?}, and goes on to write", stopped.elapsed());
+            println!(
+                "  the first leader wakes after {:.1?}, and goes on to write",
+                stopped.elapsed()
+            );
         }
         let answer = store.answer(name, ask)?;
         writeln!(stdin, "{}", serde_json::to_string(&answer)?)?;

@@ -43,7 +43,14 @@ impl Store {
         let name = NAME.parse()?;
         let grantor = LeaseGrantor::first_ever(name, LeaseForm::Duration, TERM);
         let unfenced = (!fenced).then_some(0);
-        Ok(Store { clock, grantor, sequence: 0, fence: Fence::new(name, 0), unfenced, deposited: 0 })
+        Ok(Store {
+            clock,
+            grantor,
+            sequence: 0,
+            fence: Fence::new(name, 0),
+            unfenced,
+            deposited: 0,
+        })
     }
 
     pub(crate) fn balance(&self) -> u64 {

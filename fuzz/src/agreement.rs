@@ -12,7 +12,9 @@ pub fn agreement(data: &[u8]) -> bool {
     while !input.is_empty() && domains.len() < 12 {
         let kind = input.number(1);
         // Ends that meet are the cases that matter: half of the time they come from a small set.
-        let mut end = || if narrow & 1 == 0 { input.number(1) as i64 % 16 - 8 } else { input.number(8) as i64 };
+        let mut end = || {
+            if narrow & 1 == 0 { input.number(1) as i64 % 16 - 8 } else { input.number(8) as i64 }
+        };
         domains.push(match kind % 8 {
             0 => DomainBound::Silent,
             1 => DomainBound::Contradictory,
@@ -37,7 +39,9 @@ fn definition(domains: &[DomainBound], faulty: usize) -> Agreed {
     let good = ends(domains).into_iter().filter(|point| covering(domains, *point) >= live - faulty);
     let (first, last) = (good.clone().min(), good.max());
     match first.zip(last) {
-        Some((earliest_ns, latest_ns)) => Agreed::Within { earliest_ns, latest_ns, degraded: live <= 2 * faulty },
+        Some((earliest_ns, latest_ns)) => {
+            Agreed::Within { earliest_ns, latest_ns, degraded: live <= 2 * faulty }
+        }
         None => Agreed::Contradiction,
     }
 }
@@ -51,13 +55,19 @@ fn truth_is_inside(domains: &[DomainBound], faulty: usize, agreed: Agreed) {
         if live > faulty && live - covering(domains, truth) <= faulty {
             let inside = matches!(agreed, Agreed::Within { earliest_ns, latest_ns, .. }
                 if earliest_ns <= truth && truth <= latest_ns);
-            assert!(inside, "true time is {truth}, f = {faulty} of {domains:?}, and the answer {agreed:?}");
+            assert!(
+                inside,
+                "true time is {truth}, f = {faulty} of {domains:?}, and the answer {agreed:?}"
+            );
         }
     }
 }
 
 fn covering(domains: &[DomainBound], point: i64) -> usize {
-    domains.iter().filter(|domain| matches!(domain, DomainBound::Within(a, b) if *a <= point && point <= *b)).count()
+    domains
+        .iter()
+        .filter(|domain| matches!(domain, DomainBound::Within(a, b) if *a <= point && point <= *b))
+        .count()
 }
 
 fn ends(domains: &[DomainBound]) -> Vec<i64> {

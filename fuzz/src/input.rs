@@ -30,7 +30,8 @@ impl Input<'_> {
 
     /// An interval of up to 2^33 ns = 8.6 s to either side that contains `truth`.
     pub(crate) fn around(&mut self, truth: Timestamp) -> TimeInterval {
-        let mut side = || Duration::from_nanos((self.number(5) & ((1 << 33) - 1)) >> (self.number(1) % 34));
+        let mut side =
+            || Duration::from_nanos((self.number(5) & ((1 << 33) - 1)) >> (self.number(1) % 34));
         let (earliest, latest) = (truth.checked_sub(side()), truth.checked_add(side()));
         TimeInterval::new(earliest.expect("in range"), latest.expect("in range"), Timescale::Utc)
             .expect("around a point")

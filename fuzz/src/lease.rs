@@ -4,8 +4,8 @@
 use crate::input::Input;
 use std::time::Duration;
 use sureclock::{
-    Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease, LeaseRequest, ManualTime, SureClock, TimeInterval,
-    Timescale, Timestamp,
+    Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease, LeaseRequest, ManualTime, SureClock,
+    TimeInterval, Timescale, Timestamp,
 };
 
 /// A clock whose interval contains true time, however wide it is.
@@ -32,12 +32,14 @@ impl Node {
 pub fn lease(data: &[u8]) -> bool {
     let mut input = Input(data);
     let leader = "leader".parse().expect("a name");
-    let form = [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both][input.number(1) as usize % 3];
+    let form =
+        [LeaseForm::Duration, LeaseForm::Deadline, LeaseForm::Both][input.number(1) as usize % 3];
     let longest = Duration::from_nanos(1 + input.number(3));
     let mut truth_ns = 1 << 60;
     let nodes: Vec<Node> = (0..3).map(|_| Node::new(truth_ns)).collect();
     let at_grantor = &nodes[2].clock;
-    let mut leases: Vec<Lease> = (0..2).map(|_| Lease::new(leader).expect("random numbers")).collect();
+    let mut leases: Vec<Lease> =
+        (0..2).map(|_| Lease::new(leader).expect("random numbers")).collect();
     let mut grantor = LeaseGrantor::first_ever(leader, form, longest);
     let (mut requests, mut grants, mut releases) =
         (Vec::<LeaseRequest>::new(), Vec::<LeaseGrant>::new(), Vec::<LeaseRelease>::new());
@@ -60,7 +62,9 @@ pub fn lease(data: &[u8]) -> bool {
                 requests.extend(leases[node].request(&nodes[node].clock, term));
             }
             // Any request of the past arrives, also one that has arrived before.
-            4 | 5 => grants.extend(of(&requests, which).and_then(|request| grantor.grant(at_grantor, request).ok())),
+            4 | 5 => grants.extend(
+                of(&requests, which).and_then(|request| grantor.grant(at_grantor, request).ok()),
+            ),
             6 | 7 => {
                 if let Some(grant) = of(&grants, which / 2) {
                     let _refused = leases[node].granted(&nodes[node].clock, grant);
@@ -71,7 +75,10 @@ pub fn lease(data: &[u8]) -> bool {
                 1 => nodes[which / 4 % 3].time.disrupt(),
                 _ => {
                     // Who gives a lease up comes back as somebody else.
-                    let given_up = std::mem::replace(&mut leases[node], Lease::new(leader).expect("random numbers"));
+                    let given_up = std::mem::replace(
+                        &mut leases[node],
+                        Lease::new(leader).expect("random numbers"),
+                    );
                     releases.extend(given_up.release());
                 }
             },

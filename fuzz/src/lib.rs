@@ -21,7 +21,9 @@ pub use world::world;
 
 use input::Input;
 use std::time::Duration;
-use sureclock::ntp::{Exchange, ExchangeSettings, NtpTime, Packet, Rejected, ServerIdentity, respond};
+use sureclock::ntp::{
+    Exchange, ExchangeSettings, NtpTime, Packet, Rejected, ServerIdentity, respond,
+};
 use sureclock::{Order, SureClock, TimeInterval, Timescale, Timestamp};
 
 /// Decoding is total: any 48 bytes are a packet and come back as they were; any other length is an
@@ -77,8 +79,16 @@ fn garbage_makes_no_facts(data: &[u8]) {
     let (choice, nonce) = (input.number(1), input.number(8));
     let (clock, time) = SureClock::manual(point(Timestamp::UNIX_EPOCH));
     let settings = ExchangeSettings {
-        era_pivot: if choice & 2 == 0 { ExchangeSettings::default().era_pivot } else { input.timestamp() },
-        not_before: if choice & 16 == 0 { Timestamp::MIN } else { ExchangeSettings::default().not_before },
+        era_pivot: if choice & 2 == 0 {
+            ExchangeSettings::default().era_pivot
+        } else {
+            input.timestamp()
+        },
+        not_before: if choice & 16 == 0 {
+            Timestamp::MIN
+        } else {
+            ExchangeSettings::default().not_before
+        },
         assume_unaged_root_dispersion: choice & 4 != 0,
         assume_root_fields_rounded_up: choice & 8 != 0,
     };
@@ -92,14 +102,27 @@ fn garbage_makes_no_facts(data: &[u8]) {
     let before = clock.monotonic();
     time.advance(Duration::from_millis(1));
     let after = clock.monotonic();
-    let is_answer = (48..=1024).contains(&datagram.len()) && datagram.len() % 4 == 0 && datagram[24..32] == request.transmit.0.to_be_bytes();
+    let is_answer = (48..=1024).contains(&datagram.len())
+        && datagram.len() % 4 == 0
+        && datagram[24..32] == request.transmit.0.to_be_bytes();
     match exchange.receive(&datagram, after) {
         Ok(facts) => {
-            assert!(is_answer, "facts from {datagram:x?}, which is no answer to nonce {:x}", request.transmit.0);
-            assert_eq!((facts.before(), facts.after()), (before, after), "the readings are the caller's");
+            assert!(
+                is_answer,
+                "facts from {datagram:x?}, which is no answer to nonce {:x}",
+                request.transmit.0
+            );
+            assert_eq!(
+                (facts.before(), facts.after()),
+                (before, after),
+                "the readings are the caller's"
+            );
         }
         Err(rejected) => {
-            assert!(is_answer || !rejected.is_final(), "{rejected:?} ended the exchange, forged by {datagram:x?}");
+            assert!(
+                is_answer || !rejected.is_final(),
+                "{rejected:?} ended the exchange, forged by {datagram:x?}"
+            );
         }
     }
 }
@@ -112,13 +135,14 @@ fn honest_facts_contain_truth(data: &[u8]) -> bool {
     let pivot = ExchangeSettings::default().era_pivot;
     // From the build on, 67 years, to the end of the half of the era that is read as ahead of it.
     let start_s = input.number(4) % (67 * YEAR_S);
-    let start_ns = pivot.as_unix_nanos()
-        + (start_s as i64 * NS_PER_S + (input.number(4) as i64) % NS_PER_S);
+    let start_ns =
+        pivot.as_unix_nanos() + (start_s as i64 * NS_PER_S + (input.number(4) as i64) % NS_PER_S);
     let (clock, time) = SureClock::manual(point(Timestamp::from_unix_nanos(start_ns)));
     let truth = || clock.now().expect("a manual clock always answers").earliest();
 
     let unaged = choice & 1 != 0;
-    let settings = ExchangeSettings { assume_unaged_root_dispersion: unaged, ..ExchangeSettings::default() };
+    let settings =
+        ExchangeSettings { assume_unaged_root_dispersion: unaged, ..ExchangeSettings::default() };
     let (before_truth, before) = (truth(), clock.monotonic());
     let exchange = Exchange::with_nonce(input.number(8), before, settings);
     time.advance(input.delay());
@@ -133,16 +157,20 @@ fn honest_facts_contain_truth(data: &[u8]) -> bool {
         let behind = Duration::from_secs(input.number(2));
         let moved = |end: Timestamp| end.checked_sub(behind).expect("in range");
         received =
-            TimeInterval::new(moved(received.earliest()), moved(received.latest()), Timescale::Utc).expect("moved");
+            TimeInterval::new(moved(received.earliest()), moved(received.latest()), Timescale::Utc)
+                .expect("moved");
         reference_age = Duration::ZERO;
     } else {
         assert!(received.contains(received_truth), "an error of this harness");
     }
     let set_at = if set_between { transmitted.midpoint() } else { received.midpoint() };
     let known = unaged || set_between || choice & 4 != 0;
-    let reference = set_at.checked_sub(reference_age).filter(|_| known).map(NtpTime::from_timestamp_floor);
-    let identity = ServerIdentity { reference: reference.unwrap_or(NtpTime(0)), ..ServerIdentity::default() };
-    let reply = respond(&exchange.request(), &received, &transmitted, &identity).expect("an honest request");
+    let reference =
+        set_at.checked_sub(reference_age).filter(|_| known).map(NtpTime::from_timestamp_floor);
+    let identity =
+        ServerIdentity { reference: reference.unwrap_or(NtpTime(0)), ..ServerIdentity::default() };
+    let reply = respond(&exchange.request(), &received, &transmitted, &identity)
+        .expect("an honest request");
     time.advance(input.delay());
     let (after_truth, after) = (truth(), clock.monotonic());
 
@@ -159,18 +187,27 @@ fn honest_facts_contain_truth(data: &[u8]) -> bool {
     // One bit of the origin changed on the way.
     let mut forged = reply;
     forged[24 + usize::from(choice as u8 >> 5)] ^= 1 << (choice >> 3 & 3);
-    assert_eq!(exchange.receive(&forged, after), Err(Rejected::ForeignOrigin), "forged {forged:x?}");
+    assert_eq!(
+        exchange.receive(&forged, after),
+        Err(Rejected::ForeignOrigin),
+        "forged {forged:x?}"
+    );
     true
 }
 
 fn prints_outward(interval: &TimeInterval) {
-    let back: TimeInterval = interval.to_string().parse().unwrap_or_else(|e| panic!("{interval} does not parse: {e}"));
+    let back: TimeInterval =
+        interval.to_string().parse().unwrap_or_else(|e| panic!("{interval} does not parse: {e}"));
     assert!(
         back.earliest() <= interval.earliest() && interval.latest() <= back.latest(),
         "{interval} does not contain {interval:#}"
     );
     assert_eq!(back.timescale(), interval.timescale(), "the timescale of {interval}");
-    assert_eq!(format!("{interval:#}").parse::<TimeInterval>(), Ok(*interval), "{interval:#} is not exact");
+    assert_eq!(
+        format!("{interval:#}").parse::<TimeInterval>(),
+        Ok(*interval),
+        "{interval:#} is not exact"
+    );
 }
 
 /// The interval of one point.

@@ -37,32 +37,52 @@ pub fn register(data: &[u8]) -> bool {
             1..=3 => {
                 let truth = Timestamp::from_unix_nanos(truth_ns);
                 let now = input.around(truth);
-                let (seen, seen_writes) =
-                    if act & 8 == 0 { (Seen::nothing(), BTreeSet::new()) } else { clients[which % 2].clone() };
+                let (seen, seen_writes) = if act & 8 == 0 {
+                    (Seen::nothing(), BTreeSet::new())
+                } else {
+                    clients[which % 2].clone()
+                };
                 let replica = &mut replicas[at];
-                replica.register.write(all.len(), &now, &seen).expect("it holds true time, and so did what was seen");
+                replica
+                    .register
+                    .write(all.len(), &now, &seen)
+                    .expect("it holds true time, and so did what was seen");
                 // It came after all that is here or was seen.
-                let before = replica.taken_in.union(&seen_writes).map(|&write| all[write].interval.earliest());
+                let before = replica
+                    .taken_in
+                    .union(&seen_writes)
+                    .map(|&write| all[write].interval.earliest());
                 let earliest = before.chain([now.earliest()]).max().expect("its own");
-                let interval =
-                    TimeInterval::new(earliest, now.latest(), now.timescale()).expect("true time is after all of them");
+                let interval = TimeInterval::new(earliest, now.latest(), now.timescale())
+                    .expect("true time is after all of them");
                 replica.taken_in.extend(&seen_writes);
                 replica.taken_in.insert(all.len());
                 all.push(Write { interval, seen: seen_writes });
             }
-            4 => clients[which / 9 % 2] = (replicas[at].register.read().seen().clone(), replicas[at].taken_in.clone()),
+            4 => {
+                clients[which / 9 % 2] =
+                    (replicas[at].register.read().seen().clone(), replicas[at].taken_in.clone())
+            }
             // Stored, and opened again.
             5 => replicas[at].register = Register::open(replicas[at].register.state().clone()),
             _ => {
-                let (state, theirs) = (replicas[other].register.state().clone(), replicas[other].taken_in.clone());
+                let (state, theirs) =
+                    (replicas[other].register.state().clone(), replicas[other].taken_in.clone());
                 let now = at_truth(truth_ns);
                 replicas[at].register.merge(&state, &now).expect("nobody is cloned");
                 replicas[at].taken_in.extend(theirs);
             }
         }
         let Replica { register, taken_in } = &replicas[at];
-        let there: BTreeSet<usize> = register.read().versions().iter().map(|version| *version.value()).collect();
-        assert_eq!(there, left(&all, taken_in), "of {} writes, {} taken in", all.len(), taken_in.len());
+        let there: BTreeSet<usize> =
+            register.read().versions().iter().map(|version| *version.value()).collect();
+        assert_eq!(
+            there,
+            left(&all, taken_in),
+            "of {} writes, {} taken in",
+            all.len(),
+            taken_in.len()
+        );
         both |= there.len() > 1;
     }
     let [a, b, c] = [0, 1, 2].map(|at| replicas[at].register.state());
@@ -74,8 +94,9 @@ pub fn register(data: &[u8]) -> bool {
 
 /// What no other one has seen or is certainly after.
 fn left(all: &[Write], taken_in: &BTreeSet<usize>) -> BTreeSet<usize> {
-    let is_under =
-        |x: usize, y: usize| all[y].seen.contains(&x) || all[x].interval.latest() < all[y].interval.earliest();
+    let is_under = |x: usize, y: usize| {
+        all[y].seen.contains(&x) || all[x].interval.latest() < all[y].interval.earliest()
+    };
     taken_in.iter().copied().filter(|&x| !taken_in.iter().any(|&y| is_under(x, y))).collect()
 }
 

@@ -11,7 +11,8 @@ use sureclock::{Timescale, Timestamp};
 /// something was carried out and something was not.
 pub fn request(data: &[u8]) -> bool {
     let mut input = Input(data);
-    let (keep, longest) = (Duration::from_nanos(input.number(3)), Duration::from_nanos(input.number(4)));
+    let (keep, longest) =
+        (Duration::from_nanos(input.number(3)), Duration::from_nanos(input.number(4)));
     let mut answers = Answers::<usize>::first_ever(Timescale::Utc, keep, longest);
     let (mut truth_ns, mut ids) = (1_i64 << 60, Vec::<RequestId>::new());
     let (mut done, mut never) = (BTreeMap::<usize, u32>::new(), Vec::new());
@@ -35,7 +36,10 @@ pub fn request(data: &[u8]) -> bool {
                 match answers.begin(&ids[at], &[], &now) {
                     Begun::New => {
                         assert!(!never.contains(&at), "it was said that it never would be");
-                        assert!(ids[at].expiry().interval().latest().as_unix_nanos() > truth_ns, "begun after its end");
+                        assert!(
+                            ids[at].expiry().interval().latest().as_unix_nanos() > truth_ns,
+                            "begun after its end"
+                        );
                         *done.entry(at).or_default() += 1;
                         assert_eq!(done[&at], 1, "carried out twice");
                     }
@@ -43,7 +47,9 @@ pub fn request(data: &[u8]) -> bool {
                         assert!(!done.contains_key(&at), "done, and said not to be");
                         never.push(at);
                     }
-                    Begun::Known(Reply::Done(answer)) => assert_eq!(answer, at, "the answer of another one"),
+                    Begun::Known(Reply::Done(answer)) => {
+                        assert_eq!(answer, at, "the answer of another one")
+                    }
                     Begun::Known(Reply::AheadOfTime) => panic!("every clock is right here"),
                     Begun::Known(_) => {}
                 }

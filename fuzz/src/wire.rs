@@ -13,8 +13,9 @@ use sureclock::fence::{Admitted, Fence, FenceState, FencingToken, Locked, Reject
 use sureclock::register::{MOST_VERSIONS, MOST_WRITERS, Register, Seen, State, Version};
 use sureclock::request::{Answers, Begun, Expiry, NotDone, Outcome, Reply, RequestId};
 use sureclock::{
-    AheadOfTime, HolderId, HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant, LeaseGrantor, LeaseRelease,
-    LeaseRequest, ReceiveError, ResourceName, SureClock, TimeInterval, Timescale, Timestamp,
+    AheadOfTime, HolderId, HybridClock, HybridTimestamp, Lease, LeaseForm, LeaseGrant,
+    LeaseGrantor, LeaseRelease, LeaseRequest, ReceiveError, ResourceName, SureClock, TimeInterval,
+    Timescale, Timestamp,
 };
 
 /// The first byte says which kind of value, the second in which form; the rest is what is read.
@@ -57,14 +58,20 @@ const KINDS: [Kind; 8] = [
     Kind { honest: include_str!("wire/times.json"), law: |document| read(document, times) },
     Kind { honest: include_str!("wire/lease.json"), law: |document| read(document, lease) },
     Kind { honest: include_str!("wire/fence.json"), law: |document| read(document, fence) },
-    Kind { honest: include_str!("wire/rejected.json"), law: |document| read(document, |_: Vec<Rejected>| ()) },
+    Kind {
+        honest: include_str!("wire/rejected.json"),
+        law: |document| read(document, |_: Vec<Rejected>| ()),
+    },
     Kind { honest: include_str!("wire/proofs.json"), law: |document| read(document, proofs) },
     Kind { honest: include_str!("wire/register.json"), law: |document| read(document, register) },
     Kind { honest: include_str!("wire/request.json"), law: |document| read(document, request) },
     Kind { honest: include_str!("wire/envelope.json"), law: |document| read(document, envelope) },
 ];
 
-fn read<T: Serialize + DeserializeOwned + PartialEq + Debug>(document: &Document<'_>, then: fn(T)) -> bool {
+fn read<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+    document: &Document<'_>,
+    then: fn(T),
+) -> bool {
     let value = match document {
         Document::Json(bytes) => serde_json::from_slice(bytes).ok(),
         Document::Cbor(bytes) => ciborium::from_reader(*bytes).ok(),
@@ -92,7 +99,10 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
 fn texts(text: &str) -> bool {
     fn back<T: FromStr + Display + PartialEq + Debug>(text: &str) -> Option<T> {
         let value: T = text.parse().ok()?;
-        assert!(value.to_string().parse::<T>().is_ok_and(|back| back == value), "{text:?}: {value:?}");
+        assert!(
+            value.to_string().parse::<T>().is_ok_and(|back| back == value),
+            "{text:?}: {value:?}"
+        );
         Some(value)
     }
     let (time, stamp) = (back::<Timestamp>(text), back::<HybridTimestamp>(text));
@@ -121,13 +131,21 @@ fn times((first, second, stamp, expiry, names): Times) {
     let _known = expiry.state(&first);
     let (clock, _time) = SureClock::manual(first);
     for lead in [Duration::ZERO, Duration::from_millis(10), Duration::MAX] {
-        if let Err(ReceiveError::AheadOfTime(proof)) = HybridClock::with_max_lead(clock.clone(), lead).receive(stamp) {
+        if let Err(ReceiveError::AheadOfTime(proof)) =
+            HybridClock::with_max_lead(clock.clone(), lead).receive(stamp)
+        {
             comes_back(&proof);
         }
     }
 }
 
-type Times = (TimeInterval, TimeInterval, HybridTimestamp, Expiry, (ResourceName, Timescale, HolderId, LeaseForm));
+type Times = (
+    TimeInterval,
+    TimeInterval,
+    HybridTimestamp,
+    Expiry,
+    (ResourceName, Timescale, HolderId, LeaseForm),
+);
 
 fn lease((request, grant, release): (LeaseRequest, LeaseGrant, LeaseRelease)) {
     let (clock, time) = SureClock::manual(now());
@@ -162,7 +180,10 @@ fn fence((state, tokens): (FenceState, Vec<FencingToken>)) {
         });
         match verdict {
             Ok(Admitted::Write(new)) => {
-                assert!(new.sequence >= at.sequence && new.sequence - at.sequence <= FenceState::MOST_AHEAD);
+                assert!(
+                    new.sequence >= at.sequence
+                        && new.sequence - at.sequence <= FenceState::MOST_AHEAD
+                );
                 assert_eq!(new.resource, state.resource, "a token of another resource");
                 at = new;
             }
@@ -178,13 +199,19 @@ fn fence((state, tokens): (FenceState, Vec<FencingToken>)) {
 fn proofs((broken, ahead): (BrokenBound, AheadOfTime)) {
     let again = BrokenBound::between(&broken.first, &broken.second);
     assert_eq!(again, Ok(Some(broken)), "a proof that proves nothing");
-    assert!(ahead.stamp.time() >= ahead.latest && ahead.by <= Duration::from_secs(1 << 33), "{ahead:?}");
+    assert!(
+        ahead.stamp.time() >= ahead.latest && ahead.by <= Duration::from_secs(1 << 33),
+        "{ahead:?}"
+    );
     // As a machine that received it would have found.
     let highest = ahead.stamp.time().checked_sub(ahead.by).expect("within the range");
     let point = TimeInterval::new(highest, highest, Timescale::Utc).expect("a point");
     let (clock, _time) = SureClock::manual(point);
     let found = HybridClock::with_max_lead(clock, Duration::ZERO).receive(ahead.stamp);
-    assert!(matches!(found, Err(ReceiveError::AheadOfTime(proof)) if proof.by == ahead.by), "{ahead:?}: {found:?}");
+    assert!(
+        matches!(found, Err(ReceiveError::AheadOfTime(proof)) if proof.by == ahead.by),
+        "{ahead:?}: {found:?}"
+    );
 }
 
 type Registers = (State<u32>, Seen, State<u32>, TimeInterval, Vec<Version<u32>>);
@@ -197,7 +224,8 @@ fn register((ours, seen, theirs, at, _versions): Registers) {
         let size = serde_json::to_string(state).expect("every value is written").len();
         assert!(size < 300 * (MOST_VERSIONS + MOST_WRITERS), "{size} bytes");
     };
-    let mut replicas = [Register::open(ours.clone()), Register::open(theirs.clone()), Register::new()];
+    let mut replicas =
+        [Register::open(ours.clone()), Register::open(theirs.clone()), Register::new()];
     for (value, replica) in (0..).zip(&mut replicas) {
         for now in [&at, &now()] {
             let _refused = replica.write(value, now, &seen);
@@ -211,10 +239,14 @@ fn register((ours, seen, theirs, at, _versions): Registers) {
     let now = TimeInterval::new(Timestamp::MAX, Timestamp::MAX, at.timescale()).expect("a point");
     for replica in &mut replicas {
         for state in sent.iter().chain([&ours, &theirs]) {
-            let had_some = !replica.read().versions().is_empty() || !state.read().versions().is_empty();
+            let had_some =
+                !replica.read().versions().is_empty() || !state.read().versions().is_empty();
             let merged = replica.merge(state, &now);
             check(replica);
-            assert!(merged.is_err() || !had_some || !replica.read().versions().is_empty(), "all is gone");
+            assert!(
+                merged.is_err() || !had_some || !replica.read().versions().is_empty(),
+                "all is gone"
+            );
         }
     }
     // In either order it is the same.
@@ -288,9 +320,13 @@ fn change(value: &mut Value, input: &mut Input<'_>) {
                 *text = moved.unwrap_or(Timestamp::MAX).to_string();
             }
             (3, Ok(_)) => *text = input.timestamp().to_string(),
-            (0, Err(_)) if text.contains('#') => *text = HybridTimestamp::from_bits(input.number(8)).to_string(),
+            (0, Err(_)) if text.contains('#') => {
+                *text = HybridTimestamp::from_bits(input.number(8)).to_string()
+            }
             (0 | 1, Err(_)) if text.len() == 32 => *text = format!("{:032x}", input.number(1) % 4),
-            (0, Err(_)) if text.parse::<Timescale>().is_ok() => *text = Timescale::Smear24h.to_string(),
+            (0, Err(_)) if text.parse::<Timescale>().is_ok() => {
+                *text = Timescale::Smear24h.to_string()
+            }
             (1, Err(_)) => *text = format!("{text}{}", char::from(input.number(1) as u8)),
             _ => {}
         },

@@ -14,7 +14,8 @@ pub fn world(data: &[u8]) -> bool {
     let mut world = World::new(input.number(2));
     if near_midnight {
         let midnight = Timestamp::from_unix_nanos(1_798_761_600_000_000_000);
-        let start = midnight.checked_sub(Duration::from_secs(2 + input.number(1))).expect("in range");
+        let start =
+            midnight.checked_sub(Duration::from_secs(2 + input.number(1))).expect("in range");
         world = World::starting_at(input.number(2), start);
         if input.number(1) % 2 == 0 {
             world.leap_second(start, input.number(1) % 2 == 0, true);
@@ -39,7 +40,9 @@ pub fn world(data: &[u8]) -> bool {
         act(&mut world, &clock, (n, faulty), &mut input);
         for clock in &clocks {
             let checked = world.check_all(clock);
-            answered |= checked.unwrap_or_else(|violation| panic!("{violation}\n{}", world.story())).is_ok();
+            answered |= checked
+                .unwrap_or_else(|violation| panic!("{violation}\n{}", world.story()))
+                .is_ok();
         }
     }
     answered
@@ -66,14 +69,19 @@ fn act(world: &mut World, clock: &SureClock, (n, faulty): (usize, usize), input:
             world.server(format!("s{at}"), again);
         }
         5 => {
-            let point = if input.number(1) % 2 == 0 { ReadPoint::BeforeCounter } else { ReadPoint::AfterCounter };
+            let point = if input.number(1) % 2 == 0 {
+                ReadPoint::BeforeCounter
+            } else {
+                ReadPoint::AfterCounter
+            };
             world.in_next_reading(clock, point, move |world| world.advance(length));
         }
         6 => {
             let _was_disrupted = clock.start_new_epoch();
         }
         7 => {
-            let (in_a_reading, ticks) = (input.number(1), i64::from(input.number(4) as i32) * 1_000);
+            let (in_a_reading, ticks) =
+                (input.number(1), i64::from(input.number(4) as i32) * 1_000);
             let moved = clock.clone();
             let move_it = move |world: &mut World| {
                 world.move_machine(&moved, length, ticks);
@@ -101,9 +109,13 @@ fn host(name: &str, input: &mut Input) -> Host {
     };
     let hz = [1_000_000_000, 25_000_000, 3_000_000_000, 1_000][input.number(1) as usize % 4];
     let poll = Duration::from_secs(1 << (input.number(1) % 6));
-    let host = Host::named(name).oscillator(course).counter_hz(hz).vm_clock().settings(move |builder| {
-        builder.drift(Drift::fixed_ppb(k)).poll_interval(poll).max_uncertainty(Duration::from_secs(3600))
-    });
+    let host =
+        Host::named(name).oscillator(course).counter_hz(hz).vm_clock().settings(move |builder| {
+            builder
+                .drift(Drift::fixed_ppb(k))
+                .poll_interval(poll)
+                .max_uncertainty(Duration::from_secs(3600))
+        });
     match input.number(1) % 4 {
         0 => host.skew_ticks(input.number(1) as u32),
         1 => host.stalls(100_000, Duration::from_millis(1 + input.number(2))),
@@ -118,7 +130,11 @@ fn honest(input: &mut Input) -> Server {
         2 => ClockError::AnywhereWithinClaims,
         _ => ClockError::None,
     };
-    let server = if input.number(1) % 4 == 0 { Server::direct() } else { Server::honest().reply(reply(input)) };
+    let server = if input.number(1) % 4 == 0 {
+        Server::direct()
+    } else {
+        Server::honest().reply(reply(input))
+    };
     let server = if input.number(1) % 2 == 0 { server.steps_late() } else { server };
     server.error(error).path(path(input)).root_dispersion(Duration::from_micros(input.number(2)))
 }
@@ -157,7 +173,9 @@ fn reply(input: &mut Input) -> Reply {
 }
 
 fn path(input: &mut Input) -> Path {
-    let mut delay = || Delay::new(Duration::from_micros(input.number(2)), Duration::from_micros(input.number(2)));
+    let mut delay = || {
+        Delay::new(Duration::from_micros(input.number(2)), Duration::from_micros(input.number(2)))
+    };
     let path = Path::new(delay(), delay());
     match input.number(1) % 8 {
         0 => path.loss_ppm(300_000),

@@ -64,7 +64,8 @@ fn replay(name: &str, law: fn(&[u8]) -> bool) {
 
 fn replay_some(name: &str, law: fn(&[u8]) -> bool, inputs: u64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-    let mut paths: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let corpus: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
     assert!(corpus.len() >= 3, "{} has lost its seeds", folder.display());
@@ -78,7 +79,10 @@ fn replay_some(name: &str, law: fn(&[u8]) -> bool, inputs: u64) {
         let data = input(&mut SplitMix(seed), &corpus);
         reached += u64::from(run(law, &data, &format!("{name}, splitmix seed {seed}")));
     }
-    assert!(reached >= inputs / 20, "only {reached} of {inputs} inputs get past the first refusal of {name}");
+    assert!(
+        reached >= inputs / 20,
+        "only {reached} of {inputs} inputs get past the first refusal of {name}"
+    );
 }
 
 /// Runs the law; where it panics, says on what.

@@ -66,9 +66,17 @@ pub(crate) fn domain_bound(members: impl IntoIterator<Item = Bound>, trusted_who
             (Bound::Empty, member) if !trusted_whole => member,
             (known, Bound::Empty) if !trusted_whole => known,
             (Bound::Empty, _) | (_, Bound::Empty) => Bound::Empty,
-            (Bound::Within { earliest_ns: a, latest_ns: b }, Bound::Within { earliest_ns: c, latest_ns: d }) => {
-                let (earliest_ns, latest_ns) = if trusted_whole { (a.max(c), b.min(d)) } else { (a.min(c), b.max(d)) };
-                if earliest_ns <= latest_ns { Bound::Within { earliest_ns, latest_ns } } else { Bound::Empty }
+            (
+                Bound::Within { earliest_ns: a, latest_ns: b },
+                Bound::Within { earliest_ns: c, latest_ns: d },
+            ) => {
+                let (earliest_ns, latest_ns) =
+                    if trusted_whole { (a.max(c), b.min(d)) } else { (a.min(c), b.max(d)) };
+                if earliest_ns <= latest_ns {
+                    Bound::Within { earliest_ns, latest_ns }
+                } else {
+                    Bound::Empty
+                }
             }
         };
     }
@@ -94,9 +102,9 @@ mod tests {
     /// The definition, point by point.
     fn naive(domains: &[Bound], faulty: usize, points: std::ops::Range<i64>) -> Option<(i64, i64)> {
         let live = domains.iter().filter(|b| **b != Bound::Silent).count();
-        let holds =
-            |b: &Bound, x| matches!(*b, Bound::Within { earliest_ns, latest_ns } if earliest_ns <= x && x <= latest_ns);
-        let mut good = points.filter(|&x| domains.iter().filter(|b| holds(b, x)).count() + faulty >= live);
+        let holds = |b: &Bound, x| matches!(*b, Bound::Within { earliest_ns, latest_ns } if earliest_ns <= x && x <= latest_ns);
+        let mut good =
+            points.filter(|&x| domains.iter().filter(|b| holds(b, x)).count() + faulty >= live);
         let first = good.next()?;
         Some((first, good.next_back().unwrap_or(first)))
     }
@@ -111,7 +119,11 @@ mod tests {
     fn a_contradictory_domain_counts_and_a_silent_one_does_not() {
         let (a, b) = (within(10, 20), within(15, 30));
         assert_eq!(agree(&[a, b, Bound::Empty], 1), agreed(15, 20, false));
-        assert_eq!(agree(&[a, b, Bound::Silent], 1), agreed(10, 30, true), "one of the two may be the liar");
+        assert_eq!(
+            agree(&[a, b, Bound::Silent], 1),
+            agreed(10, 30, true),
+            "one of the two may be the liar"
+        );
         assert_eq!(agree(&[a, Bound::Silent, Bound::Silent], 1), Agreement::NoNews);
         assert_eq!(agree(&[within(0, 1), within(2, 3), within(4, 5)], 1), Agreement::Contradiction);
         assert_eq!(agree(&[], 0), Agreement::NoNews);
@@ -143,11 +155,14 @@ mod tests {
     /// these too).
     #[test]
     fn a_domain_is_its_definition_of_any_members() {
-        let any = [Bound::Silent, Bound::Empty, within(1, 4), within(3, 6), within(5, 9), within(4, 4)];
+        let any =
+            [Bound::Silent, Bound::Empty, within(1, 4), within(3, 6), within(5, 9), within(4, 4)];
         let count = any.len();
         for number in 0..count.pow(3) {
-            let members = [any[number % count], any[number / count % count], any[number / count / count]];
-            let speaking: Vec<Bound> = members.into_iter().filter(|member| *member != Bound::Silent).collect();
+            let members =
+                [any[number % count], any[number / count % count], any[number / count / count]];
+            let speaking: Vec<Bound> =
+                members.into_iter().filter(|member| *member != Bound::Silent).collect();
             let ends = |of: &[Bound]| -> Vec<(i64, i64)> {
                 let end = |bound: &Bound| match *bound {
                     Bound::Within { earliest_ns, latest_ns } => Some((earliest_ns, latest_ns)),
@@ -155,9 +170,14 @@ mod tests {
                 };
                 of.iter().filter_map(end).collect()
             };
-            let (some, all) = (ends(&speaking), speaking.iter().all(|bound| *bound != Bound::Empty));
-            let common =
-                some.iter().map(|e| e.0).max().zip(some.iter().map(|e| e.1).min()).filter(|(a, b)| all && a <= b);
+            let (some, all) =
+                (ends(&speaking), speaking.iter().all(|bound| *bound != Bound::Empty));
+            let common = some
+                .iter()
+                .map(|e| e.0)
+                .max()
+                .zip(some.iter().map(|e| e.1).min())
+                .filter(|(a, b)| all && a <= b);
             let hull = some.iter().map(|e| e.0).min().zip(some.iter().map(|e| e.1).max());
             for (trusted_whole, ends) in [(true, common), (false, hull)] {
                 let expected = match ends {

@@ -48,7 +48,12 @@ impl Excess {
     /// An agreement at reading `at` that ends a disruption by a contradiction, or is the first.
     /// Gives what all spans so far certify of the length of a tick, if they show that `wide` is too
     /// small.
-    pub(crate) fn note(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes) -> Option<Slopes> {
+    pub(crate) fn note(
+        &mut self,
+        at: u64,
+        interval_ns: (i64, i64),
+        wide: Slopes,
+    ) -> Option<Slopes> {
         if at.saturating_sub(self.last) > self.lengths.most_apart {
             self.agreed.clear();
         }
@@ -131,7 +136,8 @@ mod tests {
     use super::*;
 
     /// Slopes of 2^40 for a tick of a nanosecond, within 200 ppm.
-    const WIDE: Slopes = Slopes { slow: (1 << 40) - (1 << 40) / 5_000, fast: (1 << 40) + (1 << 40) / 5_000 };
+    const WIDE: Slopes =
+        Slopes { slow: (1 << 40) - (1 << 40) / 5_000, fast: (1 << 40) + (1 << 40) / 5_000 };
     const S: u64 = 1_000_000_000;
 
     /// What is found when every 16 s an agreement of +- 5 ms follows a contradiction, and true time

@@ -71,8 +71,10 @@ impl Facts {
 
     /// The same facts, saying less: by so many nanoseconds, down and up. `None` if they do not fit.
     pub(crate) fn widened(&self, down_ns: i64, up_ns: i64) -> Option<Facts> {
-        let no_later_than = Timestamp::from_unix_nanos(self.no_later_than.as_unix_nanos().checked_add(up_ns)?);
-        let no_earlier_than = Timestamp::from_unix_nanos(self.no_earlier_than.as_unix_nanos().checked_sub(down_ns)?);
+        let no_later_than =
+            Timestamp::from_unix_nanos(self.no_later_than.as_unix_nanos().checked_add(up_ns)?);
+        let no_earlier_than =
+            Timestamp::from_unix_nanos(self.no_earlier_than.as_unix_nanos().checked_sub(down_ns)?);
         Some(Facts { no_later_than, no_earlier_than, ..*self })
     }
 
@@ -158,8 +160,14 @@ pub(crate) struct Stamps {
 impl Stamps {
     /// `t(c1) <= T2 + B` and `t(c4) >= T3 - B`.
     pub(crate) fn facts(self) -> Result<Facts, FactsError> {
-        let upper = self.received_ns.checked_add_unsigned(self.root_bound_ns).ok_or(FactsError::OutOfRange)?;
-        let lower = self.transmitted_ns.checked_sub_unsigned(self.root_bound_ns).ok_or(FactsError::OutOfRange)?;
+        let upper = self
+            .received_ns
+            .checked_add_unsigned(self.root_bound_ns)
+            .ok_or(FactsError::OutOfRange)?;
+        let lower = self
+            .transmitted_ns
+            .checked_sub_unsigned(self.root_bound_ns)
+            .ok_or(FactsError::OutOfRange)?;
         let (upper, lower) = (Timestamp::from_unix_nanos(upper), Timestamp::from_unix_nanos(lower));
         Facts::new(self.before, upper, self.after, lower)
     }
@@ -182,7 +190,9 @@ pub(crate) fn root_bound_ns(
     precision_log2_s: i8,
 ) -> u64 {
     // In units of 2^-17 s, so that half a unit of delay is one.
-    let units = u64::from(root_delay_16_16) + 2 * u64::from(root_dispersion_16_16) + if cut_off { 3 } else { 0 };
+    let units = u64::from(root_delay_16_16)
+        + 2 * u64::from(root_dispersion_16_16)
+        + if cut_off { 3 } else { 0 };
     // Never overflows: units < 2^34, 10^9 < 2^30.
     let fields_ns = (units * NS_PER_S).div_ceil(1 << 17);
     let precision_ns = match precision_log2_s {
@@ -211,7 +221,11 @@ mod tests {
         let b = root_bound_ns(655, 197, true, -20);
         let exact = 655.0 / 65536.0 / 2.0 + 197.0 / 65536.0 + 2f64.powi(-20) + 1.5 / 65536.0;
         assert!((b as f64) >= exact * 1e9 && (b as f64) < exact * 1e9 + 2.0);
-        assert_eq!(root_bound_ns(0, 0, true, -128), 22_890, "1.5 * 2^-16 s rounded up, and one nanosecond");
+        assert_eq!(
+            root_bound_ns(0, 0, true, -128),
+            22_890,
+            "1.5 * 2^-16 s rounded up, and one nanosecond"
+        );
         assert!(root_bound_ns(u32::MAX, u32::MAX, true, 127) == u64::MAX);
         assert_eq!(root_bound_ns(0, 0, true, 0), 1_000_022_889);
         // As on the wire: half of 655 units and 197 of them, 2^-20 s, each rounded up.
@@ -225,7 +239,8 @@ mod tests {
     #[test]
     fn found_no_precision_makes_the_bound_less() {
         // 10^9 is 2^9 times an odd number: shifted by 55 nothing of it was left.
-        let bounds: Vec<u64> = (-128..=127).map(|precision| root_bound_ns(0, 0, false, precision)).collect();
+        let bounds: Vec<u64> =
+            (-128..=127).map(|precision| root_bound_ns(0, 0, false, precision)).collect();
         assert!(bounds.is_sorted());
         assert_eq!(root_bound_ns(0, 0, false, 55), u64::MAX);
     }
@@ -255,12 +270,16 @@ mod tests {
     fn what_a_source_says_of_itself_is_kept() {
         let at = |ticks| MonotonicTime::new(CounterId::new(1), 0, ticks);
         let facts = Facts::new(at(1), Timestamp::UNIX_EPOCH, at(2), Timestamp::UNIX_EPOCH).unwrap();
-        let with = facts.with_leap(LeapAnnouncement::Delete).with_quality(3, Duration::from_nanos(7));
+        let with =
+            facts.with_leap(LeapAnnouncement::Delete).with_quality(3, Duration::from_nanos(7));
         assert_eq!(
             (with.leap, with.stratum, with.root_bound),
             (LeapAnnouncement::Delete, Some(3), Duration::from_nanos(7))
         );
-        assert_eq!((facts.leap, facts.stratum, facts.root_bound), (LeapAnnouncement::None, None, Duration::ZERO));
+        assert_eq!(
+            (facts.leap, facts.stratum, facts.root_bound),
+            (LeapAnnouncement::None, None, Duration::ZERO)
+        );
     }
 
     #[test]
@@ -268,8 +287,14 @@ mod tests {
         let (a, b) = (CounterId::new(1), CounterId::new(2));
         let t = Timestamp::UNIX_EPOCH;
         let facts = |x, y| Facts::new(x, t, y, t);
-        assert_eq!(facts(MonotonicTime::new(a, 0, 1), MonotonicTime::new(b, 0, 2)), Err(FactsError::ForeignCounter));
-        assert_eq!(facts(MonotonicTime::new(a, 0, 2), MonotonicTime::new(a, 0, 1)), Err(FactsError::Backward));
+        assert_eq!(
+            facts(MonotonicTime::new(a, 0, 1), MonotonicTime::new(b, 0, 2)),
+            Err(FactsError::ForeignCounter)
+        );
+        assert_eq!(
+            facts(MonotonicTime::new(a, 0, 2), MonotonicTime::new(a, 0, 1)),
+            Err(FactsError::Backward)
+        );
         let stamps = Stamps {
             before: MonotonicTime::new(a, 0, 1),
             after: MonotonicTime::new(a, 0, 1),

@@ -10,15 +10,16 @@
 //! within `[earliest(x), latest(y)]`:
 //!
 //! ```text
-//! insertion   earliest(x) = max(x - 1, min(x, M-1))     it stalls before M, for whoever steps at M reads M-1 then
+//! insertion   earliest(x) = max(x - 1, min(x, M-1))     it stalls before M
 //! deletion    latest(y)   = y, from M-1 on y + 1
 //! ```
 //!
-//! and the other end, as well as both where nothing is announced, stays what it is. *Proof* for
-//! an insertion: before M everyone reads u, and `earliest(u) <= u`; from M on everyone reads u or
-//! u - 1, and `earliest(u) = u - 1`. For a deletion: before M-1 everyone reads u; from then on u
-//! or u + 1. Both functions never fall, so what holds for u holds for the ends of an interval
-//! around it. A false announcement leaves u, which is within all of them.
+//! and the other end, as well as both where nothing is announced, stays what it is. `earliest`
+//! stalls before M, because whoever steps at M reads M-1 then. *Proof* for an insertion: before M
+//! everyone reads u, and `earliest(u) <= u`; from M on everyone reads u or u - 1, and `earliest(u)
+//! = u - 1`. For a deletion: before M-1 everyone reads u; from then on u or u + 1. Both functions
+//! never fall, so what holds for u holds for the ends of an interval around it. A false
+//! announcement leaves u, which is within all of them.
 //!
 //! `earliest` never falls and no reading that comes later is below it: it is the infimum of all
 //! readings from now on, so `after` stays true and a commit wait ends when it should. One function,
@@ -57,7 +58,11 @@ impl Leap {
 
     /// This and what someone else says of the same midnight.
     pub(crate) fn and(self, other: Leap) -> Leap {
-        Leap { inserted: self.inserted || other.inserted, deleted: self.deleted || other.deleted, ..self }
+        Leap {
+            inserted: self.inserted || other.inserted,
+            deleted: self.deleted || other.deleted,
+            ..self
+        }
     }
 
     /// From here on readings differ by convention, or `earliest` stands still.
@@ -73,12 +78,20 @@ impl Leap {
 
     /// The lower end, of what is known of u.
     pub(crate) fn earliest(&self, u_ns: i64) -> i64 {
-        if self.inserted { u_ns.saturating_sub(SECOND_NS).max(u_ns.min(self.begins_ns())) } else { u_ns }
+        if self.inserted {
+            u_ns.saturating_sub(SECOND_NS).max(u_ns.min(self.begins_ns()))
+        } else {
+            u_ns
+        }
     }
 
     /// The upper end, of what is known of u; `None` if it does not fit.
     pub(crate) fn latest(&self, u_ns: i64) -> Option<i64> {
-        if self.deleted && u_ns >= self.begins_ns() { u_ns.checked_add(SECOND_NS) } else { Some(u_ns) }
+        if self.deleted && u_ns >= self.begins_ns() {
+            u_ns.checked_add(SECOND_NS)
+        } else {
+            Some(u_ns)
+        }
     }
 
     /// What u must exceed for `earliest` to exceed `ns`: `earliest(u) > ns` iff `u >` this.
@@ -88,7 +101,8 @@ impl Leap {
 
     /// Facts of someone who may have stepped, as facts of u; `None` if they do not fit.
     pub(crate) fn before(&self, facts: &Facts) -> Option<Facts> {
-        let (lower, upper) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
+        let (lower, upper) =
+            (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
         let may_have_stepped = |ns: i64| ns >= self.begins_ns();
         let down = if self.deleted && may_have_stepped(lower) { SECOND_NS } else { 0 };
         let up = if self.inserted && may_have_stepped(upper) { SECOND_NS } else { 0 };
@@ -140,14 +154,16 @@ mod tests {
 
     /// An announcement and a truth that it covers.
     fn worlds() -> impl Strategy<Value = (Leap, Truth)> {
-        (any::<bool>(), any::<bool>(), 0..=SECOND_NS, 0..3u8).prop_map(|(inserted, deleted, late, which)| {
-            let truth = match which {
-                1 if inserted => Truth::Inserted { at: MIDNIGHT + late },
-                2 if deleted => Truth::Deleted { at: MIDNIGHT - SECOND_NS + late },
-                _ => Truth::False,
-            };
-            (Leap { midnight_ns: MIDNIGHT, inserted, deleted }, truth)
-        })
+        (any::<bool>(), any::<bool>(), 0..=SECOND_NS, 0..3u8).prop_map(
+            |(inserted, deleted, late, which)| {
+                let truth = match which {
+                    1 if inserted => Truth::Inserted { at: MIDNIGHT + late },
+                    2 if deleted => Truth::Deleted { at: MIDNIGHT - SECOND_NS + late },
+                    _ => Truth::False,
+                };
+                (Leap { midnight_ns: MIDNIGHT, inserted, deleted }, truth)
+            },
+        )
     }
 
     fn facts(no_later: i64, no_earlier: i64) -> Facts {
@@ -202,10 +218,14 @@ mod tests {
     #[test]
     fn what_two_say_of_a_midnight_is_what_either_says() {
         let leap = |inserted, deleted| Leap { midnight_ns: MIDNIGHT, inserted, deleted };
-        for (a, b, both) in
-            [((1, 0), (1, 0), (1, 0)), ((1, 0), (0, 1), (1, 1)), ((0, 1), (1, 0), (1, 1)), ((0, 1), (0, 1), (0, 1))]
-        {
-            let [a, b, both] = [a, b, both].map(|(inserted, deleted)| leap(inserted == 1, deleted == 1));
+        for (a, b, both) in [
+            ((1, 0), (1, 0), (1, 0)),
+            ((1, 0), (0, 1), (1, 1)),
+            ((0, 1), (1, 0), (1, 1)),
+            ((0, 1), (0, 1), (0, 1)),
+        ] {
+            let [a, b, both] =
+                [a, b, both].map(|(inserted, deleted)| leap(inserted == 1, deleted == 1));
             assert_eq!(a.and(b), both);
         }
     }
@@ -213,11 +233,16 @@ mod tests {
     #[test]
     fn an_insertion_stalls_earliest_for_a_second_and_a_deletion_lifts_latest_by_one() {
         let inserted = Leap::announced(MIDNIGHT, LeapAnnouncement::Insert).unwrap();
-        let earliest = |tenths: i64| inserted.earliest(MIDNIGHT + tenths * SECOND_NS / 10) - MIDNIGHT;
-        assert_eq!([-11, -10, -5, 0, 5].map(earliest), [-11, -10, -10, -10, -5].map(|tenths| tenths * SECOND_NS / 10));
+        let earliest =
+            |tenths: i64| inserted.earliest(MIDNIGHT + tenths * SECOND_NS / 10) - MIDNIGHT;
+        assert_eq!(
+            [-11, -10, -5, 0, 5].map(earliest),
+            [-11, -10, -10, -10, -5].map(|tenths| tenths * SECOND_NS / 10)
+        );
         assert_eq!(inserted.latest(MIDNIGHT), Some(MIDNIGHT));
         let deleted = Leap::announced(MIDNIGHT, LeapAnnouncement::Delete).unwrap();
-        let latest = |tenths: i64| deleted.latest(MIDNIGHT + tenths * SECOND_NS / 10).unwrap() - MIDNIGHT;
+        let latest =
+            |tenths: i64| deleted.latest(MIDNIGHT + tenths * SECOND_NS / 10).unwrap() - MIDNIGHT;
         assert_eq!([-11, -10, 0].map(latest), [-11, 0, 10].map(|tenths| tenths * SECOND_NS / 10));
         assert_eq!(deleted.earliest(MIDNIGHT), MIDNIGHT);
         assert_eq!((deleted.latest(i64::MAX), inserted.earliest(i64::MIN)), (None, i64::MIN));

@@ -74,7 +74,12 @@ pub(crate) struct Learner {
 impl Learner {
     /// Learns nothing without `wander`.
     pub(crate) fn new(wander: Option<Wander>, margin: u64) -> Learner {
-        Learner { wander, margin, agreed: VecDeque::new(), certified: Vec::with_capacity(MOST_STEPS) }
+        Learner {
+            wander,
+            margin,
+            agreed: VecDeque::new(),
+            certified: Vec::with_capacity(MOST_STEPS),
+        }
     }
 
     /// What is assumed.
@@ -86,7 +91,9 @@ impl Learner {
     /// the past is kept.
     pub(crate) fn is_due(&self, now: u64) -> bool {
         let spacing = self.wander.map(|wander| wander.base / KEPT);
-        spacing.is_some_and(|spacing| self.agreed.back().is_none_or(|last| now.saturating_sub(last.at) >= spacing))
+        spacing.is_some_and(|spacing| {
+            self.agreed.back().is_none_or(|last| now.saturating_sub(last.at) >= spacing)
+        })
     }
 
     /// The rates in force, the one that ends last at the end.
@@ -100,7 +107,8 @@ impl Learner {
         let places = rates.slow.steps.iter_mut().zip(&mut rates.fast.steps);
         for ((slow, fast), known) in places.zip(&self.certified) {
             let step = |slope| Step { from: known.from, until: known.until, slope };
-            (*slow, *fast) = (step(known.slopes.slow.max(wide.slow)), step(known.slopes.fast.min(wide.fast)));
+            (*slow, *fast) =
+                (step(known.slopes.slow.max(wide.slow)), step(known.slopes.fast.min(wide.fast)));
         }
         rates
     }
@@ -111,7 +119,12 @@ impl Learner {
     /// # Errors
     ///
     /// [`Contradiction`]; the rates in force are what they were.
-    pub(crate) fn note(&mut self, at: u64, interval_ns: (i64, i64), wide: Slopes) -> Result<bool, Contradiction> {
+    pub(crate) fn note(
+        &mut self,
+        at: u64,
+        interval_ns: (i64, i64),
+        wide: Slopes,
+    ) -> Result<bool, Contradiction> {
         let Some(wander) = self.wander else { return Ok(false) };
         let now = Agreed { at, earliest_ns: interval_ns.0, latest_ns: interval_ns.1 };
         self.agreed.retain(|old| at.saturating_sub(old.at) <= wander.base);
@@ -139,7 +152,12 @@ impl Learner {
     }
 
     /// The best that the past certifies until a horizon after `b`.
-    fn certify(&self, b: &Agreed, wander: Wander, wide: Slopes) -> Result<Option<Certified>, Contradiction> {
+    fn certify(
+        &self,
+        b: &Agreed,
+        wander: Wander,
+        wide: Slopes,
+    ) -> Result<Option<Certified>, Contradiction> {
         let m = self.margin;
         // Not from the newer half: it says less, and what it says would hold from later on. And
         // what moves the counter once, unseen, is the less of a rate the longer the base: with
@@ -152,7 +170,9 @@ impl Learner {
             if n <= shortest {
                 continue;
             }
-            let Some(mean) = mean_between(a, b, (n.saturating_sub(m), n.saturating_add(m))) else { continue };
+            let Some(mean) = mean_between(a, b, (n.saturating_sub(m), n.saturating_add(m))) else {
+                continue;
+            };
             let Some(known) = spread(mean, wander.ppb) else { continue };
             let narrowed = slopes.and(known).ok_or(Contradiction)?;
             if narrowed != slopes {
@@ -165,8 +185,14 @@ impl Learner {
         Ok((slopes != wide).then_some(Certified { from, until, slopes }))
     }
 
-    fn take_up(&mut self, fresh: Certified, now: u64, valid_for: u64) -> Result<bool, Contradiction> {
-        let mut kept: Vec<Certified> = self.certified.iter().copied().filter(|old| old.until > now).collect();
+    fn take_up(
+        &mut self,
+        fresh: Certified,
+        now: u64,
+        valid_for: u64,
+    ) -> Result<bool, Contradiction> {
+        let mut kept: Vec<Certified> =
+            self.certified.iter().copied().filter(|old| old.until > now).collect();
         if kept.iter().all(|old| fresh.slopes.is_within(old.slopes)) {
             // It ends later than they do. Where it begins later, the facts from before that are
             // aged by less.
@@ -177,7 +203,8 @@ impl Learner {
             old.slopes = old.slopes.and(fresh.slopes).ok_or(Contradiction)?;
             old.from = old.from.max(fresh.from);
         }
-        let is_old = kept.len() == 1 && kept.iter().all(|old| old.until.saturating_sub(now) <= valid_for / 2);
+        let is_old = kept.len() == 1
+            && kept.iter().all(|old| old.until.saturating_sub(now) <= valid_for / 2);
         if is_old {
             kept.push(fresh);
         }

@@ -74,11 +74,15 @@ pub enum AtError {
 pub enum DisruptionReason {
     /// More than f failure domains were wrong, or the rate bound was broken: no point is covered by
     /// n'-f domains.
-    #[error("the sources contradict each other: more than f are wrong, or the rate bound is broken")]
+    #[error(
+        "the sources contradict each other: more than f are wrong, or the rate bound is broken"
+    )]
     SourcesDisagree,
     /// The agreement of the sources excludes what was published: it was wrong before, or is now, or
     /// the rate bound broke.
-    #[error("the sources contradict what was published: they were wrong, or the rate bound is broken")]
+    #[error(
+        "the sources contradict what was published: they were wrong, or the rate bound is broken"
+    )]
     ContradictsPublished,
     /// The counter went back.
     #[error("the counter went back")]
@@ -133,7 +137,9 @@ impl DisruptionReason {
     /// Whether the counter may have moved: what it shows afterwards then says nothing of what
     /// readers were given before.
     pub(crate) fn leaves_the_counter_in_doubt(self) -> bool {
-        use DisruptionReason::{ClockSourceChanged, CounterJumped, CounterWentBack, Restored, Suspended};
+        use DisruptionReason::{
+            ClockSourceChanged, CounterJumped, CounterWentBack, Restored, Suspended,
+        };
         matches!(self, CounterWentBack | CounterJumped | ClockSourceChanged | Suspended | Restored)
     }
 }

@@ -56,14 +56,19 @@ impl Params {
     /// range.
     pub(crate) fn first(agreed: &AgreedBound, ageing: Ageing, since: u64) -> Option<Params> {
         let Ageing { rates, margin } = ageing;
-        let (earliest, latest) =
-            (Line::lower(agreed.at, margin, agreed.earliest_ns)?, Line::upper(agreed.at, margin, agreed.latest_ns)?);
+        let (earliest, latest) = (
+            Line::lower(agreed.at, margin, agreed.earliest_ns)?,
+            Line::upper(agreed.at, margin, agreed.latest_ns)?,
+        );
         Some(Params {
             published: agreed.at,
             margin,
             earliest,
             latest,
-            rates: Rates { slow: rates.slow.since(earliest.anchor), fast: rates.fast.since(latest.anchor) },
+            rates: Rates {
+                slow: rates.slow.since(earliest.anchor),
+                fast: rates.fast.since(latest.anchor),
+            },
             since,
             heard: agreed.heard,
             leap: None,
@@ -84,16 +89,22 @@ impl Params {
     ///
     /// [`DisruptionReason::ContradictsPublished`] if the two exclude each other;
     /// [`DisruptionReason::CounterWentBack`] if the agreement was read before these parameters.
-    pub(crate) fn refine(&self, agreed: &AgreedBound, ageing: Ageing) -> Result<Params, DisruptionReason> {
+    pub(crate) fn refine(
+        &self,
+        agreed: &AgreedBound,
+        ageing: Ageing,
+    ) -> Result<Params, DisruptionReason> {
         if agreed.at.saturating_add(self.margin) < self.published {
             return Err(DisruptionReason::CounterWentBack);
         }
-        let new = Params::first(agreed, ageing, self.since).ok_or(DisruptionReason::CounterWentBack)?;
+        let new =
+            Params::first(agreed, ageing, self.since).ok_or(DisruptionReason::CounterWentBack)?;
         let mut refined = *self;
         // Compared where the new line of `earliest` begins to rise, the first reading at which the
         // two may part.
         let (old, at) = (self.earliest, new.earliest.anchor);
-        let old_earliest = old.lower_after(at, &self.rates).ok_or(DisruptionReason::ContradictsPublished)?;
+        let old_earliest =
+            old.lower_after(at, &self.rates).ok_or(DisruptionReason::ContradictsPublished)?;
         if agreed.earliest_ns > old_earliest {
             (refined.earliest, refined.rates.slow) = (new.earliest, new.rates.slow);
         }
@@ -159,14 +170,17 @@ impl Params {
 
     /// The least reading at which `earliest` is above `ns`, or `None` if there is none.
     pub(crate) fn past_from(&self, ns: i64) -> Option<u64> {
-        self.earliest.lower_exceeds_at(self.leap.map_or(ns, |leap| leap.least_to_exceed(ns)), &self.rates)
+        self.earliest
+            .lower_exceeds_at(self.leap.map_or(ns, |leap| leap.least_to_exceed(ns)), &self.rates)
     }
 
     /// The readings at which [`earliest_now`](Params::earliest_now) gives no error.
     pub(crate) fn earliest_answers(&self) -> RangeInclusive<u64> {
         // Up to here the line does not leave the range.
-        let fits =
-            self.earliest.lower_exceeds_at(i64::MAX - 1, &self.rates).map_or(u64::MAX, |at| at.saturating_sub(1));
+        let fits = self
+            .earliest
+            .lower_exceeds_at(i64::MAX - 1, &self.rates)
+            .map_or(u64::MAX, |at| at.saturating_sub(1));
         self.published.saturating_sub(self.margin)..=fits
     }
 
@@ -198,7 +212,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn ageing(k_ppb: u32, margin: u64) -> Ageing {
-        let slopes = Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap();
+        let slopes =
+            Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap())
+                .unwrap();
         Ageing { rates: Rates::plain(slopes), margin }
     }
 
@@ -237,14 +253,19 @@ mod tests {
         let ageing = ageing(200_000, 1_000);
         let first = Params::first(&agreed(10_000, 0, 20_000), ageing, 0).unwrap();
         let at = 14_001;
-        let (earliest, latest) = (first.earliest_now(at + 1_000).unwrap(), first.now(at).unwrap().1 - 1_001);
+        let (earliest, latest) =
+            (first.earliest_now(at + 1_000).unwrap(), first.now(at).unwrap().1 - 1_001);
         let refined = first.refine(&agreed(at, earliest, latest), ageing).unwrap();
         for c in at..at + 20_000 {
             let (old, new) = (first.now(c).unwrap(), refined.now(c).unwrap());
             assert!(old.0 <= new.0 && new.1 <= old.1, "{old:?}, then {new:?} at {c}");
         }
         let better = first.refine(&agreed(at, earliest + 1, latest - 1), ageing).unwrap();
-        assert_eq!((better.earliest.ns, better.latest.ns), (earliest + 1, latest - 1), "the twin: by a nanosecond");
+        assert_eq!(
+            (better.earliest.ns, better.latest.ns),
+            (earliest + 1, latest - 1),
+            "the twin: by a nanosecond"
+        );
     }
 
     #[test]
@@ -257,14 +278,21 @@ mod tests {
             (earliest - 50, earliest, true),
             (earliest - 50, earliest - 1, false),
         ] {
-            assert_eq!(first.refine(&agreed(2_000, low, high), ageing(0, 1)).is_ok(), holds, "{low} {high}");
+            assert_eq!(
+                first.refine(&agreed(2_000, low, high), ageing(0, 1)).is_ok(),
+                holds,
+                "{low} {high}"
+            );
         }
     }
 
     #[test]
     fn news_of_a_reading_within_the_margin_of_the_publication_counts() {
         let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 5), 0).unwrap();
-        assert_eq!(first.refine(&agreed(995, 985, 1_005), ageing(0, 5)).map(|refined| refined.published), Ok(1_000));
+        assert_eq!(
+            first.refine(&agreed(995, 985, 1_005), ageing(0, 5)).map(|refined| refined.published),
+            Ok(1_000)
+        );
         let back = first.refine(&agreed(994, 984, 1_004), ageing(0, 5));
         assert_eq!(back, Err(DisruptionReason::CounterWentBack));
     }
@@ -279,21 +307,32 @@ mod tests {
         let inserted = first.with_leap(leap(true, false));
         assert_eq!(inserted.leap_from, 9_000_000_000 - 12, "latest is 11 ahead of its reading");
         // Between 9 s and 10 s it stands still, then it is a second behind; `latest` goes on.
-        assert_eq!([89, 95, 100, 105].map(|t| at(inserted, t).0), [8_899_999_989, 9 * S, 9 * S, 9_499_999_989]);
+        assert_eq!(
+            [89, 95, 100, 105].map(|t| at(inserted, t).0),
+            [8_899_999_989, 9 * S, 9 * S, 9_499_999_989]
+        );
         assert_eq!(at(inserted, 105).1, 10_500_000_011);
         assert_eq!(inserted.at(9_500_000_000).unwrap().0, 9 * S, "an earlier reading just so");
         let deleted = first.with_leap(leap(false, true));
-        assert_eq!([89, 90, 105].map(|t| at(deleted, t).1), [8_900_000_011, 10_000_000_011, 11_500_000_011]);
+        assert_eq!(
+            [89, 90, 105].map(|t| at(deleted, t).1),
+            [8_900_000_011, 10_000_000_011, 11_500_000_011]
+        );
         assert_eq!(at(deleted, 105).0, 10_499_999_989);
     }
 
     #[test]
     fn the_first_reading_at_which_something_is_past_knows_of_the_leap_second() {
         let first = Params::first(&agreed(1_000, 990, 1_010), ageing(0, 1), 0).unwrap();
-        let params = first.with_leap(Some(Leap { midnight_ns: 10 * S, inserted: true, deleted: false }));
+        let params =
+            first.with_leap(Some(Leap { midnight_ns: 10 * S, inserted: true, deleted: false }));
         for ns in [8 * S, 9 * S - 1, 9 * S, 9 * S + 5, 12 * S] {
             let from = params.past_from(ns).unwrap();
-            assert!(params.earliest_now(from).unwrap() > ns && params.earliest_now(from - 1).unwrap() <= ns, "{ns}");
+            assert!(
+                params.earliest_now(from).unwrap() > ns
+                    && params.earliest_now(from - 1).unwrap() <= ns,
+                "{ns}"
+            );
         }
     }
 

@@ -47,7 +47,12 @@ impl Quick {
         let ((slow, slow_until), (fast, fast_until)) =
             (rates.slow.segment(earliest.anchor), rates.fast.segment(latest.anchor));
         let fresh = params.heard.saturating_add(max_age);
-        let ceiling = fits.min(fresh).min(slow_until).min(fast_until).min(params.leap_from).min(*answers.end());
+        let ceiling = fits
+            .min(fresh)
+            .min(slow_until)
+            .min(fast_until)
+            .min(params.leap_from)
+            .min(*answers.end());
         Quick { floor, ceiling, earliest, latest, slopes: Slopes { slow, fast } }
     }
 
@@ -58,7 +63,8 @@ impl Quick {
         // Not below the anchor, as `c` is not below the floor; in range, as it is not above the
         // ceiling.
         let product = u128::from(c.wrapping_sub(self.latest.anchor)) * u128::from(self.slopes.fast);
-        let latest = self.latest.ns.wrapping_add_unsigned(whole(product + ((1 << FRACTION_BITS) - 1)));
+        let latest =
+            self.latest.ns.wrapping_add_unsigned(whole(product + ((1 << FRACTION_BITS) - 1)));
         Some((earliest, latest))
     }
 
@@ -68,7 +74,8 @@ impl Quick {
         if c < self.floor || c > self.ceiling {
             return None;
         }
-        let product = u128::from(c.saturating_sub(self.earliest.anchor)) * u128::from(self.slopes.slow);
+        let product =
+            u128::from(c.saturating_sub(self.earliest.anchor)) * u128::from(self.slopes.slow);
         Some(self.earliest.ns.wrapping_add_unsigned(whole(product)))
     }
 }
@@ -96,7 +103,10 @@ mod tests {
             steps: steps.map(|(until, better)| Step { from: 0, until, slope: slope(better) }),
             rest,
         };
-        Rates { slow: rise(&|b| slow + b, slow).since(at), fast: rise(&|b| fast - b, fast).since(to) }
+        Rates {
+            slow: rise(&|b| slow + b, slow).since(at),
+            fast: rise(&|b| fast - b, fast).since(to),
+        }
     }
 
     fn params() -> impl Strategy<Value = Params> {
@@ -112,25 +122,27 @@ mod tests {
             ticks(),
             (prop_oneof![Just(None), any::<(i64, bool, bool)>().prop_map(Some)], any::<bool>()),
         )
-            .prop_map(|((at, to, e, l, slow, fast), steps, published, margin, heard, (leap, near))| {
-                let params = Params {
-                    published,
-                    margin,
-                    earliest: Line { anchor: at, ns: e },
-                    latest: Line { anchor: to, ns: l },
-                    rates: rates(slow, fast, steps, at, to),
-                    since: 0,
-                    heard,
-                    leap: None,
-                    leap_from: u64::MAX,
-                    degraded: false,
-                };
-                params.with_leap(leap.map(|(ns, inserted, deleted)| Leap {
-                    midnight_ns: if near { l.saturating_add(ns >> 8) } else { ns },
-                    inserted,
-                    deleted,
-                }))
-            })
+            .prop_map(
+                |((at, to, e, l, slow, fast), steps, published, margin, heard, (leap, near))| {
+                    let params = Params {
+                        published,
+                        margin,
+                        earliest: Line { anchor: at, ns: e },
+                        latest: Line { anchor: to, ns: l },
+                        rates: rates(slow, fast, steps, at, to),
+                        since: 0,
+                        heard,
+                        leap: None,
+                        leap_from: u64::MAX,
+                        degraded: false,
+                    };
+                    params.with_leap(leap.map(|(ns, inserted, deleted)| Leap {
+                        midnight_ns: if near { l.saturating_add(ns >> 8) } else { ns },
+                        inserted,
+                        deleted,
+                    }))
+                },
+            )
     }
 
     proptest! {

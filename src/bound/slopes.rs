@@ -19,8 +19,11 @@ impl Slopes {
     /// The slopes of a counter under (R), or `None` where they do not fit.
     pub(crate) fn new(tick: TickBounds, rate: RateBound) -> Option<Slopes> {
         let (least, most) = (u128::from(tick.least_2_40), u128::from(tick.most_2_40));
-        let slow = least.checked_mul(u128::from(PPB.checked_sub(rate.slower_ppb)?))? / u128::from(PPB);
-        let fast = most.checked_mul(u128::from(PPB.checked_add(rate.faster_ppb)?))?.div_ceil(u128::from(PPB));
+        let slow =
+            least.checked_mul(u128::from(PPB.checked_sub(rate.slower_ppb)?))? / u128::from(PPB);
+        let fast = most
+            .checked_mul(u128::from(PPB.checked_add(rate.faster_ppb)?))?
+            .div_ceil(u128::from(PPB));
         Some(Slopes { slow: u64::try_from(slow).ok()?, fast: u64::try_from(fast).ok()? })
     }
 
@@ -145,7 +148,9 @@ impl Rise {
     pub(crate) fn since(&self, anchor: u64) -> Rise {
         let mut rise = Rise::plain(self.rest);
         // A step that begins later would have to keep its beginning.
-        let begun = |step: Step| if step.from <= anchor { step } else { Step { from: 0, until: 0, ..step } };
+        let begun = |step: Step| {
+            if step.from <= anchor { step } else { Step { from: 0, until: 0, ..step } }
+        };
         let begun = Rise { steps: self.steps.map(begun), ..*self };
         let mut at = anchor;
         for place in &mut rise.steps {
@@ -212,13 +217,12 @@ pub(crate) mod tests {
 
     /// Any rise whose steps are above its rest.
     pub(crate) fn rising() -> impl Strategy<Value = Rise> {
-        let step = |rest: u64| {
-            (0u64..1_000, 1u64..1_000, 0u64..1 << 20).prop_map(move |(from, length, more)| Step {
-                from,
-                until: from + length,
-                slope: rest + more,
-            })
-        };
+        let step =
+            |rest: u64| {
+                (0u64..1_000, 1u64..1_000, 0u64..1 << 20).prop_map(move |(from, length, more)| {
+                    Step { from, until: from + length, slope: rest + more }
+                })
+            };
         (0u64..1 << 42)
             .prop_flat_map(move |rest| (step(rest), step(rest), Just(rest)))
             .prop_map(|(a, b, rest)| Rise { steps: [a, b], rest })
@@ -226,7 +230,11 @@ pub(crate) mod tests {
 
     /// The best of all at one tick.
     fn naive(rise: &Rise, c: u64) -> u64 {
-        rise.steps.iter().filter(|s| s.from <= c && c < s.until).map(|s| s.slope).fold(rise.rest, u64::max)
+        rise.steps
+            .iter()
+            .filter(|s| s.from <= c && c < s.until)
+            .map(|s| s.slope)
+            .fold(rise.rest, u64::max)
     }
 
     proptest! {
@@ -301,25 +309,41 @@ pub(crate) mod tests {
     fn the_rate_bound_that_is_shown_is_that_of_the_worse_side_rounded_up() {
         let scale = TickScale { ns_per_tick_2_40: 3_000_000_000 };
         let shown = |below: u64, above: u64| {
-            Slopes { slow: 3_000_000_000 - below, fast: 3_000_000_000 + above }.rate_bound_ppb(scale)
+            Slopes { slow: 3_000_000_000 - below, fast: 3_000_000_000 + above }
+                .rate_bound_ppb(scale)
         };
-        assert_eq!([shown(0, 0), shown(1, 0), shown(0, 4), shown(600, 30), shown(30, 600)], [0, 1, 2, 200, 200]);
+        assert_eq!(
+            [shown(0, 0), shown(1, 0), shown(0, 4), shown(600, 30), shown(30, 600)],
+            [0, 1, 2, 200, 200]
+        );
     }
 
     #[test]
     fn slopes_round_outward() {
         let third = TickScale { ns_per_tick_2_40: (1 << 40) / 3 };
-        let s = Slopes::new(TickBounds::exactly(third), crate::time::compose(&[1]).unwrap()).unwrap();
-        assert!(u128::from(s.slow) * 1_000_000_000 <= u128::from(third.ns_per_tick_2_40) * 999_999_999);
-        assert!(u128::from(s.fast) * 1_000_000_000 >= u128::from(third.ns_per_tick_2_40) * 1_000_000_001);
+        let s =
+            Slopes::new(TickBounds::exactly(third), crate::time::compose(&[1]).unwrap()).unwrap();
+        assert!(
+            u128::from(s.slow) * 1_000_000_000 <= u128::from(third.ns_per_tick_2_40) * 999_999_999
+        );
+        assert!(
+            u128::from(s.fast) * 1_000_000_000
+                >= u128::from(third.ns_per_tick_2_40) * 1_000_000_001
+        );
     }
 
     #[test]
     fn the_ends_of_the_range_do_not_overflow() {
         let steepest = Rise::plain(u64::MAX);
         assert_eq!(steepest.between(0, u64::MAX), u128::from(u64::MAX) * u128::from(u64::MAX));
-        assert_eq!((steepest.reaches(5, u128::MAX), steepest.stays_within(5, u128::MAX)), (None, u64::MAX));
-        assert_eq!((Rise::plain(0).reaches(5, 1), Rise::plain(0).stays_within(5, 0)), (None, u64::MAX));
+        assert_eq!(
+            (steepest.reaches(5, u128::MAX), steepest.stays_within(5, u128::MAX)),
+            (None, u64::MAX)
+        );
+        assert_eq!(
+            (Rise::plain(0).reaches(5, 1), Rise::plain(0).stays_within(5, 0)),
+            (None, u64::MAX)
+        );
         assert_eq!((steepest.reaches(5, 0), steepest.stays_within(5, 0)), (Some(5), 5));
         assert_eq!(Rise::plain(0).reaches(5, 0), Some(5));
     }

@@ -47,15 +47,23 @@ fn lines_say_what_is_proved() {
         let line = Line { anchor: v.argument(0), ns: v.argument(1) };
         let rates = Rates::plain(Slopes { slow: v.argument(2), fast: v.argument(3) });
         let c = v.argument(4);
-        let answers = [line.lower_at(c, &rates), line.upper_at(c, &rates), line.lower_after(c, &rates)];
+        let answers =
+            [line.lower_at(c, &rates), line.upper_at(c, &rates), line.lower_after(c, &rates)];
         v.says(&answers.map(|ns| ns.map(i128::from)));
     }
     for v in vectors("anchor") {
-        let lines = [Line::lower(v.argument(0), v.argument(1), 0), Line::upper(v.argument(0), v.argument(1), 0)];
+        let lines = [
+            Line::lower(v.argument(0), v.argument(1), 0),
+            Line::upper(v.argument(0), v.argument(1), 0),
+        ];
         v.says(&lines.map(|line| line.map(|line| i128::from(line.anchor))));
     }
     for v in vectors("elapsed") {
-        let both = elapsed_ns(v.argument(0), v.argument(1), Slopes { slow: v.argument(2), fast: v.argument(3) });
+        let both = elapsed_ns(
+            v.argument(0),
+            v.argument(1),
+            Slopes { slow: v.argument(2), fast: v.argument(3) },
+        );
         v.says(&[both.map(|b| i128::from(b.0)), both.map(|b| i128::from(b.1))]);
     }
 }
@@ -63,14 +71,21 @@ fn lines_say_what_is_proved() {
 #[test]
 fn sums_over_steps_say_what_is_proved() {
     for v in vectors("rise") {
-        let step = |at: usize| Step { from: v.argument(at), until: v.argument(at + 1), slope: v.argument(at + 2) };
+        let step = |at: usize| Step {
+            from: v.argument(at),
+            until: v.argument(at + 1),
+            slope: v.argument(at + 2),
+        };
         let rise = Rise { steps: [step(0), step(3)], rest: v.argument(6) };
         let (from, to) = (v.argument(7), v.argument(8));
         let sums = [rise.between(from, to), rise.since(from).between(from, to)];
         v.says(&sums.map(|sum| Some(i128::try_from(sum).unwrap())));
         // No slope is zero here: a sum is reached where it was taken to, and nowhere else.
         assert_eq!((rise.reaches(from, sums[0]), rise.stays_within(from, sums[0])), (Some(to), to));
-        assert_eq!((rise.reaches(from, sums[0] + 1), rise.stays_within(from, sums[0] + 1)), (Some(to + 1), to));
+        assert_eq!(
+            (rise.reaches(from, sums[0] + 1), rise.stays_within(from, sums[0] + 1)),
+            (Some(to + 1), to)
+        );
     }
 }
 
@@ -82,7 +97,8 @@ fn rates_say_what_is_proved() {
     }
     for v in vectors("slopes") {
         let tick = TickBounds { least_2_40: v.argument(0), most_2_40: v.argument(1) };
-        let slopes = Slopes::new(tick, RateBound { slower_ppb: v.argument(2), faster_ppb: v.argument(3) });
+        let slopes =
+            Slopes::new(tick, RateBound { slower_ppb: v.argument(2), faster_ppb: v.argument(3) });
         v.says(&[slopes.map(|s| i128::from(s.slow)), slopes.map(|s| i128::from(s.fast))]);
     }
 }
@@ -106,7 +122,8 @@ fn leap_seconds_say_what_is_proved() {
 #[test]
 fn root_bounds_and_lengths_say_what_is_proved() {
     for v in vectors("root_bound") {
-        let bound = root_bound_ns(v.argument(0), v.argument(1), v.argument::<u8>(2) == 1, v.argument(3));
+        let bound =
+            root_bound_ns(v.argument(0), v.argument(1), v.argument::<u8>(2) == 1, v.argument(3));
         v.says(&[Some(i128::from(bound))]);
     }
     for v in vectors("scale") {
@@ -114,6 +131,9 @@ fn root_bounds_and_lengths_say_what_is_proved() {
         // `Duration::MAX` stands for what does not fit.
         let length = Some(scale.duration(v.argument(1))).filter(|length| *length < Duration::MAX);
         let ticks = scale.ticks(Duration::from_nanos(v.argument(2)));
-        v.says(&[length.map(|length| i128::try_from(length.as_nanos()).unwrap()), Some(i128::from(ticks))]);
+        v.says(&[
+            length.map(|length| i128::try_from(length.as_nanos()).unwrap()),
+            Some(i128::from(ticks)),
+        ]);
     }
 }

@@ -70,8 +70,14 @@ impl Window {
     pub(crate) fn add(&mut self, facts: &Facts, rates: &Rates) {
         let margin = self.margin;
         let (upper_tick, lower_tick) = (facts.before().ticks(), facts.after().ticks());
-        let Some(upper) = Line::upper(upper_tick, margin, facts.no_later_than().as_unix_nanos()) else { return };
-        let Some(lower) = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos()) else { return };
+        let Some(upper) = Line::upper(upper_tick, margin, facts.no_later_than().as_unix_nanos())
+        else {
+            return;
+        };
+        let Some(lower) = Line::lower(lower_tick, margin, facts.no_earlier_than().as_unix_nanos())
+        else {
+            return;
+        };
         let entry = Entry { oldest: upper_tick, upper_tick, upper, lower_tick, lower };
         self.entries.push_back(entry);
         for index in 0..self.entries.len() {
@@ -122,7 +128,8 @@ impl Window {
             return Bound::Empty;
         }
         // A fact that cannot be aged to `now` bounds nothing; the others still do.
-        let earliest = self.entries.iter().filter_map(|entry| entry.lower.lower_at(now, rates)).max();
+        let earliest =
+            self.entries.iter().filter_map(|entry| entry.lower.lower_at(now, rates)).max();
         let latest = self.entries.iter().filter_map(|entry| entry.upper.upper_at(now, rates)).min();
         match (earliest, latest) {
             (Some(earliest_ns), Some(latest_ns)) if earliest_ns <= latest_ns => {

@@ -35,7 +35,11 @@ impl Domain {
     /// of
     /// [`Builder::rsntp_assuming_steady_os_clock`](crate::Builder::rsntp_assuming_steady_os_clock).
     #[cfg(feature = "rsntp")]
-    pub fn rsntp_assuming_steady_os_clock(self, host: impl Into<String>, root_bound: Duration) -> Domain {
+    pub fn rsntp_assuming_steady_os_clock(
+        self,
+        host: impl Into<String>,
+        root_bound: Duration,
+    ) -> Domain {
         let host = host.into();
         let source = crate::source::RsntpSource::new(host.clone(), root_bound);
         self.source(host, source)
@@ -83,14 +87,18 @@ pub(super) fn grouped(
     // What each domain is known by: its place among the named ones, or its host.
     let mut keys: Vec<(Option<usize>, String)> = Vec::new();
     for (at, source) in sources.iter().enumerate() {
-        let (of, host) = (named.iter().position(|domain| domain.members.contains(&at)), host_of(source));
+        let (of, host) =
+            (named.iter().position(|domain| domain.members.contains(&at)), host_of(source));
         let known = match of {
             Some(_) => keys.iter().position(|key| key.0 == of),
             None => keys.iter().position(|key| *key == (None, host.clone())),
         };
         let domain = known.unwrap_or_else(|| {
             let name = of.map_or(&source.name, |of| &named[of].name).clone();
-            domains.push(DomainSetup { name, trusted_whole: of.is_some_and(|of| named[of].trusted_whole) });
+            domains.push(DomainSetup {
+                name,
+                trusted_whole: of.is_some_and(|of| named[of].trusted_whole),
+            });
             keys.push((of, host.clone()));
             domains.len() - 1
         });
@@ -99,7 +107,8 @@ pub(super) fn grouped(
     for (a, one) in sources.iter().enumerate() {
         for (b, other) in sources[..a].iter().enumerate() {
             if host_of(one) == host_of(other) && setups[a].domain != setups[b].domain {
-                let domains = [setups[b].domain, setups[a].domain].map(|domain| domains[domain].name.clone());
+                let domains =
+                    [setups[b].domain, setups[a].domain].map(|domain| domains[domain].name.clone());
                 return Err(BuildError::HostInTwoDomains { host: one.name.clone(), domains });
             }
         }
@@ -133,8 +142,10 @@ mod tests {
 
     fn meaning(builder: &Builder) -> Result<Meaning, BuildError> {
         let (sources, domains) = grouped(&builder.sources, &builder.domains)?;
-        let mut meaning: Meaning =
-            domains.iter().map(|domain| (domain.name.clone(), (domain.trusted_whole, BTreeSet::new()))).collect();
+        let mut meaning: Meaning = domains
+            .iter()
+            .map(|domain| (domain.name.clone(), (domain.trusted_whole, BTreeSet::new())))
+            .collect();
         for source in sources {
             meaning.get_mut(&domains[source.domain].name).unwrap().1.insert(source.name);
         }
@@ -143,7 +154,10 @@ mod tests {
 
     fn of(parts: &[(&str, bool, &[&str])]) -> Meaning {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        parts.iter().map(|(name, trusted, members)| ((*name).to_owned(), (*trusted, set(members)))).collect()
+        parts
+            .iter()
+            .map(|(name, trusted, members)| ((*name).to_owned(), (*trusted, set(members))))
+            .collect()
     }
 
     #[test]
@@ -166,8 +180,21 @@ mod tests {
             let builder = names.iter().fold(Builder::new(), |builder, name| builder.ntp(*name));
             grouped(&builder.sources, &builder.domains).unwrap().1.len()
         };
-        assert_eq!(domains(&["localhost", "127.0.0.1", "[::1]", "127.0.0.2:123", "[::ffff:127.0.0.1]:123"]), 1);
-        assert_eq!(domains(&["127.0.0.1:1001", "127.0.0.1:1002"]), 2, "two ports of this host are two servers");
+        assert_eq!(
+            domains(&[
+                "localhost",
+                "127.0.0.1",
+                "[::1]",
+                "127.0.0.2:123",
+                "[::ffff:127.0.0.1]:123"
+            ]),
+            1
+        );
+        assert_eq!(
+            domains(&["127.0.0.1:1001", "127.0.0.1:1002"]),
+            2,
+            "two ports of this host are two servers"
+        );
         assert_eq!(domains(&["a.example", "A.example.", "a.example:123", "a.example:124"]), 1);
         assert_eq!(domains(&["192.0.2.1", "192.0.2.1:124", "192.0.2.2"]), 2);
         assert_eq!(domains(&["a.example", "b.example", "c.example"]), 3);

@@ -111,7 +111,8 @@ pub enum BuildError {
 fn too_few(domains: usize, faulty: usize) -> String {
     // Wider than any count, so that twice as many is a number.
     let needed = (faulty as u128) * 2 + 1;
-    let wrong = if faulty == 1 { "one wrong domain".to_owned() } else { format!("{faulty} wrong domains") };
+    let wrong =
+        if faulty == 1 { "one wrong domain".to_owned() } else { format!("{faulty} wrong domains") };
     let in_them = counted(domains);
     format!(
         "all sources together are {in_them}, and to tolerate {wrong} takes {needed}: sources of one name, one \
@@ -130,12 +131,15 @@ mod tests {
     #[test]
     fn one_host_given_thrice_is_said_to_count_once() {
         let text = BuildError::TooFewDomains { domains: 1, faulty: 1 }.to_string();
-        assert!(
-            text.starts_with("all sources together are 1 failure domain, and to tolerate one wrong domain takes 3:")
-        );
+        assert!(text.starts_with(
+            "all sources together are 1 failure domain, and to tolerate one wrong domain takes 3:"
+        ));
         assert!(text.contains("count once"), "{text}");
         let text = BuildError::TooFewDomains { domains: 4, faulty: 2 }.to_string();
-        assert!(text.contains("4 failure domains") && text.contains("2 wrong domains takes 5"), "{text}");
+        assert!(
+            text.contains("4 failure domains") && text.contains("2 wrong domains takes 5"),
+            "{text}"
+        );
     }
 
     #[test]

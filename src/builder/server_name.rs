@@ -18,10 +18,13 @@ pub(super) fn parse_server(server: &str) -> Option<(String, String)> {
         None => (server, NTP_PORT),
     };
     let fits = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     let name = host.strip_suffix('.').unwrap_or(host);
-    (name.len() <= 253 && name.split('.').all(fits)).then(|| (host.to_owned(), format!("{host}:{port}")))
+    (name.len() <= 253 && name.split('.').all(fits))
+        .then(|| (host.to_owned(), format!("{host}:{port}")))
 }
 
 /// An IPv6 address of one link, as in `fe80::1%eth0`, `[fe80::1%eth0]` or `[fe80::1%eth0]:123`.
@@ -43,7 +46,8 @@ fn parse_zoned(server: &str) -> Option<(String, String)> {
 }
 
 pub(super) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 const NTP_PORT: u16 = 123;
@@ -71,7 +75,15 @@ mod tests {
         assert_eq!([parsed("fe80::1%lo"), parsed("[fe80::1%lo]")], [plain.clone(), plain]);
         assert_eq!(parsed("[fe80::1%eth0.7]:5"), Some("fe80::1%eth0.7:5".to_owned()));
         assert_eq!(parsed("[fe80::1%3]:5"), Some("[fe80::1%3]:5".to_owned()), "by its number");
-        for bad in ["fe80::1%", "[fe80::1%lo", "[fe80::1%lo]5", "[fe80::1%lo]:0", "fe80::1%a b", "x%lo", "1.2.3.4%lo"] {
+        for bad in [
+            "fe80::1%",
+            "[fe80::1%lo",
+            "[fe80::1%lo]5",
+            "[fe80::1%lo]:0",
+            "fe80::1%a b",
+            "x%lo",
+            "1.2.3.4%lo",
+        ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
     }
@@ -83,6 +95,8 @@ mod tests {
         use std::net::ToSocketAddrs as _;
         let (_, server) = parse_server("[fe80::1%lo]:5").unwrap();
         let found: Vec<SocketAddr> = server.to_socket_addrs().unwrap().collect();
-        assert!(matches!(found[0], SocketAddr::V6(address) if address.scope_id() == 1 && address.port() == 5));
+        assert!(
+            matches!(found[0], SocketAddr::V6(address) if address.scope_id() == 1 && address.port() == 5)
+        );
     }
 }

@@ -73,7 +73,8 @@ impl Settings {
     /// [`BuildError::SettingOutOfRange`].
     pub(super) fn check(&self, are_local: bool) -> Result<(), BuildError> {
         let out = |setting, range| Err(BuildError::SettingOutOfRange { setting, range });
-        let within = |value: Duration, least: Duration, most: Duration| least <= value && value <= most;
+        let within =
+            |value: Duration, least: Duration, most: Duration| least <= value && value <= most;
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         if self.drift.bound_ppb() > MAX_DRIFT_PPB {
             return out("drift", "at most 100 000 ppm");
@@ -82,7 +83,10 @@ impl Settings {
             return out("drift", "a wander of at most the bound that it is within");
         }
         if !within(self.poll, if are_local { ms(10) } else { s(1) }, s(3600)) {
-            return out("poll_interval", "1 s to 1 h, or from 10 ms where every server is a loopback address");
+            return out(
+                "poll_interval",
+                "1 s to 1 h, or from 10 ms where every server is a loopback address",
+            );
         }
         if !within(self.timeout, ms(1), s(60)) {
             return out("timeout", "1 ms to 1 min");
@@ -97,7 +101,10 @@ impl Settings {
             return out("max_uncertainty", "1 ns to 1 year");
         }
         let is_midnight = |at: Timestamp| at.as_unix_nanos() % (86_400 * 1_000_000_000) == 0;
-        if self.leap_second.is_some_and(|(at, _)| !is_midnight(at) || self.timescale != Timescale::Utc) {
+        if self
+            .leap_second
+            .is_some_and(|(at, _)| !is_midnight(at) || self.timescale != Timescale::Utc)
+        {
             return out("leap_second", "a midnight of UTC, for a clock of UTC");
         }
         if !within(self.max_floor_lead, Duration::ZERO, s(86_400)) {

@@ -87,10 +87,19 @@ fn found_a_proof_that_proves_nothing_is_not_read() {
         change(&mut sent);
         serde_json::from_value::<BrokenBound>(sent).is_ok()
     };
-    assert!(!read(&|sent| sent["by"] = serde_json::to_value(Duration::from_nanos(81)).unwrap()), "by more");
-    assert!(!read(&|sent| sent["by"] = serde_json::to_value(Duration::ZERO).unwrap()), "by nothing");
+    assert!(
+        !read(&|sent| sent["by"] = serde_json::to_value(Duration::from_nanos(81)).unwrap()),
+        "by more"
+    );
+    assert!(
+        !read(&|sent| sent["by"] = serde_json::to_value(Duration::ZERO).unwrap()),
+        "by nothing"
+    );
     let earlier = serde_json::to_value(interval(10, 20)).unwrap();
     assert!(!read(&|sent| sent["first"] = earlier.clone()), "they overlap");
-    assert!(!read(&|sent| sent["second"]["timescale"] = "smear-24h".into()), "two timescales have no order");
+    assert!(
+        !read(&|sent| sent["second"]["timescale"] = "smear-24h".into()),
+        "two timescales have no order"
+    );
     assert!(!read(&|sent| sent["more"] = 1.into()), "a field that nobody knows");
 }

@@ -7,8 +7,8 @@ use crate::bound::{DisruptionReason, NowError};
 use crate::commit::{MarkFile, Sleeper};
 use crate::counter::{Counter, ProcessMark, Suspends};
 use crate::publish::{
-    self, Cell, Content, HighWater, Outline, Pending, PerEpoch, Publication, QUICK_WORDS, Reserved, Spell, WORDS,
-    Waiters,
+    self, Cell, Content, HighWater, Outline, Pending, PerEpoch, Publication, QUICK_WORDS, Reserved,
+    Spell, WORDS, Waiters,
 };
 use crate::time::{TimeInterval, Timescale, Timestamp};
 use std::sync::Arc;
@@ -144,7 +144,9 @@ impl Shared {
         });
         let publication = Publication::decode(&words);
         match unnoted {
-            Some(reason) if matches!(publication.content, Content::Running(_)) => Err(NowError::Disrupted { reason }),
+            Some(reason) if matches!(publication.content, Content::Running(_)) => {
+                Err(NowError::Disrupted { reason })
+            }
             _ => Ok((publication, ticks, stamp)),
         }
     }
@@ -240,10 +242,12 @@ impl Shared {
     fn quickly_certain(&self, quick: &Quick, ticks: u64) -> Option<TimeInterval> {
         let (earliest_ns, latest_ns) = quick.now(ticks)?;
         // Read as unsigned, an inverted interval is wider than any limit.
-        if u64::from_ne_bytes(latest_ns.wrapping_sub(earliest_ns).to_ne_bytes()) > self.max_width_ns {
+        if u64::from_ne_bytes(latest_ns.wrapping_sub(earliest_ns).to_ne_bytes()) > self.max_width_ns
+        {
             return None;
         }
-        let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
+        let (earliest, latest) =
+            (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
         TimeInterval::new(earliest, latest, self.timescale).ok()
     }
 
@@ -298,7 +302,9 @@ impl Shared {
     /// `earliest`, whatever the age and the width.
     #[inline]
     pub(crate) fn earliest(&self) -> Result<i64, NowError> {
-        if let Some(earliest) = self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.earliest_now(ticks)) {
+        if let Some(earliest) =
+            self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.earliest_now(ticks))
+        {
             return Ok(earliest);
         }
         self.earliest_in_full()
@@ -307,7 +313,9 @@ impl Shared {
     /// `latest`, whatever the age and the width.
     #[inline]
     pub(crate) fn latest(&self) -> Result<i64, NowError> {
-        if let Some((_, latest)) = self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.now(ticks)) {
+        if let Some((_, latest)) =
+            self.quick::<QUICK_WORDS>().and_then(|(_, quick, ticks)| quick.now(ticks))
+        {
             return Ok(latest);
         }
         self.latest_in_full()
@@ -336,8 +344,13 @@ impl Shared {
     }
 
     /// The interval, if it is within the limit of uncertainty.
-    pub(super) fn certain(&self, earliest_ns: i64, latest_ns: i64) -> Result<TimeInterval, NowError> {
-        let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
+    pub(super) fn certain(
+        &self,
+        earliest_ns: i64,
+        latest_ns: i64,
+    ) -> Result<TimeInterval, NowError> {
+        let (earliest, latest) =
+            (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
         // Lines that have crossed contradict each other: (R) or (W) is broken, and the next
         // agreement will say so.
         let interval = TimeInterval::new(earliest, latest, self.timescale)

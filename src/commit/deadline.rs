@@ -125,7 +125,11 @@ mod tests {
         assert_eq!(deadline.timestamp(), t);
         assert_eq!((deadline.is_past(), clock.after(t)), (Ok(false), Ok(false)));
         time.advance(Duration::from_nanos(1_000));
-        assert_eq!((deadline.is_past(), clock.after(t)), (Ok(false), Ok(false)), "not after itself");
+        assert_eq!(
+            (deadline.is_past(), clock.after(t)),
+            (Ok(false), Ok(false)),
+            "not after itself"
+        );
         time.advance(Duration::from_nanos(1));
         assert_eq!((deadline.is_past(), clock.after(t)), (Ok(true), Ok(true)));
     }
@@ -142,7 +146,10 @@ mod tests {
         assert_eq!(deadline.is_past(), Ok(true));
         time.disrupt();
         assert!(matches!(deadline.is_past(), Err(NowError::Disrupted { .. })));
-        assert!(matches!(other.is_past(), Err(NowError::Disrupted { .. })), "also where it was past by the old lines");
+        assert!(
+            matches!(other.is_past(), Err(NowError::Disrupted { .. })),
+            "also where it was past by the old lines"
+        );
         time.set(now).unwrap();
         assert_eq!(
             (deadline.is_past(), other.is_past()),
@@ -171,8 +178,10 @@ mod tests {
 
     #[test]
     fn a_point_that_no_reading_reaches_is_not_past_at_the_last_one_either() {
-        let (clock, time) =
-            SureClock::manual(crate::TimeInterval::new(Timestamp::MIN, Timestamp::MIN, crate::Timescale::Utc).unwrap());
+        let (clock, time) = SureClock::manual(
+            crate::TimeInterval::new(Timestamp::MIN, Timestamp::MIN, crate::Timescale::Utc)
+                .unwrap(),
+        );
         let mut never = clock.deadline(Timestamp::MAX);
         assert_eq!(never.is_past(), Ok(false));
         time.advance(Duration::MAX);

@@ -145,7 +145,9 @@ impl std::fmt::Display for NotPlain {
         f.write_str(match self {
             NotPlain::SymbolicLink => "is a symbolic link: give the path that it leads to",
             NotPlain::NotRegular => "is not a regular file",
-            NotPlain::SeveralNames => "has a second name (a hard link), by which a second clock could use it",
+            NotPlain::SeveralNames => {
+                "has a second name (a hard link), by which a second clock could use it"
+            }
             NotPlain::OtherOwner => "belongs to another user",
         })
     }
@@ -167,7 +169,10 @@ pub(crate) enum Covered {
 
 impl MarkFile {
     /// Opens the mark at `path` and locks it. Gives what was reserved before, if there is a file.
-    pub(crate) fn open(path: &Path, timescale: Timescale) -> Result<(MarkFile, Option<i64>), MarkFileError> {
+    pub(crate) fn open(
+        path: &Path,
+        timescale: Timescale,
+    ) -> Result<(MarkFile, Option<i64>), MarkFileError> {
         let path = files::resolve(path)?;
         let lock = Lock::take(&path)?;
         let mark = files::open(&path)?;
@@ -178,7 +183,8 @@ impl MarkFile {
             }
             None => None,
         };
-        let writing = Mutex::new(Writing { turn: Turn::first(before), _mark: mark.and_then(files::hold) });
+        let writing =
+            Mutex::new(Writing { turn: Turn::first(before), _mark: mark.and_then(files::hold) });
         Ok((MarkFile { path, timescale, writing, lock }, before))
     }
 
@@ -196,18 +202,30 @@ impl MarkFile {
         ns: i64,
         latest: Timestamp,
     ) -> Result<Covered, MarkFileError> {
-        if reserved.covers(ns) { Ok(Covered::Yes) } else { self.extend(epoch, reserved, ns, latest) }
+        if reserved.covers(ns) {
+            Ok(Covered::Yes)
+        } else {
+            self.extend(epoch, reserved, ns, latest)
+        }
     }
 
     #[cold]
-    fn extend(&self, epoch: u32, reserved: &Reserved, ns: i64, latest: Timestamp) -> Result<Covered, MarkFileError> {
+    fn extend(
+        &self,
+        epoch: u32,
+        reserved: &Reserved,
+        ns: i64,
+        latest: Timestamp,
+    ) -> Result<Covered, MarkFileError> {
         let mut writing = self.writing.lock();
         if reserved.covers(ns) {
             return Ok(Covered::Yes);
         }
         let ahead = |t: Timestamp, by: Duration| t.checked_add(by).unwrap_or(Timestamp::MAX);
         let wanted = ahead(Timestamp::from_unix_nanos(ns), LEAST_AHEAD).max(ahead(latest, AHEAD));
-        let Some(reserve) = writing.turn.take(epoch, wanted.as_unix_nanos()) else { return Ok(Covered::EpochOver) };
+        let Some(reserve) = writing.turn.take(epoch, wanted.as_unix_nanos()) else {
+            return Ok(Covered::EpochOver);
+        };
         self.lock.check()?;
         let bytes = text::write(Timestamp::from_unix_nanos(reserve), self.timescale);
         writing._mark = files::replace(&self.path, bytes.as_bytes())?;

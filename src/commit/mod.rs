@@ -127,13 +127,18 @@ impl SureClock {
 
     /// `None` if a later epoch has written the mark's file meanwhile: then this one's timestamp
     /// must not leave.
-    fn commit_in_this_epoch(&self, floor: Timestamp) -> Result<Option<CommitTimestamp>, CommitError> {
+    fn commit_in_this_epoch(
+        &self,
+        floor: Timestamp,
+    ) -> Result<Option<CommitTimestamp>, CommitError> {
         let shared = self.shared();
         // Of one reading: a disruption after it is one after the timestamp was made.
         let (interval, spell) = shared.now_with_spell()?;
         let latest = interval.latest();
         let too_far = |needed: i64| CommitError::FloorTooFar {
-            lead: Timestamp::from_unix_nanos(needed).checked_duration_since(latest).unwrap_or(Duration::ZERO),
+            lead: Timestamp::from_unix_nanos(needed)
+                .checked_duration_since(latest)
+                .unwrap_or(Duration::ZERO),
             limit: shared.limits.max_floor_lead,
         };
         let limit = latest.as_unix_nanos().saturating_add(shared.floor_lead_ns);
@@ -162,7 +167,8 @@ impl SureClock {
         let shared = self.shared();
         let Some(mark) = &shared.mark else { return Ok(true) };
         let reserved = &shared.given_out.of(spell.epoch).reserved;
-        let covered = mark.cover(spell.epoch, reserved, ns, latest).map_err(CommitError::MarkNotWritten)?;
+        let covered =
+            mark.cover(spell.epoch, reserved, ns, latest).map_err(CommitError::MarkNotWritten)?;
         Ok(covered == Covered::Yes)
     }
 
@@ -182,13 +188,17 @@ impl SureClock {
     pub fn commit_timestamp_at(&self, t: Timestamp) -> Result<CommitTimestamp, CommitError> {
         let shared = self.shared();
         let (interval, Spell { incarnation, epoch }) = shared.now_with_spell()?;
-        let latest = interval.latest().max(Timestamp::from_unix_nanos(shared.given_out.of(epoch).mark.get()));
+        let latest = interval
+            .latest()
+            .max(Timestamp::from_unix_nanos(shared.given_out.of(epoch).mark.get()));
         if t <= latest {
             return Err(CommitError::NotInTheFuture { latest });
         }
         let (lead, limit) = (t.checked_duration_since(interval.latest()), shared.limits.max_wait);
         match lead.filter(|lead| *lead <= limit) {
-            Some(_) => Ok(CommitTimestamp { timestamp: t, counter: shared.counter.id(), incarnation }),
+            Some(_) => {
+                Ok(CommitTimestamp { timestamp: t, counter: shared.counter.id(), incarnation })
+            }
             None => Err(CommitError::FloorTooFar { lead: lead.unwrap_or(Duration::MAX), limit }),
         }
     }
@@ -196,7 +206,10 @@ impl SureClock {
     /// One wait for several commits: until the latest of them may be exposed, and so all. For a
     /// group commit, where many transactions are written to the log together. `None` for none at
     /// all.
-    pub fn commit_wait_all(&self, commits: impl IntoIterator<Item = CommitTimestamp>) -> Option<CommitWait> {
+    pub fn commit_wait_all(
+        &self,
+        commits: impl IntoIterator<Item = CommitTimestamp>,
+    ) -> Option<CommitWait> {
         let waits = commits.into_iter().map(|s| self.commit_wait(s));
         waits.reduce(CommitWait::harder)
     }
@@ -260,8 +273,10 @@ impl SureClock {
         loop {
             let (interval, spell) = self.shared().now_with_spell()?;
             let latest = interval.latest();
-            let (lead, limit) =
-                (t.checked_duration_since(latest).unwrap_or(Duration::ZERO), self.shared().limits.max_floor_lead);
+            let (lead, limit) = (
+                t.checked_duration_since(latest).unwrap_or(Duration::ZERO),
+                self.shared().limits.max_floor_lead,
+            );
             if t > latest && lead > limit {
                 return Err(CommitError::FloorTooFar { lead, limit });
             }
@@ -286,7 +301,8 @@ impl SureClock {
     ///
     /// ```no_run
     /// # fn main() -> Result<(), sureclock::BuildError> {
-    /// # let builder = sureclock::SureClock::builder().ntp("a.example").ntp("b.example").ntp("c.example");
+    /// # let builder = sureclock::SureClock::builder();
+    /// # let builder = builder.ntp("a.example").ntp("b.example").ntp("c.example");
     /// let clock = builder.mark_file("/var/lib/service/mark").start()?;
     /// std::thread::spawn({
     ///     let clock = clock.clone();
@@ -304,7 +320,8 @@ impl SureClock {
         let (interval, spell) = shared.now_with_spell()?;
         let reserved = &shared.given_out.of(spell.epoch).reserved;
         // Where a later epoch has begun, that one's first timestamp writes it.
-        mark.keep_ahead(spell.epoch, reserved, interval.latest()).map_err(CommitError::MarkNotWritten)?;
+        mark.keep_ahead(spell.epoch, reserved, interval.latest())
+            .map_err(CommitError::MarkNotWritten)?;
         Ok(())
     }
 
@@ -337,7 +354,9 @@ pub enum CommitError {
     #[error("the file of the high-water mark was not written: {0}")]
     MarkNotWritten(MarkFileError),
     /// A timestamp for the future is not beyond what may be now already, or was given out.
-    #[error("the timestamp is not in the future: it may be {latest} already, or that was given out")]
+    #[error(
+        "the timestamp is not in the future: it may be {latest} already, or that was given out"
+    )]
     NotInTheFuture {
         /// The latest possible time, or the highest timestamp given out.
         latest: Timestamp,

@@ -16,7 +16,8 @@ fn clock() -> (SureClock, ManualTime) {
 pub(super) fn set_once(builder: Builder) -> (SureClock, OwnLoop) {
     let builder = builder.ntp("127.0.0.1:1").max_faulty(0).timescale(Timescale::Smear24h);
     let (clock, own_loop) = builder.counter(CounterChoice::OsMonotonic).own_loop().unwrap();
-    let (ask, before, os) = (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());
+    let (ask, before, os) =
+        (own_loop.next_ask().unwrap(), clock.monotonic(), SureClock::wall_time().assume_true());
     let (latest, earliest) = (os.checked_add(MS).unwrap(), os.checked_sub(MS).unwrap());
     own_loop.answered(ask.id, Facts::new(before, latest, clock.monotonic(), earliest).unwrap());
     (clock, own_loop)
@@ -29,11 +30,20 @@ fn latest(clock: &SureClock) -> Timestamp {
 #[test]
 fn compared_and_shown_it_is_its_point_in_time_alone() {
     let ((one, _), (other, _)) = (clock(), clock());
-    let (a, b, c) =
-        (one.commit_timestamp().unwrap(), other.commit_timestamp().unwrap(), other.commit_timestamp().unwrap());
-    assert_eq!((a == b, b == c, a.cmp(&b), b.partial_cmp(&c)), (true, false, Ordering::Equal, Some(Ordering::Less)));
+    let (a, b, c) = (
+        one.commit_timestamp().unwrap(),
+        other.commit_timestamp().unwrap(),
+        other.commit_timestamp().unwrap(),
+    );
+    assert_eq!(
+        (a == b, b == c, a.cmp(&b), b.partial_cmp(&c)),
+        (true, false, Ordering::Equal, Some(Ordering::Less))
+    );
     let hasher = RandomState::new();
-    assert_eq!((hasher.hash_one(a) == hasher.hash_one(b), hasher.hash_one(b) == hasher.hash_one(c)), (true, false));
+    assert_eq!(
+        (hasher.hash_one(a) == hasher.hash_one(b), hasher.hash_one(b) == hasher.hash_one(c)),
+        (true, false)
+    );
     assert_eq!(c.to_string(), c.timestamp().to_string());
 }
 
@@ -51,7 +61,10 @@ fn a_commit_in_the_future_is_at_its_point_which_no_reading_can_have_reached() {
     let far = latest.checked_add(most).unwrap();
     assert_eq!(at(far), Ok(far));
     let lead = most + NS;
-    assert_eq!(at(far.checked_add(NS).unwrap()), Err(CommitError::FloorTooFar { lead, limit: most }));
+    assert_eq!(
+        at(far.checked_add(NS).unwrap()),
+        Err(CommitError::FloorTooFar { lead, limit: most })
+    );
     let wait = clock.commit_wait(clock.commit_timestamp_at(far).unwrap());
     time.advance(most + Duration::from_millis(2));
     assert_eq!(wait.check(), Ok(false));
@@ -66,14 +79,21 @@ fn commits_are_forbidden_up_to_the_most_lead_and_beyond_it_nothing_is_changed() 
     let ahead = |by: Duration| latest.checked_add(by).unwrap();
     let next = || clock.commit_timestamp().unwrap().timestamp();
     let lead = limit + NS;
-    assert_eq!(clock.forbid_commits_up_to(ahead(lead)), Err(CommitError::FloorTooFar { lead, limit }));
+    assert_eq!(
+        clock.forbid_commits_up_to(ahead(lead)),
+        Err(CommitError::FloorTooFar { lead, limit })
+    );
     assert_eq!(next(), latest);
     for forbidden in [Duration::ZERO, NS, limit / 2, limit - NS] {
         assert_eq!(clock.forbid_commits_up_to(ahead(forbidden)), Ok(()));
         assert!(next() > ahead(forbidden));
     }
     assert_eq!(clock.forbid_commits_up_to(ahead(limit)), Ok(()));
-    assert_eq!(next(), ahead(lead), "what was forbidden is the clock's own by now, and it goes on above it");
+    assert_eq!(
+        next(),
+        ahead(lead),
+        "what was forbidden is the clock's own by now, and it goes on above it"
+    );
     assert_eq!(clock.forbid_commits_up_to(Timestamp::MIN), Ok(()), "what is past is no floor");
 }
 
@@ -98,7 +118,10 @@ fn a_commit_of_another_clock_makes_every_wait_for_it_fail() {
     assert_eq!(clock.commit_wait(ours).wait(), Ok(()));
     assert_eq!(clock.commit_wait(foreign).check(), Err(WaitError::ForeignTimestamp));
     for commits in [[ours, foreign], [foreign, ours], [later, foreign], [foreign, later]] {
-        assert_eq!(clock.commit_wait_all(commits).unwrap().check(), Err(WaitError::ForeignTimestamp));
+        assert_eq!(
+            clock.commit_wait_all(commits).unwrap().check(),
+            Err(WaitError::ForeignTimestamp)
+        );
     }
 }
 
@@ -119,9 +142,14 @@ mod over_a_new_epoch {
         assert!(clock.start_new_epoch());
         time.set(now).unwrap();
         // What is left to do of calls that have read the old publication.
-        let late = clock.shared().given_out.of(OLD.epoch).mark.next(hour_ahead.as_unix_nanos(), i64::MAX);
+        let late =
+            clock.shared().given_out.of(OLD.epoch).mark.next(hour_ahead.as_unix_nanos(), i64::MAX);
         assert_eq!(late, Ok(hour_ahead.as_unix_nanos()));
-        assert_eq!(clock.raise(OLD, hour_ahead, hour_ahead), Ok(false), "to be asked again, in the new epoch");
+        assert_eq!(
+            clock.raise(OLD, hour_ahead, hour_ahead),
+            Ok(false),
+            "to be asked again, in the new epoch"
+        );
         assert_eq!(clock.commit_timestamp().unwrap().timestamp(), latest);
         // The twin: of its own epoch it would.
         assert_eq!(clock.raise(NEW, hour_ahead, hour_ahead), Ok(true));

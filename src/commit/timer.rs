@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 /// Where the system has no thread left.
 pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
     let (shared, pending) = (Arc::downgrade(shared), Arc::clone(&shared.pending));
-    std::thread::Builder::new().name("sureclock-timer".into()).spawn(move || run(&shared, &pending))?;
+    std::thread::Builder::new()
+        .name("sureclock-timer".into())
+        .spawn(move || run(&shared, &pending))?;
     Ok(())
 }
 
@@ -69,7 +71,8 @@ impl Known {
         // uses the registration up, and what it then says must count as a change for this turn's
         // sleep, or the next publication would wake nobody.
         pending.begin_turn();
-        self.registered = Some(shared.waiters.register(self.registered.take(), publication.clone()));
+        self.registered =
+            Some(shared.waiters.register(self.registered.take(), publication.clone()));
         let read = shared.load_stamped().and_then(|(published, ticks, stamp)| {
             let params = published.running()?;
             Ok((params.earliest_now(ticks)?, published.incarnation, params, ticks, stamp))

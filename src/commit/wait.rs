@@ -57,7 +57,9 @@ pub enum WaitError {
     #[error("the outcome is unknown: the timestamp was made by another clock")]
     ForeignTimestamp,
     /// The time given to [`wait_timeout`](CommitWait::wait_timeout) is over.
-    #[error("the outcome is unknown yet: the timestamp is not certainly in the past after {waited:?}")]
+    #[error(
+        "the outcome is unknown yet: the timestamp is not certainly in the past after {waited:?}"
+    )]
     Timeout {
         /// The time given.
         waited: Duration,
@@ -71,7 +73,11 @@ pub enum WaitError {
 }
 
 impl CommitWait {
-    pub(super) fn new(clock: SureClock, timestamp: Timestamp, began: Result<u32, WaitError>) -> CommitWait {
+    pub(super) fn new(
+        clock: SureClock,
+        timestamp: Timestamp,
+        began: Result<u32, WaitError>,
+    ) -> CommitWait {
         CommitWait { clock, timestamp, began, waker: None, pending: None }
     }
 
@@ -154,7 +160,9 @@ impl CommitWait {
         let mut began = None;
         loop {
             let remaining = self.remaining()?;
-            let Some(Remaining::Until { tick, stamp, length }) = remaining else { return Ok(remaining) };
+            let Some(Remaining::Until { tick, stamp, length }) = remaining else {
+                return Ok(remaining);
+            };
             let began = *began.get_or_insert_with(Instant::now);
             if length > most || began.elapsed() >= 2 * most {
                 return Ok(remaining);
@@ -275,7 +283,10 @@ impl Future for CommitWait {
         let registered = if shared.counter.runs_by_itself() {
             this.forget();
             let start = || timer::start(&shared);
-            shared.pending.register(this.timestamp.as_unix_nanos(), waker, start).map(|key| this.pending = Some(key))
+            shared
+                .pending
+                .register(this.timestamp.as_unix_nanos(), waker, start)
+                .map(|key| this.pending = Some(key))
         } else {
             this.waker = Some(shared.waiters.register(this.waker.take(), waker));
             Ok(())
@@ -378,7 +389,9 @@ impl<T> GuardedWait<T> {
     /// match tokio::time::timeout(Duration::from_millis(20), &mut guarded).await {
     ///     Ok(finished) => println!("{}", finished?.get()),
     ///     // It may be waited for again, or given up.
-    ///     Err(_elapsed) => assert_eq!(guarded.give_up().map(|unconfirmed| unconfirmed.value), Some("reply")),
+    ///     Err(_elapsed) => {
+    ///         assert_eq!(guarded.give_up().map(|unconfirmed| unconfirmed.value), Some("reply"));
+    ///     }
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;

@@ -54,8 +54,16 @@ impl Calibration {
     /// From two first pairs; `margin` is what readings of two cores may differ by, in ticks,
     /// `raw_slack` what a difference of RAW may be off by, in ns. `None` where they say nothing
     /// (too close together, or gone back).
-    #[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
-    pub(crate) fn begin(first: Pair, second: Pair, margin: u64, raw_slack: u64) -> Option<Calibration> {
+    #[allow(
+        dead_code,
+        reason = "on platforms without a hardware counter there is nothing to begin with"
+    )]
+    pub(crate) fn begin(
+        first: Pair,
+        second: Pair,
+        margin: u64,
+        raw_slack: u64,
+    ) -> Option<Calibration> {
         let tick = tick_between(first, second, margin, raw_slack)?;
         Some(Calibration {
             first,
@@ -115,10 +123,11 @@ impl Calibration {
             return self.begin_again(pair);
         }
         let fits = fit(self.last, pair, self.margin, self.raw_slack, self.tick);
-        let narrowed = fits.then(|| match tick_between(self.first, pair, self.margin, self.raw_slack) {
-            Some(tick) => self.tick.and(tick),
-            None => Some(self.tick),
-        });
+        let narrowed =
+            fits.then(|| match tick_between(self.first, pair, self.margin, self.raw_slack) {
+                Some(tick) => self.tick.and(tick),
+                None => Some(self.tick),
+            });
         let Some(Some(tick)) = narrowed else {
             self.distrust(pair);
             return Err(Parted);
@@ -182,7 +191,10 @@ fn tick_between(a: Pair, b: Pair, margin: u64, slack: u64) -> Option<TickBounds>
     }
     let shortest = scaled(d.checked_sub(slack)?) / u128::from(most);
     let longest = scaled(d.checked_add(slack)?).div_ceil(u128::from(least));
-    Some(TickBounds { least_2_40: u64::try_from(shortest).ok()?, most_2_40: u64::try_from(longest).ok()? })
+    Some(TickBounds {
+        least_2_40: u64::try_from(shortest).ok()?,
+        most_2_40: u64::try_from(longest).ok()?,
+    })
 }
 
 /// No fewer and no more ticks than these lie between the two readings of RAW.
@@ -194,7 +206,10 @@ fn ticks_between(a: Pair, b: Pair, margin: u64) -> (u64, u64) {
 
 /// Of a RAW that shows every nanosecond: one for the rounding of each reading, which is what the
 /// kernel's own rounding stays below.
-#[allow(dead_code, reason = "on platforms without a hardware counter there is nothing to begin with")]
+#[allow(
+    dead_code,
+    reason = "on platforms without a hardware counter there is nothing to begin with"
+)]
 pub(super) const FINE_SLACK_NS: u64 = 2;
 /// After a jump: one that begins afresh, and one that confirms it.
 const PAIRS_TO_FIT: u32 = 2;
@@ -250,7 +265,11 @@ mod tests {
     fn a_second_certifies_a_ten_millionth() {
         let (first, second) = (pair(S, 409, (30, 30)), pair(S + S / 250, 409, (30, 30)));
         let mut known = Calibration::begin(first, second, 1, 2).unwrap();
-        assert!((10_000..60_000).contains(&known.tick().width_ppb()), "{}", known.tick().width_ppb());
+        assert!(
+            (10_000..60_000).contains(&known.tick().width_ppb()),
+            "{}",
+            known.tick().width_ppb()
+        );
         known.add(pair(2 * S, 409, (30, 30))).unwrap();
         assert!(known.tick().width_ppb() < 200, "{}", known.tick().width_ppb());
         let frozen = known.tick().middle();
@@ -258,7 +277,9 @@ mod tests {
     }
 
     fn begun() -> Calibration {
-        let mut known = Calibration::begin(pair(S, 400, (30, 30)), pair(S + S / 250, 400, (30, 30)), 1, 2).unwrap();
+        let mut known =
+            Calibration::begin(pair(S, 400, (30, 30)), pair(S + S / 250, 400, (30, 30)), 1, 2)
+                .unwrap();
         known.add(pair(2 * S, 400, (30, 30))).unwrap();
         known
     }
@@ -267,14 +288,22 @@ mod tests {
     fn a_jump_and_a_step_back_are_seen_and_two_pairs_later_it_is_believed_again() {
         let shifted = |ns: u64, by: i64| {
             let p = pair(ns, 400, (30, 30));
-            Pair { before: p.before.saturating_add_signed(by), after: p.after.saturating_add_signed(by), ..p }
+            Pair {
+                before: p.before.saturating_add_signed(by),
+                after: p.after.saturating_add_signed(by),
+                ..p
+            }
         };
         for by in [10_000, 1_000_000_000, -10_000, -4_500_000_000] {
             let mut known = begun();
-            let answers = [1, 2, 3, 4].map(|tenths| known.add(shifted(2 * S + tenths * S / 10, by)));
+            let answers =
+                [1, 2, 3, 4].map(|tenths| known.add(shifted(2 * S + tenths * S / 10, by)));
             assert_eq!(answers, [Err(Parted), Err(Parted), Ok(()), Ok(())], "{by}");
             let tick = known.tick();
-            assert!(tick.least_2_40 <= 4 * (1 << 40) / 10 && tick.most_2_40 > 4 * (1 << 40) / 10, "{tick:?}");
+            assert!(
+                tick.least_2_40 <= 4 * (1 << 40) / 10 && tick.most_2_40 > 4 * (1 << 40) / 10,
+                "{tick:?}"
+            );
         }
         // The twin: within the bracket nothing is seen.
         assert_eq!(begun().add(shifted(2 * S + S / 10, 100)), Ok(()));
@@ -285,14 +314,18 @@ mod tests {
         // Known to 2 % at first, a pair a second later, and a jump of 40 us in between: it looks
         // like 40 ppm.
         let true_2_40 = 4 * (1u64 << 40) / 10;
-        let tick = TickBounds { least_2_40: true_2_40 / 100 * 98, most_2_40: true_2_40 / 100 * 102 };
+        let tick =
+            TickBounds { least_2_40: true_2_40 / 100 * 98, most_2_40: true_2_40 / 100 * 102 };
         let shifted = |ns: u64| {
             let p = pair(ns, 400, (30, 30));
             Pair { before: p.before - 100_000, after: p.after - 100_000, ..p }
         };
         let begun = Calibration { tick, at_first: tick, ..begun() };
-        let begun = Calibration { first: pair(S, 400, (30, 30)), last: pair(S, 400, (30, 30)), ..begun };
-        let is_within = |known: &Calibration| (known.tick().least_2_40..=known.tick().most_2_40).contains(&true_2_40);
+        let begun =
+            Calibration { first: pair(S, 400, (30, 30)), last: pair(S, 400, (30, 30)), ..begun };
+        let is_within = |known: &Calibration| {
+            (known.tick().least_2_40..=known.tick().most_2_40).contains(&true_2_40)
+        };
         let mut known = begun;
         known.restart(shifted(2 * S));
         assert_eq!((known.tick(), known.add(shifted(3 * S))), (tick, Ok(())));
@@ -321,7 +354,10 @@ mod tests {
         let after = known.tick();
         assert_eq!(before.and(after), None, "what was known of the old rate is forgotten");
         let true_2_40 = 4 * (1u64 << 40) / 10 / 1_000_050 * 1_000_000;
-        assert!(after.least_2_40 <= true_2_40 + 1_000_000 && true_2_40 <= after.most_2_40, "{after:?}");
+        assert!(
+            after.least_2_40 <= true_2_40 + 1_000_000 && true_2_40 <= after.most_2_40,
+            "{after:?}"
+        );
     }
 
     #[test]
@@ -330,7 +366,10 @@ mod tests {
         for i in 1..100u64 {
             let p = pair(2 * S + i * S / 10, 400, (30, 30));
             let by = i * i % 7 * 1_000_000;
-            assert!(known.add(Pair { before: p.before + by, after: p.after + by, ..p }).is_err(), "{i}");
+            assert!(
+                known.add(Pair { before: p.before + by, after: p.after + by, ..p }).is_err(),
+                "{i}"
+            );
         }
     }
 
@@ -346,7 +385,11 @@ mod tests {
                 let at = S + n * 7_919_003;
                 Calibration::begin(coarse(at), coarse(at + 4_057_000 + n * 13), 60, slack)
             });
-            begun.filter(|known| !(known.tick().least_2_40..=known.tick().most_2_40).contains(&true_2_40)).count()
+            begun
+                .filter(|known| {
+                    !(known.tick().least_2_40..=known.tick().most_2_40).contains(&true_2_40)
+                })
+                .count()
         };
         assert_eq!(wrong(102), 0);
         // Milliseconds, as of jiffies, open the bounds so far that the counter is refused.

@@ -104,7 +104,10 @@ impl Counter {
     /// # Errors
     ///
     /// Why this machine has none such.
-    pub(crate) fn choose(choice: CounterChoice, vm_clock: VmClock) -> Result<Counter, &'static str> {
+    pub(crate) fn choose(
+        choice: CounterChoice,
+        vm_clock: VmClock,
+    ) -> Result<Counter, &'static str> {
         let may_move = vm_clock.marker().is_some();
         let mut counter = Counter::measure(choice, may_move)?;
         if vm_clock.unnoted() {
@@ -123,7 +126,8 @@ impl Counter {
                     Err(why) => why,
                 };
                 let counter = Counter::raw().or_else(|_| Counter::os_monotonic())?;
-                let description = format!("{} (not the hardware counter: {why})", counter.description).into();
+                let description =
+                    format!("{} (not the hardware counter: {why})", counter.description).into();
                 Ok(Counter { description, ..counter })
             }
             CounterChoice::Hardware => Counter::hardware(true, may_move),
@@ -134,13 +138,21 @@ impl Counter {
 
     fn hardware(forced: bool, may_move: bool) -> Result<Counter, &'static str> {
         if !os::raw_is_its_own() {
-            return Err("CLOCK_MONOTONIC_RAW cannot be told from CLOCK_MONOTONIC here, so it is no witness of a rate");
+            return Err(
+                "CLOCK_MONOTONIC_RAW cannot be told from CLOCK_MONOTONIC here, so it is no witness of a rate",
+            );
         }
         // RAW's own steps matter where it comes from another clock.
         let certificate = hardware::certify(forced, Counter::raw()?.margin, may_move)?;
         let known = certificate.calibration;
         let (scale, description) = (known.tick().middle(), certificate.to_string().into());
-        let counter = Counter::over(Kind::Hardware, scale, RAW_RATE_ERROR_PPB, certificate.margin, description);
+        let counter = Counter::over(
+            Kind::Hardware,
+            scale,
+            RAW_RATE_ERROR_PPB,
+            certificate.margin,
+            description,
+        );
         let cores = certificate.cores.into();
         Ok(Counter { tick: known.tick(), watched: Some((known, !forced)), cores, ..counter })
     }
@@ -148,7 +160,11 @@ impl Counter {
     fn raw() -> Result<Counter, &'static str> {
         let nominal = os::raw()?;
         if !os::raw_is_its_own() {
-            return Ok(Counter::measured(Kind::Raw, OS_MONOTONIC_RATE_ERROR_PPB, Nominal::nanoseconds(RAW_UNKNOWN)));
+            return Ok(Counter::measured(
+                Kind::Raw,
+                OS_MONOTONIC_RATE_ERROR_PPB,
+                Nominal::nanoseconds(RAW_UNKNOWN),
+            ));
         }
         let counter = Counter::measured(Kind::Raw, RAW_RATE_ERROR_PPB, nominal);
         Ok(Counter { clock_source: clock_source(), ..counter })
@@ -171,7 +187,13 @@ impl Counter {
     }
 
     /// A counter of its own identity over what is read, with a tick of exactly this length.
-    fn over(kind: Kind, scale: TickScale, rate_error_ppb: u32, margin: u64, description: Arc<str>) -> Counter {
+    fn over(
+        kind: Kind,
+        scale: TickScale,
+        rate_error_ppb: u32,
+        margin: u64,
+        description: Arc<str>,
+    ) -> Counter {
         Counter {
             kind,
             id: incarnation::fresh_id(),
@@ -257,7 +279,9 @@ impl Counter {
             Kind::Hardware => hardware::ticks_after(loaded),
             Kind::Raw => os::raw_ticks_after(loaded),
             // 584 years of nanoseconds fit.
-            Kind::OsMonotonic(origin) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Kind::OsMonotonic(origin) => {
+                u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+            }
             Kind::Manual(counter) => counter.ticks(),
         }
     }
@@ -384,8 +408,9 @@ pub(crate) fn read_wall() -> WallTime {
 }
 
 /// Where the readings of the OS's monotonic clock count from: one point for the whole process.
-static PROCESS_ORIGIN: std::sync::LazyLock<Instant> =
-    std::sync::LazyLock::new(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now));
+static PROCESS_ORIGIN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(|| {
+    Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now)
+});
 
 const MANUAL: &str = "a manual counter, moved by a test or a simulated world";
 
@@ -420,17 +445,28 @@ mod tests {
             assert!(a.ticks() <= b.ticks() && a.counter() == b.counter());
             // Of the hardware counter it is what was measured.
             let least = if choice == CounterChoice::Auto { 0 } else { 300 };
-            assert!(counter.margin() >= 1 && counter.scale().duration(counter.margin()).as_nanos() >= least);
-            assert!(counter.ticks() > counter.margin(), "no reading is within a margin of the origin");
+            assert!(
+                counter.margin() >= 1
+                    && counter.scale().duration(counter.margin()).as_nanos() >= least
+            );
+            assert!(
+                counter.ticks() > counter.margin(),
+                "no reading is within a margin of the origin"
+            );
         }
         let choose = || Counter::choose(CounterChoice::Auto, VmClock::none("")).unwrap();
         let (a, b) = (choose(), choose());
-        assert_ne!(a.id(), b.id(), "the readings of two clocks are two things: each knows of its own disruptions");
+        assert_ne!(
+            a.id(),
+            b.id(),
+            "the readings of two clocks are two things: each knows of its own disruptions"
+        );
     }
 
     #[test]
     fn two_manual_counters_are_two() {
-        let (a, b) = (Counter::manual(ManualCounter::new(5)), Counter::manual(ManualCounter::new(5)));
+        let (a, b) =
+            (Counter::manual(ManualCounter::new(5)), Counter::manual(ManualCounter::new(5)));
         assert_ne!(a.id(), b.id());
         assert_eq!(a.ticks(), 5);
     }

@@ -17,7 +17,11 @@ impl fmt::Display for Certificate {
     }
 }
 
-pub(super) fn certify(_forced: bool, _raw_step_ns: u64, _may_move: bool) -> Result<Certificate, &'static str> {
+pub(super) fn certify(
+    _forced: bool,
+    _raw_step_ns: u64,
+    _may_move: bool,
+) -> Result<Certificate, &'static str> {
     Err(NONE)
 }
 

@@ -42,7 +42,10 @@ pub(super) fn tick_of(ticks_per_s: u64) -> Option<TickBounds> {
     let second = u128::from(NS_PER_S) << 40;
     let ticks = u128::from(ticks_per_s);
     let (least, most) = (second / ticks, second.div_ceil(ticks));
-    Some(TickBounds { least_2_40: u64::try_from(least).ok()?, most_2_40: u64::try_from(most).ok()? })
+    Some(TickBounds {
+        least_2_40: u64::try_from(least).ok()?,
+        most_2_40: u64::try_from(most).ok()?,
+    })
 }
 
 /// By how much a clock that counts on through a sleep is ahead of one that does not, from one
@@ -57,8 +60,12 @@ pub(super) fn tick_of(ticks_per_s: u64) -> Option<TickBounds> {
 )]
 pub(super) fn lead_ns(before: u64, ahead: u64, after: u64, unit_ns: u64) -> (i64, i64) {
     let signed = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-    let (before, ahead, after, unit) = (signed(before), signed(ahead), signed(after), signed(unit_ns));
-    (ahead.saturating_sub(after).saturating_sub(unit), ahead.saturating_sub(before).saturating_add(unit))
+    let (before, ahead, after, unit) =
+        (signed(before), signed(ahead), signed(after), signed(unit_ns));
+    (
+        ahead.saturating_sub(after).saturating_sub(unit),
+        ahead.saturating_sub(before).saturating_add(unit),
+    )
 }
 
 impl TickBounds {
@@ -112,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_usual_frequencies() {
-        let bounds = |ticks_per_s| tick_of(ticks_per_s).map(|tick| (tick.least_2_40, tick.most_2_40));
+        let bounds =
+            |ticks_per_s| tick_of(ticks_per_s).map(|tick| (tick.least_2_40, tick.most_2_40));
         assert_eq!(bounds(10_000_000), Some((100 << 40, 100 << 40)), "what Windows counts in");
         assert_eq!(bounds(1_000_000_000), Some((1 << 40, 1 << 40)));
         // A twelfth of 2^40 is not whole.
@@ -141,7 +149,10 @@ mod tests {
                 && u128::from(most) * u128::from(ticks_per_s) >= second
         };
         assert!(is_sound(tick.least_2_40, tick.most_2_40));
-        assert!(!is_sound(tick.least_2_40, tick.least_2_40) && !is_sound(tick.most_2_40, tick.most_2_40));
+        assert!(
+            !is_sound(tick.least_2_40, tick.least_2_40)
+                && !is_sound(tick.most_2_40, tick.most_2_40)
+        );
     }
 
     #[test]
@@ -161,7 +172,10 @@ mod tests {
         assert_eq!(awake, (-51, 51));
         let slept = lead_ns(2_000, 2_050 + 1_000_000, 2_100, 1);
         assert!(slept.0 > awake.1, "seen");
-        assert!(lead_ns(2_000, 2_050 + 60, 2_100, 1).0 <= awake.1, "the twin: shorter than the read, it may be none");
+        assert!(
+            lead_ns(2_000, 2_050 + 60, 2_100, 1).0 <= awake.1,
+            "the twin: shorter than the read, it may be none"
+        );
         assert_eq!(lead_ns(0, u64::MAX, 0, 100).1, i64::MAX);
         assert!(lead_ns(u64::MAX, 0, u64::MAX, 100).0 < -i64::MAX / 2);
     }

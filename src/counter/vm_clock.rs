@@ -101,7 +101,10 @@ impl fmt::Display for VmClockStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VmClockStatus::None { why } => {
-                write!(f, "none ({why}): a move or restore of a virtual machine is seen at the next answers")
+                write!(
+                    f,
+                    "none ({why}): a move or restore of a virtual machine is seen at the next answers"
+                )
             }
             VmClockStatus::Read { device, expected } => {
                 let expected = match expected {
@@ -179,8 +182,8 @@ impl VmClock {
     #[cfg(any(test, feature = "sim"))]
     pub(super) fn manual(counter: Arc<ManualCounter>) -> VmClock {
         let path = Path::new("simulated").into();
-        let marker =
-            Marker::of(Page::Manual(counter), true).expect("a manual page is never in the middle of an update");
+        let marker = Marker::of(Page::Manual(counter), true)
+            .expect("a manual page is never in the middle of an update");
         VmClock::Device { path, marker }
     }
 
@@ -195,7 +198,8 @@ impl VmClock {
     /// counter was read, within the read section of the cell. In the middle of an update it waits.
     pub(crate) fn unnoted(&self) -> bool {
         self.marker().is_some_and(|marker| {
-            marker.seems_unnoted() && marker.marked().is_none_or(|marked| marked.marker != marker.noted())
+            marker.seems_unnoted()
+                && marker.marked().is_none_or(|marked| marked.marker != marker.noted())
         })
     }
 
@@ -266,8 +270,8 @@ impl Marker {
         if u64::from(bytes) < FLAGS_AT as u64 + 8 {
             return Err(VmClockError::TooShort { bytes: bytes.into() });
         }
-        let has_generation =
-            u64::from(bytes) >= GENERATION_AT as u64 + 8 && mapping.u64_at(FLAGS_AT) & GENERATION_PRESENT != 0;
+        let has_generation = u64::from(bytes) >= GENERATION_AT as u64 + 8
+            && mapping.u64_at(FLAGS_AT) & GENERATION_PRESENT != 0;
         let marker = Marker::of(Page::Mapped(Arc::new(mapping)), has_generation);
         marker.ok_or(VmClockError::System(std::io::ErrorKind::WouldBlock.into()))
     }
@@ -399,5 +403,10 @@ const DISRUPTION_IMMINENT: u64 = 1 << 2;
 /// Bit 7 by the specification, bit 8 by the kernel's header.
 const GENERATION_PRESENT: u64 = 1 << 7 | 1 << 8;
 
-#[cfg(all(test, not(miri), target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(all(
+    test,
+    not(miri),
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod tests;

@@ -62,7 +62,9 @@ impl TryFrom<StateFields> for FenceState {
     fn try_from(fields: StateFields) -> Result<FenceState, Impossible> {
         let StateFields { resource, sequence, holder, write, last } = fields;
         let is_nobody = holder == 0;
-        if is_nobody && (write, last) != (0, 0) || !is_nobody && (sequence == 0 || sequence == u64::MAX) {
+        if is_nobody && (write, last) != (0, 0)
+            || !is_nobody && (sequence == 0 || sequence == u64::MAX)
+        {
             return Err(Impossible::State);
         }
         Ok(FenceState { resource, sequence, holder, write, last })
@@ -92,17 +94,26 @@ impl TryFrom<RejectedForm> for Rejected {
             RejectedForm::Stale { sequence, highest } => {
                 (in_range(sequence) && sequence < highest, Rejected::Stale { sequence, highest })
             }
-            RejectedForm::OtherHolder { sequence } => (in_range(sequence), Rejected::OtherHolder { sequence }),
-            RejectedForm::Replayed { write, last } => (write < last, Rejected::Replayed { write, last }),
+            RejectedForm::OtherHolder { sequence } => {
+                (in_range(sequence), Rejected::OtherHolder { sequence })
+            }
+            RejectedForm::Replayed { write, last } => {
+                (write < last, Rejected::Replayed { write, last })
+            }
             RejectedForm::Conflicting { write } => (true, Rejected::Conflicting { write }),
             RejectedForm::Gap { write, expected } => {
                 (0 < expected && expected < write, Rejected::Gap { write, expected })
             }
-            RejectedForm::NoBarrier { sequence } => (in_range(sequence), Rejected::NoBarrier { sequence }),
-            RejectedForm::OutOfRange { sequence } => (!in_range(sequence), Rejected::OutOfRange { sequence }),
+            RejectedForm::NoBarrier { sequence } => {
+                (in_range(sequence), Rejected::NoBarrier { sequence })
+            }
+            RejectedForm::OutOfRange { sequence } => {
+                (!in_range(sequence), Rejected::OutOfRange { sequence })
+            }
             RejectedForm::OtherResource { fence } => (true, Rejected::OtherResource { fence }),
             RejectedForm::TooFarAhead { sequence, highest } => {
-                let is_too_far = sequence.checked_sub(highest).is_some_and(|by| by > FenceState::MOST_AHEAD);
+                let is_too_far =
+                    sequence.checked_sub(highest).is_some_and(|by| by > FenceState::MOST_AHEAD);
                 (in_range(sequence) && is_too_far, Rejected::TooFarAhead { sequence, highest })
             }
         };

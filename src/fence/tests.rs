@@ -25,10 +25,19 @@ fn writer(sequence: u64) -> FencedWriter {
 #[test]
 fn a_zombie_is_refused_once_its_successor_has_set_its_barrier() {
     let (mut zombie, mut successor) = (writer(3), writer(4));
-    let state = after(&after(&FenceState::new(name()), &zombie.barrier()), &zombie.token(b"before").unwrap());
+    let state = after(
+        &after(&FenceState::new(name()), &zombie.barrier()),
+        &zombie.token(b"before").unwrap(),
+    );
     let late = zombie.token(b"late").unwrap();
-    assert!(matches!(admit(&state, &late), Ok(Admitted::Write(_))), "without the barrier it would get in");
-    assert_eq!(admit(&state, &successor.token(b"x").unwrap()), Err(Rejected::NoBarrier { sequence: 4 }));
+    assert!(
+        matches!(admit(&state, &late), Ok(Admitted::Write(_))),
+        "without the barrier it would get in"
+    );
+    assert_eq!(
+        admit(&state, &successor.token(b"x").unwrap()),
+        Err(Rejected::NoBarrier { sequence: 4 })
+    );
     let state = after(&state, &successor.barrier());
     assert_eq!(admit(&state, &late), Err(Rejected::Stale { sequence: 3, highest: 4 }));
 }
@@ -38,7 +47,10 @@ fn two_holders_of_one_sequence_are_distinguished_by_the_nonce() {
     let (one, mut clone) = (writer(3), writer(3));
     let state = after(&FenceState::new(name()), &one.barrier());
     assert_eq!(admit(&state, &clone.barrier()), Err(Rejected::OtherHolder { sequence: 3 }));
-    assert_eq!(admit(&state, &clone.token(b"x").unwrap()), Err(Rejected::OtherHolder { sequence: 3 }));
+    assert_eq!(
+        admit(&state, &clone.token(b"x").unwrap()),
+        Err(Rejected::OtherHolder { sequence: 3 })
+    );
 }
 
 #[test]
@@ -48,10 +60,20 @@ fn a_clone_made_while_holding_is_refused_whatever_it_has_done_meanwhile() {
     let state = after(&state, &token(3, 9, 1, 0, 100));
     assert_eq!(admit(&state, &token(3, 9, 1, 0, 100)), Ok(Admitted::Retry));
     assert_eq!(admit(&state, &token(3, 9, 1, 0, 200)), Err(Rejected::Conflicting { write: 1 }));
-    assert_eq!(admit(&state, &token(3, 9, 2, 200, 201)), Err(Rejected::Conflicting { write: 2 }), "the clone's second");
-    assert_eq!(admit(&state, &token(3, 9, 3, 201, 202)), Err(Rejected::Gap { write: 3, expected: 2 }));
+    assert_eq!(
+        admit(&state, &token(3, 9, 2, 200, 201)),
+        Err(Rejected::Conflicting { write: 2 }),
+        "the clone's second"
+    );
+    assert_eq!(
+        admit(&state, &token(3, 9, 3, 201, 202)),
+        Err(Rejected::Gap { write: 3, expected: 2 })
+    );
     let state = after(&state, &token(3, 9, 2, 100, 101));
-    assert_eq!(admit(&state, &token(3, 9, 1, 0, 200)), Err(Rejected::Replayed { write: 1, last: 2 }));
+    assert_eq!(
+        admit(&state, &token(3, 9, 1, 0, 200)),
+        Err(Rejected::Replayed { write: 1, last: 2 })
+    );
     assert_eq!(admit(&state, &token(3, 9, 0, 0, 0)), Err(Rejected::Replayed { write: 0, last: 2 }));
 }
 
@@ -68,7 +90,10 @@ fn a_write_that_overtakes_another_waits_for_it() {
 #[test]
 fn a_restored_resource_refuses_every_sequence_given_out_before() {
     let restored = FenceState::above(name(), 7);
-    assert_eq!(admit(&restored, &writer(6).barrier()), Err(Rejected::Stale { sequence: 6, highest: 7 }));
+    assert_eq!(
+        admit(&restored, &writer(6).barrier()),
+        Err(Rejected::Stale { sequence: 6, highest: 7 })
+    );
     assert_eq!(admit(&restored, &writer(7).barrier()), Err(Rejected::OtherHolder { sequence: 7 }));
     assert!(admit(&restored, &writer(8).barrier()).is_ok());
 }
@@ -80,11 +105,23 @@ fn the_ends_of_the_numbers_are_errors_and_lock_nobody_out() {
             admit(&FenceState::new(name()), &token(sequence, 1, 0, 0, 0)),
             Err(Rejected::OutOfRange { sequence })
         );
-        assert_eq!(FencingHolder::new(sequence).map(|_| ()), Err(FencingError::OutOfRange { sequence }));
+        assert_eq!(
+            FencingHolder::new(sequence).map(|_| ()),
+            Err(FencingError::OutOfRange { sequence })
+        );
     }
-    let last = FenceState { resource: name(), sequence: u64::MAX - 1, holder: 1, write: u64::MAX, last: 5 };
+    let last = FenceState {
+        resource: name(),
+        sequence: u64::MAX - 1,
+        holder: 1,
+        write: u64::MAX,
+        last: 5,
+    };
     assert_eq!(admit(&last, &token(u64::MAX - 1, 1, u64::MAX, 4, 5)), Ok(Admitted::Retry));
-    assert_eq!(admit(&last, &token(u64::MAX - 1, 1, 0, 0, 0)), Err(Rejected::Replayed { write: 0, last: u64::MAX }));
+    assert_eq!(
+        admit(&last, &token(u64::MAX - 1, 1, 0, 0, 0)),
+        Err(Rejected::Replayed { write: 0, last: u64::MAX })
+    );
     let mut writer = FencedWriter { writes: u64::MAX - 1, ..writer(1) };
     assert_eq!(writer.token(b"").map(|token| token.write), Ok(u64::MAX));
     assert_eq!(writer.token(b""), Err(FencingError::Exhausted));
@@ -96,7 +133,11 @@ fn one_content_twice_is_two_writes() {
         (writer(1), FencedWriter { resource: name(), sequence: 1, holder: 1, writes: 0, last: 0 });
     assert_ne!(writer.token(b"+1").unwrap().id, writer.token(b"+1").unwrap().id);
     let mut copy = FencedWriter { ..clone };
-    assert_ne!(clone.token(b"+1").unwrap().id, copy.token(b"+1").unwrap().id, "two requests, not one sent again");
+    assert_ne!(
+        clone.token(b"+1").unwrap().id,
+        copy.token(b"+1").unwrap().id,
+        "two requests, not one sent again"
+    );
 }
 
 fn guard<'a, R: Clone>(fence: &'a Fence<R>, token: &FencingToken) -> FenceGuard<'a, R> {
@@ -148,11 +189,16 @@ fn found_a_retry_and_a_barrier_give_nothing_to_write_through() {
 
 #[test]
 fn found_nobody_is_no_holder() {
-    for (state, sequence) in
-        [(FenceState::above(name(), 7), 7), (FenceState::above(name(), 7), 8), (FenceState::new(name()), 1)]
-    {
+    for (state, sequence) in [
+        (FenceState::above(name(), 7), 7),
+        (FenceState::above(name(), 7), 8),
+        (FenceState::new(name()), 1),
+    ] {
         for write in [0, 1] {
-            assert_eq!(admit(&state, &token(sequence, 0, write, 0, 0)), Err(Rejected::OtherHolder { sequence }));
+            assert_eq!(
+                admit(&state, &token(sequence, 0, write, 0, 0)),
+                Err(Rejected::OtherHolder { sequence })
+            );
         }
     }
 }
@@ -163,7 +209,10 @@ fn found_a_token_for_one_resource_is_not_admitted_at_another() {
     let holder = FencingHolder::new(3).unwrap();
     let (mut ours, theirs) = (holder.writer(name()), holder.writer(other));
     let state = after(&FenceState::new(name()), &ours.barrier());
-    assert_eq!(admit(&FenceState::new(other), &ours.barrier()), Err(Rejected::OtherResource { fence: other }));
+    assert_eq!(
+        admit(&FenceState::new(other), &ours.barrier()),
+        Err(Rejected::OtherResource { fence: other })
+    );
     let audited = after(&FenceState::new(other), &theirs.barrier());
     let first = ours.token(b"first").unwrap();
     // The first write of a chain names none before it: nothing but the name tells the two apart.
@@ -198,7 +247,9 @@ fn may_be_written(admitted: &[FencingToken], new: &FencingToken) -> bool {
     match of_it.last() {
         _ if succeeded => false,
         None => new.write == 0 && new.holder != 0,
-        Some(last) => last.holder == new.holder && new.write == last.write + 1 && new.previous == last.id,
+        Some(last) => {
+            last.holder == new.holder && new.write == last.write + 1 && new.previous == last.id
+        }
     }
 }
 

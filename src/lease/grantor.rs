@@ -94,7 +94,11 @@ pub enum LeaseRefused {
 impl LeaseGrantor {
     /// A grantor for a lease that **nobody has ever granted**: it is free at once.
     #[must_use]
-    pub fn first_ever(resource: ResourceName, form: LeaseForm, longest_term: Duration) -> LeaseGrantor {
+    pub fn first_ever(
+        resource: ResourceName,
+        form: LeaseForm,
+        longest_term: Duration,
+    ) -> LeaseGrantor {
         LeaseGrantor {
             process: ProcessMark::take(),
             resource,
@@ -169,7 +173,8 @@ impl LeaseGrantor {
         promised_until: Timestamp,
         clock: &impl LeaseClock,
     ) -> LeaseGrantor {
-        let mut grantor = LeaseGrantor::restarted(resource, LeaseForm::Deadline, longest_term, clock);
+        let mut grantor =
+            LeaseGrantor::restarted(resource, LeaseForm::Deadline, longest_term, clock);
         if let Some(promise) = &mut grantor.promise {
             promise.deadline = Some(promised_until);
         }
@@ -191,7 +196,11 @@ impl LeaseGrantor {
     /// # Errors
     ///
     /// [`LeaseRefused`]; what was granted before is as it was.
-    pub fn grant(&mut self, clock: &impl LeaseClock, request: &LeaseRequest) -> Result<LeaseGrant, LeaseRefused> {
+    pub fn grant(
+        &mut self,
+        clock: &impl LeaseClock,
+        request: &LeaseRequest,
+    ) -> Result<LeaseGrant, LeaseRefused> {
         if !self.process.holds() {
             return Err(LeaseRefused::Forked);
         }
@@ -239,7 +248,9 @@ impl LeaseGrantor {
         }
         self.mind_restores(clock);
         let now = clock.lease_reading();
-        let Some(promise) = &mut self.promise else { return clock.lease_elapsed(now, now).is_some() };
+        let Some(promise) = &mut self.promise else {
+            return clock.lease_elapsed(now, now).is_some();
+        };
         let Some(elapsed) = clock.lease_elapsed(promise.received, now) else {
             // Nothing is known of the time since: all of the term is counted again from here, and
             // no deadline of before counts.
@@ -257,7 +268,8 @@ impl LeaseGrantor {
     /// with another secret or for another resource changes nothing.
     pub fn release(&mut self, release: &LeaseRelease) -> bool {
         let gives_up = Some(Holder(release.holder, release.secret));
-        let ours = release.resource == self.resource && self.promise.is_some_and(|promise| promise.holder == gives_up);
+        let ours = release.resource == self.resource
+            && self.promise.is_some_and(|promise| promise.holder == gives_up);
         if ours {
             self.promise = None;
             self.released = gives_up;
@@ -277,7 +289,8 @@ impl Promise {
     /// representable times it is never past.
     fn find_deadline(&mut self, clock: &impl LeaseClock, now: MonotonicTime) {
         let interval = interval_of(clock, now).ok().flatten();
-        self.deadline = interval.map(|now| now.latest().checked_add(self.term).unwrap_or(Timestamp::MAX));
+        self.deadline =
+            interval.map(|now| now.latest().checked_add(self.term).unwrap_or(Timestamp::MAX));
     }
 
     fn is_past(&mut self, clock: &impl LeaseClock, now: MonotonicTime) -> bool {

@@ -25,7 +25,8 @@ use std::time::Duration;
 /// let mut grantor = LeaseGrantor::first_ever(leader, LeaseForm::Both, Duration::from_secs(10));
 ///
 /// let mut lease = Lease::new(leader)?;
-/// let request = lease.request(&clock, Duration::from_secs(10))?; // for each transmission a new one
+/// // A new request for each transmission.
+/// let request = lease.request(&clock, Duration::from_secs(10))?;
 /// let grant = grantor.grant(grantors_clock, &request)?; // .. over the network, there and back ..
 /// lease.granted(&clock, &grant)?;
 ///
@@ -121,7 +122,16 @@ impl Lease {
     pub fn new(resource: ResourceName) -> Result<Lease, LeaseError> {
         let (holder, secret) = (HolderId(random()?), Secret(random()?));
         let (process, sent) = (ProcessMark::take(), VecDeque::new());
-        Ok(Lease { resource, holder, secret, process, sent, by_duration: None, by_deadline: None, form: None })
+        Ok(Lease {
+            resource,
+            holder,
+            secret,
+            process,
+            sent,
+            by_duration: None,
+            by_deadline: None,
+            form: None,
+        })
     }
 
     /// What it is for.
@@ -143,7 +153,11 @@ impl Lease {
     /// # Errors
     ///
     /// [`LeaseError::NoRandom`], [`LeaseError::Forked`].
-    pub fn request(&mut self, clock: &impl LeaseClock, term: Duration) -> Result<LeaseRequest, LeaseError> {
+    pub fn request(
+        &mut self,
+        clock: &impl LeaseClock,
+        term: Duration,
+    ) -> Result<LeaseRequest, LeaseError> {
         if !self.process.holds() {
             return Err(LeaseError::Forked);
         }
@@ -164,7 +178,11 @@ impl Lease {
     /// # Errors
     ///
     /// [`LeaseError`]: the grant does not count, and what was held before is held as before.
-    pub fn granted(&mut self, clock: &impl LeaseClock, grant: &LeaseGrant) -> Result<(), LeaseError> {
+    pub fn granted(
+        &mut self,
+        clock: &impl LeaseClock,
+        grant: &LeaseGrant,
+    ) -> Result<(), LeaseError> {
         if !self.process.holds() {
             return Err(LeaseError::Forked);
         }
@@ -178,7 +196,8 @@ impl Lease {
             return Err(LeaseError::OtherForm);
         }
         let open = self.sent.iter().position(|sent| sent.nonce == grant.nonce);
-        let sent = open.and_then(|index| self.sent.remove(index)).ok_or(LeaseError::UnknownRequest)?;
+        let sent =
+            open.and_then(|index| self.sent.remove(index)).ok_or(LeaseError::UnknownRequest)?;
         let term = grant.term.min(sent.term);
         let by_deadline = match grant.form.by_deadline() {
             false => None,
@@ -226,7 +245,11 @@ impl Lease {
 
     /// As [`guard`](Lease::guard), for a future: it is polled first when the lease is held, and the
     /// lease is looked at when it is done.
-    pub async fn guard_async<T>(&self, clock: &impl LeaseClock, work: impl Future<Output = T>) -> Guarded<T> {
+    pub async fn guard_async<T>(
+        &self,
+        clock: &impl LeaseClock,
+        work: impl Future<Output = T>,
+    ) -> Guarded<T> {
         let before = self.state(clock);
         if !before.is_held() {
             return Guarded::NotHeld(before);
@@ -237,7 +260,11 @@ impl Lease {
     /// Held at the end is held throughout: true time was before the end of the term then, and so
     /// all the while.
     fn held_throughout<T>(&self, clock: &impl LeaseClock, done: T) -> Guarded<T> {
-        if self.state(clock).is_held() { Guarded::HeldThroughout(done) } else { Guarded::CannotKnow(done) }
+        if self.state(clock).is_held() {
+            Guarded::HeldThroughout(done)
+        } else {
+            Guarded::CannotKnow(done)
+        }
     }
 
     /// Gives the lease up, with every answer that may still come. `None` in the child of a fork: it
@@ -257,7 +284,9 @@ fn random() -> Result<u128, LeaseError> {
 impl ByDuration {
     fn state(self, clock: &impl LeaseClock) -> LeaseState {
         let now = clock.lease_reading();
-        let Some(elapsed) = clock.lease_elapsed(self.sent, now) else { return LeaseState::Indeterminate };
+        let Some(elapsed) = clock.lease_elapsed(self.sent, now) else {
+            return LeaseState::Indeterminate;
+        };
         match self.term.checked_sub(elapsed.at_most) {
             Some(at_least) if !at_least.is_zero() => LeaseState::Held { at_least },
             _ if elapsed.at_least >= self.term => LeaseState::Expired,
@@ -273,7 +302,11 @@ impl ByDuration {
         }
         let gained = clock.lease_elapsed(self.sent, new.sent).map(|between| between.at_least);
         // `None` also if the new one was sent before the old one.
-        if gained.is_some_and(|gained| new.term.saturating_add(gained) >= self.term) { new } else { self }
+        if gained.is_some_and(|gained| new.term.saturating_add(gained) >= self.term) {
+            new
+        } else {
+            self
+        }
     }
 }
 
@@ -292,8 +325,11 @@ impl ByDeadline {
             Some(at_least) if now.latest() < self.deadline => {
                 // A second may be left out at a midnight before its end, announced or not yet: then
                 // it comes a second sooner.
-                let skipped =
-                    if may_skip_a_second(&now, self.deadline) { Duration::from_secs(1) } else { Duration::ZERO };
+                let skipped = if may_skip_a_second(&now, self.deadline) {
+                    Duration::from_secs(1)
+                } else {
+                    Duration::ZERO
+                };
                 LeaseState::Held { at_least: at_least.saturating_sub(skipped) }
             }
             _ => LeaseState::Indeterminate,
@@ -312,8 +348,10 @@ impl ByDeadline {
 /// midnight of UTC.
 fn may_skip_a_second(now: &TimeInterval, until: Timestamp) -> bool {
     const DAY_NS: i64 = 86_400_000_000_000;
-    let midnight = now.earliest().as_unix_nanos().div_euclid(DAY_NS).saturating_add(1).saturating_mul(DAY_NS);
-    now.timescale() == Timescale::Utc && midnight.saturating_sub(1_000_000_000) <= until.as_unix_nanos()
+    let midnight =
+        now.earliest().as_unix_nanos().div_euclid(DAY_NS).saturating_add(1).saturating_mul(DAY_NS);
+    now.timescale() == Timescale::Utc
+        && midnight.saturating_sub(1_000_000_000) <= until.as_unix_nanos()
 }
 
 /// What became of work that was to be done under a lease.

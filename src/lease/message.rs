@@ -11,7 +11,9 @@ use std::time::Duration;
 /// nowhere. Against accidents, not forgers: who reads those messages has the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct HolderId(#[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128);
+pub struct HolderId(
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128,
+);
 
 impl fmt::Display for HolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +25,9 @@ impl fmt::Display for HolderId {
 /// displayed nor debugged, so that no log has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Secret(#[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128);
+pub(super) struct Secret(
+    #[cfg_attr(feature = "serde", serde(with = "crate::time::wire"))] pub(super) u128,
+);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +41,11 @@ impl fmt::Debug for Secret {
 /// holder's secret, and can renew and release in its name; whoever may ask can take a lease that is
 /// free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct LeaseRequest {
     pub(super) resource: ResourceName,
     pub(super) holder: HolderId,
@@ -83,7 +91,11 @@ impl LeaseRequest {
 /// counts no more than it asked for. Whoever reads requests on their way can make grants that no
 /// grantor made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct LeaseGrant {
     pub(super) resource: ResourceName,
     pub(super) holder: HolderId,
@@ -111,7 +123,11 @@ impl LeaseGrant {
 /// The holder will not act under the lease any more. It has the holder's secret: send it to the
 /// grantor only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[must_use = "the grantor does not know of it unless it is sent"]
 pub struct LeaseRelease {
     pub(super) resource: ResourceName,

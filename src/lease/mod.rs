@@ -135,7 +135,10 @@ fn of_one_incarnation(a: MonotonicTime, b: MonotonicTime) -> bool {
 
 /// The interval now. `None` where the clock was disrupted between `reading` and this call: an
 /// interval from before a disruption is not believed after it.
-fn interval_of(clock: &impl LeaseClock, reading: MonotonicTime) -> Result<Option<TimeInterval>, NowError> {
+fn interval_of(
+    clock: &impl LeaseClock,
+    reading: MonotonicTime,
+) -> Result<Option<TimeInterval>, NowError> {
     let (interval, incarnation) = clock.lease_interval()?;
     Ok((incarnation == reading.incarnation()).then_some(interval))
 }

@@ -58,7 +58,10 @@ impl LeaseClock for Fake {
     fn lease_elapsed(&self, earlier: MonotonicTime, later: MonotonicTime) -> Option<Elapsed> {
         let between = Duration::from_nanos(later.ticks().checked_sub(earlier.ticks())?);
         let known = of_one_incarnation(earlier, later) && !self.untrusted.get();
-        known.then(|| Elapsed { at_least: between.saturating_sub(self.doubt), at_most: between + self.doubt })
+        known.then(|| Elapsed {
+            at_least: between.saturating_sub(self.doubt),
+            at_most: between + self.doubt,
+        })
     }
 
     fn lease_restores(&self) -> u32 {
@@ -160,12 +163,19 @@ fn an_answer_counts_for_its_own_transmission_alone_and_once() {
     assert_ne!(first, second);
     // The second is lost, the answer to the first is late: it must not count from the second.
     lease.granted(&clock, &answer_to_first).unwrap();
-    let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("four seconds are left") };
+    let LeaseState::Held { at_least } = lease.state(&clock) else {
+        panic!("four seconds are left")
+    };
     assert!(at_least <= 4 * S);
     assert_eq!(lease.granted(&clock, &answer_to_first), Err(LeaseError::UnknownRequest));
     let stranger = Lease::new(leader()).unwrap().request(&clock, S).unwrap();
-    let to_stranger =
-        LeaseGrant { resource: leader(), holder: stranger.holder, nonce: 1, form: LeaseForm::Duration, term: S };
+    let to_stranger = LeaseGrant {
+        resource: leader(),
+        holder: stranger.holder,
+        nonce: 1,
+        form: LeaseForm::Duration,
+        term: S,
+    };
     assert_eq!(lease.granted(&clock, &to_stranger), Err(LeaseError::OtherHolder));
 }
 
@@ -178,13 +188,17 @@ fn renewals_lengthen_and_never_shorten_on_either_side() {
         time.advance(S);
         let short = lease.request(&clock, S).unwrap();
         lease.granted(&clock, &grantor.grant(&clock, &short).unwrap()).unwrap();
-        let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("nine seconds are left") };
+        let LeaseState::Held { at_least } = lease.state(&clock) else {
+            panic!("nine seconds are left")
+        };
         assert!(at_least > 8 * S, "{form:?}: {at_least:?}");
         time.advance(8 * S);
         assert!(!grantor.is_free(&clock), "{form:?}: a second of the first term is left");
         let long = lease.request(&clock, 10 * S).unwrap();
         lease.granted(&clock, &grantor.grant(&clock, &long).unwrap()).unwrap();
-        let LeaseState::Held { at_least } = lease.state(&clock) else { panic!("ten seconds are left") };
+        let LeaseState::Held { at_least } = lease.state(&clock) else {
+            panic!("ten seconds are left")
+        };
         assert!(at_least > 9 * S, "{form:?}: {at_least:?}");
     }
 }
@@ -197,7 +211,8 @@ fn answers_in_the_wrong_order_do_no_harm() {
     let first = lease.request(&clock, 10 * S).unwrap();
     time.advance(3 * S);
     let second = lease.request(&clock, 10 * S).unwrap();
-    let (to_second, to_first) = (grantor.grant(&clock, &second).unwrap(), grantor.grant(&clock, &first).unwrap());
+    let (to_second, to_first) =
+        (grantor.grant(&clock, &second).unwrap(), grantor.grant(&clock, &first).unwrap());
     lease.granted(&clock, &to_second).unwrap();
     let before = lease.state(&clock);
     lease.granted(&clock, &to_first).unwrap();
@@ -237,7 +252,10 @@ fn a_disruption_ends_what_is_held_and_begins_the_grantors_term_anew() {
         time.set(interval).unwrap();
         assert_eq!(lease.state(&clock), LeaseState::Indeterminate, "{form:?}");
         time.advance(2 * S);
-        assert!(!grantor.is_free(&clock), "{form:?}: what was before the disruption counts no more");
+        assert!(
+            !grantor.is_free(&clock),
+            "{form:?}: what was before the disruption counts no more"
+        );
         time.advance(11 * S);
         assert!(grantor.is_free(&clock), "{form:?}");
     }
@@ -302,7 +320,10 @@ fn two_copies_of_a_holder_do_not_take_each_others_answers() {
     let mut lease = Lease::new(leader()).unwrap();
     let ours = lease.request(&clock, 10 * S).unwrap();
     // What a copy of the holder asks for, from wherever it was copied, is another request.
-    let copys = LeaseRequest { nonce: Lease::new(leader()).unwrap().request(&clock, S).unwrap().nonce, ..ours };
+    let copys = LeaseRequest {
+        nonce: Lease::new(leader()).unwrap().request(&clock, S).unwrap().nonce,
+        ..ours
+    };
     let to_copy = grantor.grant(&clock, &copys).unwrap();
     assert_eq!(lease.granted(&clock, &to_copy), Err(LeaseError::UnknownRequest));
     assert!(!lease.state(&clock).is_held());
@@ -317,8 +338,14 @@ fn a_future_under_a_lease_is_done_before_it_is_judged() {
     let done = Cell::new(0);
     let work = async || done.set(done.get() + 1);
     assert_eq!(async_io::block_on(lease.guard_async(&clock, work())), Guarded::HeldThroughout(()));
-    assert_eq!(async_io::block_on(lease.guard_async(&clock, async { time.advance(11 * S) })), Guarded::CannotKnow(()));
-    assert_eq!(async_io::block_on(lease.guard_async(&clock, work())), Guarded::NotHeld(LeaseState::Expired));
+    assert_eq!(
+        async_io::block_on(lease.guard_async(&clock, async { time.advance(11 * S) })),
+        Guarded::CannotKnow(())
+    );
+    assert_eq!(
+        async_io::block_on(lease.guard_async(&clock, work())),
+        Guarded::NotHeld(LeaseState::Expired)
+    );
     assert_eq!(done.get(), 1, "not begun without the lease");
 }
 
@@ -365,7 +392,9 @@ fn both_forms_together_are_held_only_if_both_are() {
     }
     // Without an interval: by duration yes, by both no.
     let clock = Fake::new(Duration::ZERO);
-    for (form, held) in [(LeaseForm::Duration, true), (LeaseForm::Deadline, false), (LeaseForm::Both, false)] {
+    for (form, held) in
+        [(LeaseForm::Duration, true), (LeaseForm::Deadline, false), (LeaseForm::Both, false)]
+    {
         let lease = granted(&clock, &mut LeaseGrantor::first_ever(leader(), form, 10 * S));
         let interval = clock.interval.replace(None);
         assert_eq!(lease.state(&clock).is_held(), held, "{form:?}");
@@ -398,7 +427,10 @@ fn work_under_a_lease_is_not_begun_or_held_throughout_or_nobody_knows() {
     let begun = Cell::new(false);
     assert_eq!(lease.guard(&clock, || begun.set(true)), Guarded::NotHeld(LeaseState::Expired));
     assert!(!begun.get());
-    assert_eq!(Lease::new(leader()).unwrap().guard(&clock, || ()), Guarded::NotHeld(LeaseState::Expired));
+    assert_eq!(
+        Lease::new(leader()).unwrap().guard(&clock, || ()),
+        Guarded::NotHeld(LeaseState::Expired)
+    );
 }
 
 #[test]
@@ -416,7 +448,13 @@ fn terms_at_the_end_of_time_are_errors_or_never_over() {
     assert_eq!(
         lease.granted(
             &clock,
-            &LeaseGrant { resource: leader(), holder: lease.holder(), nonce: 9, form: LeaseForm::Deadline, term: S }
+            &LeaseGrant {
+                resource: leader(),
+                holder: lease.holder(),
+                nonce: 9,
+                form: LeaseForm::Deadline,
+                term: S
+            }
         ),
         Err(LeaseError::OtherForm)
     );
@@ -483,20 +521,29 @@ fn found_a_restored_grantor_does_not_trust_its_memory() {
 
                 clock.incarnation.set(1);
                 clock.restores.set(u32::from(reported));
-                let asks = if snapshot == 2 { &mut other } else { &mut Lease::new(leader()).unwrap() };
+                let asks =
+                    if snapshot == 2 { &mut other } else { &mut Lease::new(leader()).unwrap() };
                 let again = asks.request(&clock, 10 * S).unwrap();
                 let first = snapshot_of_it.grant(&clock, &again);
                 clock.pass(2 * S);
                 let second = snapshot_of_it.grant(&clock, &again);
                 let granted = first.is_ok() || second.is_ok();
-                assert_eq!(granted, !reported, "the lease is held for {:?} more: {form:?} {snapshot}", 98 * S);
+                assert_eq!(
+                    granted,
+                    !reported,
+                    "the lease is held for {:?} more: {form:?} {snapshot}",
+                    98 * S
+                );
                 if reported {
                     clock.pass(100 * S);
                     assert!(snapshot_of_it.is_free(&clock), "after the longest term it goes on");
                     // A clock that was built after the restore knows of none.
                     let mut other_clock = Fake::new(Duration::ZERO);
                     other_clock.id = 2;
-                    assert!(!snapshot_of_it.is_free(&other_clock), "it may be a new one after another restore");
+                    assert!(
+                        !snapshot_of_it.is_free(&other_clock),
+                        "it may be a new one after another restore"
+                    );
                     other_clock.pass(101 * S);
                     clock.pass(101 * S);
                     assert!(snapshot_of_it.is_free(&other_clock));
@@ -531,16 +578,25 @@ fn found_a_request_for_one_resource_is_not_granted_by_another_nor_counted_for_it
     let mut follows = LeaseGrantor::first_ever(follower, LeaseForm::Both, 10 * S);
     let mut lease = Lease::new(leader()).unwrap();
     let request = lease.request(&clock, 10 * S).unwrap();
-    assert_eq!(follows.grant(&clock, &request), Err(LeaseRefused::OtherResource { grantor: follower }));
+    assert_eq!(
+        follows.grant(&clock, &request),
+        Err(LeaseRefused::OtherResource { grantor: follower })
+    );
     assert!(follows.is_free(&clock), "nothing was granted");
     // A grant of another resource for the same request, however it came about.
     let misdirected = LeaseGrant { resource: follower, ..leads.grant(&clock, &request).unwrap() };
-    assert_eq!(lease.granted(&clock, &misdirected), Err(LeaseError::OtherResource { lease: leader() }));
+    assert_eq!(
+        lease.granted(&clock, &misdirected),
+        Err(LeaseError::OtherResource { lease: leader() })
+    );
     assert!(!lease.state(&clock).is_held());
     lease.granted(&clock, &leads.grant(&clock, &request).unwrap()).unwrap();
     assert!(lease.state(&clock).is_held(), "the twin");
     let release = LeaseRelease { resource: follower, ..lease.release().unwrap() };
-    assert!(!leads.release(&release) && !leads.is_free(&clock), "a release of another resource frees nothing");
+    assert!(
+        !leads.release(&release) && !leads.is_free(&clock),
+        "a release of another resource frees nothing"
+    );
     assert!(leads.release(&LeaseRelease { resource: leader(), ..release }), "the twin");
 }
 
@@ -554,7 +610,11 @@ fn found_the_name_in_a_log_is_not_the_key_to_a_lease() {
     // Who knows the name alone has to invent the rest.
     let mut stranger = Lease::new(leader()).unwrap();
     let request = LeaseRequest { holder: name, ..stranger.request(&clock, 10 * S).unwrap() };
-    assert_eq!(grantor.grant(&clock, &request), Err(LeaseRefused::Held), "no renewal in another's name");
+    assert_eq!(
+        grantor.grant(&clock, &request),
+        Err(LeaseRefused::Held),
+        "no renewal in another's name"
+    );
     assert!(!grantor.release(&LeaseRelease { holder: name, ..stranger.release().unwrap() }));
     assert!(!grantor.is_free(&clock) && lease.state(&clock).is_held());
     let shown = format!("{lease:?} {lease:#?} {grantor:?} {request:?} {name:?} {name}");

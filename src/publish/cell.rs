@@ -86,7 +86,10 @@ impl<const N: usize> Cell<N> {
     /// The first M words, likewise. `read` is given the stamp, so that it can look at the counter
     /// after that load.
     #[inline]
-    pub(crate) fn load_first_with<const M: usize, R>(&self, mut read: impl FnMut(u64) -> R) -> ([u64; M], R) {
+    pub(crate) fn load_first_with<const M: usize, R>(
+        &self,
+        mut read: impl FnMut(u64) -> R,
+    ) -> ([u64; M], R) {
         const { assert!(M <= N) };
         loop {
             // Acquire, pairs with the Release store of the stamp in `publish`: the words of s, and

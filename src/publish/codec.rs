@@ -14,9 +14,9 @@ use crate::bound::{DisruptionReason, NowError};
 mod layout;
 
 use layout::{
-    DEGRADED, DISRUPTED, EARLIEST, EPOCH, FAST, FIRST_SLOPES, INCARNATION, LATEST, LEAP, LEAP_DELETED, LEAP_INSERTED,
-    MARGIN, META, NOT_SYNCHRONIZED, RANGE, READINGS, REASON, REASON_NUMBER, RESTS, RUNNING, SLOW, SPELL, STATE,
-    THREAD_DIED, UNTRUSTED, get, put,
+    DEGRADED, DISRUPTED, EARLIEST, EPOCH, FAST, FIRST_SLOPES, INCARNATION, LATEST, LEAP,
+    LEAP_DELETED, LEAP_INSERTED, MARGIN, META, NOT_SYNCHRONIZED, RANGE, READINGS, REASON,
+    REASON_NUMBER, RESTS, RUNNING, SLOW, SPELL, STATE, THREAD_DIED, UNTRUSTED, get, put,
 };
 pub(crate) use layout::{QUICK_WORDS, WORDS};
 
@@ -46,7 +46,13 @@ pub(crate) enum Content {
 impl Publication {
     /// What a clock starts with.
     pub(crate) fn start(slopes: Slopes) -> Publication {
-        Publication { incarnation: 0, epoch: 0, slopes, trusted: true, content: Content::NotSynchronized }
+        Publication {
+            incarnation: 0,
+            epoch: 0,
+            slopes,
+            trusted: true,
+            content: Content::NotSynchronized,
+        }
     }
 
     /// The words. Quick readings are answered for `quick_max_age` ticks after the agreement, or not
@@ -60,7 +66,9 @@ impl Publication {
             Content::NotSynchronized => STATE.put(NOT_SYNCHRONIZED),
             Content::ThreadDied => STATE.put(THREAD_DIED),
             Content::Disrupted(reason) => {
-                STATE.put(DISRUPTED) | REASON.put(reason_code(reason)) | REASON_NUMBER.put(reason_number(reason))
+                STATE.put(DISRUPTED)
+                    | REASON.put(reason_code(reason))
+                    | REASON_NUMBER.put(reason_number(reason))
             }
             Content::Running(p) => {
                 quick = quick_max_age.map_or(Quick::NONE, |max_age| Quick::of(&p, max_age));
@@ -230,7 +238,9 @@ fn reason_code(reason: DisruptionReason) -> u64 {
 /// The number that a reason carries, as 32 bits; zero for those that carry none.
 fn reason_number(reason: DisruptionReason) -> u64 {
     match reason {
-        DisruptionReason::RateBeyondBound { ppm } => u64::from(u32::from_ne_bytes(ppm.to_ne_bytes())),
+        DisruptionReason::RateBeyondBound { ppm } => {
+            u64::from(u32::from_ne_bytes(ppm.to_ne_bytes()))
+        }
         _ => 0,
     }
 }

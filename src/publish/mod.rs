@@ -16,7 +16,9 @@ mod reserved;
 mod waiters;
 
 pub(crate) use cell::{Cell, Publisher, channel};
-pub(crate) use codec::{Content, Outline, Publication, QUICK_WORDS, Spell, WORDS, outline, quick, spell};
+pub(crate) use codec::{
+    Content, Outline, Publication, QUICK_WORDS, Spell, WORDS, outline, quick, spell,
+};
 pub(crate) use high_water::HighWater;
 pub(crate) use pending::{Pending, PendingKey};
 pub(crate) use per_epoch::PerEpoch;

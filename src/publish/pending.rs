@@ -93,7 +93,8 @@ impl Pending {
     pub(crate) fn take_due(&self, earliest: i64) -> Vec<Waker> {
         let (mut state, mut due) = (self.state.lock(), Vec::new());
         // One by one: a split counts the rest, of which there may be a million.
-        while let Some(first) = state.wakers.first_entry().filter(|first| first.key().0 < earliest) {
+        while let Some(first) = state.wakers.first_entry().filter(|first| first.key().0 < earliest)
+        {
             due.push(first.remove());
         }
         due

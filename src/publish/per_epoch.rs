@@ -25,7 +25,8 @@ impl<T: Default> PerEpoch<T> {
     #[inline]
     pub(crate) fn of(&self, epoch: u32) -> &T {
         let (shelf, at) = place(epoch);
-        let values = self.shelves[shelf].get_or_init(|| (0..1_u64 << shelf).map(|_| T::default()).collect());
+        let values =
+            self.shelves[shelf].get_or_init(|| (0..1_u64 << shelf).map(|_| T::default()).collect());
         &values[at]
     }
 }

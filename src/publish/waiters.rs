@@ -132,7 +132,11 @@ mod tests {
         let (key, other) = (register(None, &replaced), register(None, &forgotten));
         register(Some(key), &kept);
         waiters.deregister(&other);
-        assert_eq!((Arc::strong_count(&replaced), Arc::strong_count(&forgotten)), (1, 1), "let go at once");
+        assert_eq!(
+            (Arc::strong_count(&replaced), Arc::strong_count(&forgotten)),
+            (1, 1),
+            "let go at once"
+        );
         waiters.notify();
         waiters.notify();
         assert_eq!([&kept, &replaced, &forgotten].map(|of| count(of)), [1, 0, 0]);

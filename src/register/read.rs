@@ -7,11 +7,15 @@ use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::marker::PhantomData;
 
-pub(super) fn at_most_writers<'de, T: Deserialize<'de>, D: Deserializer<'de>>(reader: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn at_most_writers<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    reader: D,
+) -> Result<Vec<T>, D::Error> {
     reader.deserialize_seq(AtMost(MOST_WRITERS, PhantomData))
 }
 
-pub(super) fn at_most_versions<'de, T: Deserialize<'de>, D: Deserializer<'de>>(reader: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn at_most_versions<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    reader: D,
+) -> Result<Vec<T>, D::Error> {
     reader.deserialize_seq(AtMost(MOST_VERSIONS, PhantomData))
 }
 

@@ -49,14 +49,17 @@ impl Seen {
     /// ends after both.) Where that is not so, the claim is false, or two write under one name: the
     /// write stays.
     pub(super) fn covers<V>(&self, version: &Version<V>) -> bool {
-        let knows_its_begin = self.newest.is_some_and(|newest| version.interval.earliest() <= newest.earliest());
+        let knows_its_begin =
+            self.newest.is_some_and(|newest| version.interval.earliest() <= newest.earliest());
         knows_its_begin && self.counts(version)
     }
 
     /// Whether this write is among those that are counted here, and ends before their end.
     pub(super) fn counts<V>(&self, version: &Version<V>) -> bool {
         let upto = self.writers.get(&version.writer);
-        upto.is_some_and(|upto| version.number <= upto.number && version.interval.latest() <= upto.latest)
+        upto.is_some_and(|upto| {
+            version.number <= upto.number && version.interval.latest() <= upto.latest
+        })
     }
 
     /// Whether there is room for what was seen.
@@ -93,7 +96,8 @@ impl Seen {
             return Err(broken.into());
         }
         let earliest = now.earliest().max(newest.earliest());
-        Ok(TimeInterval::new(earliest, now.latest(), now.timescale()).expect("no proof: newest begins before now ends"))
+        Ok(TimeInterval::new(earliest, now.latest(), now.timescale())
+            .expect("no proof: newest begins before now ends"))
     }
 
     /// Whether the two are of one timescale.
@@ -117,7 +121,10 @@ impl Seen {
 
     /// Takes in one write.
     pub(super) fn add<V>(&mut self, version: &Version<V>) {
-        self.count(version.writer, Upto { number: version.number, latest: version.interval.latest() });
+        self.count(
+            version.writer,
+            Upto { number: version.number, latest: version.interval.latest() },
+        );
         self.note_newest(version.interval);
         self.forget();
     }

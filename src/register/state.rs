@@ -22,7 +22,11 @@ pub struct State<V> {
 
 /// A write that may be the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Version<V> {
     pub(super) value: V,
     pub(super) interval: TimeInterval,
@@ -103,7 +107,10 @@ impl<V> State<V> {
     /// # Errors
     ///
     /// [`TimescaleMismatch`].
-    pub fn broken_bound(&self, now: &TimeInterval) -> Result<Option<BrokenBound>, TimescaleMismatch> {
+    pub fn broken_bound(
+        &self,
+        now: &TimeInterval,
+    ) -> Result<Option<BrokenBound>, TimescaleMismatch> {
         self.seen.newest().map_or(Ok(None), |newest| BrokenBound::between(&newest, now))
     }
 
@@ -113,12 +120,15 @@ impl<V> State<V> {
         let mut joined = self.seen.clone();
         joined.join(seen);
         joined.add(&version);
-        let stays = |v: &Version<V>| !seen.covers(v) && !joined.is_certainly_before_newest(v.interval.latest());
+        let stays = |v: &Version<V>| {
+            !seen.covers(v) && !joined.is_certainly_before_newest(v.interval.latest())
+        };
         let left = self.versions.iter().filter(|v| stays(v)).count();
         if !joined.has_room() || left >= MOST_VERSIONS {
             return None;
         }
-        let (gone, kept) = std::mem::take(&mut self.versions).into_iter().partition(|v| seen.covers(v));
+        let (gone, kept) =
+            std::mem::take(&mut self.versions).into_iter().partition(|v| seen.covers(v));
         self.versions = kept;
         self.versions.push(version);
         self.seen = joined;
@@ -133,7 +143,10 @@ impl<V> State<V> {
         let (ours, theirs) = (self.by_name(), other.by_name());
         for (name, version) in &ours {
             if theirs.get(name).is_some_and(|other| other != version) {
-                return Err(MergeError::Contradiction { writer: version.writer, number: version.number });
+                return Err(MergeError::Contradiction {
+                    writer: version.writer,
+                    number: version.number,
+                });
             }
         }
         let mut joined = self.seen.clone();
@@ -144,7 +157,9 @@ impl<V> State<V> {
         let new = || other.versions.iter().filter(|v| !ours.contains_key(&v.name()));
         // One of those that begin last is left, or somebody claims to have seen what it has not.
         // Then they all stay.
-        let is_last = |v: &Version<V>| joined.newest().is_some_and(|newest| newest.earliest() == v.interval.earliest());
+        let is_last = |v: &Version<V>| {
+            joined.newest().is_some_and(|newest| newest.earliest() == v.interval.earliest())
+        };
         let mut last = self.versions.iter().filter(|v| is_last(v) && ours_stays(v));
         let is_left = last.next().is_some() || new().any(|v| is_last(v) && theirs_stays(v));
         let ours_stays = |v: &Version<V>| ours_stays(v) || !is_left && is_last(v);
@@ -159,8 +174,9 @@ impl<V> State<V> {
         let (new, late): (Vec<_>, Vec<_>) = new().cloned().partition(theirs_stays);
         let stays: Vec<bool> = self.versions.iter().map(ours_stays).collect();
         let mut stays = stays.into_iter();
-        let (kept, mut gone): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.versions).into_iter().partition(|_| stays.next().unwrap_or(true));
+        let (kept, mut gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.versions)
+            .into_iter()
+            .partition(|_| stays.next().unwrap_or(true));
         gone.extend(late);
         self.versions = kept;
         self.versions.extend(new);
@@ -177,11 +193,17 @@ impl<V> State<V> {
     /// demands.
     #[cfg(feature = "serde")]
     pub(super) fn is_possible(&self) -> bool {
-        let Some(newest) = self.seen.newest() else { return self.versions.is_empty() && self.seen.is_possible() };
+        let Some(newest) = self.seen.newest() else {
+            return self.versions.is_empty() && self.seen.is_possible();
+        };
         let key = |interval: TimeInterval| (interval.earliest(), interval.latest());
         let is_possible = |v: &Version<V>| {
-            let is_left = v.interval.latest() >= newest.earliest() && key(v.interval) <= key(newest);
-            v.number > 0 && v.interval.timescale() == newest.timescale() && is_left && self.seen.counts(v)
+            let is_left =
+                v.interval.latest() >= newest.earliest() && key(v.interval) <= key(newest);
+            v.number > 0
+                && v.interval.timescale() == newest.timescale()
+                && is_left
+                && self.seen.counts(v)
         };
         self.seen.is_possible()
             && self.versions.len() <= MOST_VERSIONS
@@ -194,12 +216,19 @@ impl<V> State<V> {
     /// is gone already, with the reasons.
     fn settle(&mut self, mut gone: Vec<Version<V>>) -> Vec<Dropped<V>> {
         let is_earlier = |v: &Version<V>| self.seen.is_certainly_before_newest(v.interval.latest());
-        let (earlier, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.versions).into_iter().partition(is_earlier);
+        let (earlier, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.versions).into_iter().partition(is_earlier);
         gone.extend(earlier);
-        let reason = |v: &Version<V>| if is_earlier(v) { Superseded::CertainlyEarlier } else { Superseded::Seen };
-        let dropped = gone.into_iter().map(|version| Dropped { superseded: reason(&version), version }).collect();
+        let reason = |v: &Version<V>| {
+            if is_earlier(v) { Superseded::CertainlyEarlier } else { Superseded::Seen }
+        };
+        let dropped = gone
+            .into_iter()
+            .map(|version| Dropped { superseded: reason(&version), version })
+            .collect();
         self.versions = kept;
-        self.versions.sort_by_key(|v| (v.interval.earliest(), v.interval.latest(), v.writer, v.number));
+        self.versions
+            .sort_by_key(|v| (v.interval.earliest(), v.interval.latest(), v.writer, v.number));
         dropped
     }
 }
@@ -257,7 +286,10 @@ impl<'a, V> Reading<'a, V> {
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields<V> {
-    #[serde(deserialize_with = "super::read::at_most_versions", bound(deserialize = "V: serde::Deserialize<'de>"))]
+    #[serde(
+        deserialize_with = "super::read::at_most_versions",
+        bound(deserialize = "V: serde::Deserialize<'de>")
+    )]
     versions: Vec<Version<V>>,
     seen: Seen,
 }

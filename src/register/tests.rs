@@ -31,8 +31,9 @@ struct Write {
 /// The definition: of all that a replica has taken in, what no other one of it has seen or is
 /// certainly after.
 fn left(all: &[Write], taken_in: &BTreeSet<usize>) -> BTreeSet<usize> {
-    let is_under =
-        |x: usize, y: usize| all[y].seen.contains(&x) || all[x].interval.latest() < all[y].interval.earliest();
+    let is_under = |x: usize, y: usize| {
+        all[y].seen.contains(&x) || all[x].interval.latest() < all[y].interval.earliest()
+    };
     taken_in.iter().copied().filter(|&x| !taken_in.iter().any(|&y| is_under(x, y))).collect()
 }
 
@@ -61,10 +62,17 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let (replica, client) = (0..3_usize, 0..2_usize);
-    let write = (replica.clone(), client.clone(), 0..12_i64, 0..25_i64, 0..25_i64, any::<bool>()).prop_map(
-        |(replica, client, passes, before, after, blind)| Act::Write { replica, client, passes, before, after, blind },
-    );
-    let read = (replica.clone(), client).prop_map(|(replica, client)| Act::Read { replica, client });
+    let write = (replica.clone(), client.clone(), 0..12_i64, 0..25_i64, 0..25_i64, any::<bool>())
+        .prop_map(|(replica, client, passes, before, after, blind)| Act::Write {
+            replica,
+            client,
+            passes,
+            before,
+            after,
+            blind,
+        });
+    let read =
+        (replica.clone(), client).prop_map(|(replica, client)| Act::Read { replica, client });
     let merge = (replica.clone(), replica).prop_map(|(from, into)| Act::Merge { from, into });
     prop::collection::vec(prop_oneof![3 => write, 1 => read, 2 => merge], 1..40)
 }
@@ -86,17 +94,24 @@ fn play(acts: &[Act]) -> World {
             Act::Write { replica, client, passes, before, after, blind } => {
                 truth += passes;
                 let now = interval(truth - before, truth + after);
-                let (seen, seen_set) = if blind { (Seen::nothing(), BTreeSet::new()) } else { clients[client].clone() };
+                let (seen, seen_set) = if blind {
+                    (Seen::nothing(), BTreeSet::new())
+                } else {
+                    clients[client].clone()
+                };
                 registers[replica].write(all.len(), &now, &seen).expect("the clocks are right");
-                let before = taken_in[replica].union(&seen_set).map(|&write| all[write].interval.earliest());
+                let before =
+                    taken_in[replica].union(&seen_set).map(|&write| all[write].interval.earliest());
                 let earliest = before.chain([now.earliest()]).max().expect("its own at least");
-                let interval = TimeInterval::new(earliest, now.latest(), Timescale::Utc).expect("it came after them");
+                let interval = TimeInterval::new(earliest, now.latest(), Timescale::Utc)
+                    .expect("it came after them");
                 taken_in[replica].extend(seen_set.iter().copied());
                 taken_in[replica].insert(all.len());
                 all.push(Write { truth, interval, seen: seen_set });
             }
             Act::Read { replica, client } => {
-                clients[client] = (registers[replica].read().seen().clone(), taken_in[replica].clone());
+                clients[client] =
+                    (registers[replica].read().seen().clone(), taken_in[replica].clone());
             }
             Act::Merge { from, into } => {
                 let state = registers[from].state().clone();
@@ -166,7 +181,10 @@ proptest! {
 fn the_larger_timestamp_alone_loses_a_write_that_came_later() {
     let (fast, slow) = (interval(0, 20), interval(1, 9));
     let truths = (5, 8);
-    assert!(fast.contains(Timestamp::from_unix_nanos(truths.0)) && slow.contains(Timestamp::from_unix_nanos(truths.1)));
+    assert!(
+        fast.contains(Timestamp::from_unix_nanos(truths.0))
+            && slow.contains(Timestamp::from_unix_nanos(truths.1))
+    );
     // By a point of each clock, the midpoint say, the first one is the last.
     assert!(fast.midpoint() > slow.midpoint());
     let (mut a, mut b) = (Register::new(), Register::new());
@@ -212,7 +230,9 @@ fn a_write_before_what_is_there_is_a_proof_that_a_clock_is_wrong() {
     assert_eq!(register.read().latest(), Latest::Nothing);
     register.write(1, &interval(100, 110), &Seen::nothing()).unwrap();
     let before = register.state().clone();
-    let Err(WriteError::BrokenBound(broken)) = register.write(2, &interval(10, 99), &Seen::nothing()) else {
+    let Err(WriteError::BrokenBound(broken)) =
+        register.write(2, &interval(10, 99), &Seen::nothing())
+    else {
         panic!("refused")
     };
     assert_eq!((broken.first, broken.by.as_nanos()), (interval(100, 110), 1));
@@ -226,7 +246,9 @@ fn a_write_before_what_is_there_is_a_proof_that_a_clock_is_wrong() {
 
 #[test]
 fn a_register_keeps_to_one_timescale() {
-    let smeared = TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h).unwrap();
+    let smeared =
+        TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h)
+            .unwrap();
     let (mut a, mut b) = (Register::new(), Register::new());
     a.write(1, &interval(0, 1), &Seen::nothing()).unwrap();
     assert!(matches!(a.write(2, &smeared, &Seen::nothing()), Err(WriteError::Timescale(_))));
@@ -247,7 +269,10 @@ fn what_has_been_seen_is_forgotten_when_time_tells_as_much() {
     // An old one that comes again does not come back.
     let mut late = Register::new();
     late.write(50, &interval(500, 515), &Seen::nothing()).unwrap();
-    assert_eq!(register.merge(late.state(), &later()).unwrap()[0].superseded, Superseded::CertainlyEarlier);
+    assert_eq!(
+        register.merge(late.state(), &later()).unwrap()[0].superseded,
+        Superseded::CertainlyEarlier
+    );
 }
 
 #[test]
@@ -290,7 +315,11 @@ fn found_a_write_of_a_twin_that_looked_as_if_it_had_been_seen() {
     for (a, b) in [(third.state(), parent.state()), (parent.state(), third.state())] {
         let mut merged = Register::open(a.clone());
         merged.merge(b, &later()).unwrap();
-        assert_eq!(values(merged.read()), ["over the twin's", "acknowledged"], "nothing acknowledged is lost");
+        assert_eq!(
+            values(merged.read()),
+            ["over the twin's", "acknowledged"],
+            "nothing acknowledged is lost"
+        );
     }
 }
 
@@ -336,7 +365,10 @@ fn found_a_claim_to_have_seen_writes_that_were_never_made() {
     let before = register.state().clone();
     let seen = copied.read().seen().clone();
     let refused = register.write(3, &interval(2, 9), &seen);
-    assert!(matches!(refused, Err(WriteError::Unwritten { claimed: 2, made: 1, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(WriteError::Unwritten { claimed: 2, made: 1, .. })),
+        "{refused:?}"
+    );
     assert_eq!(*register.state(), before);
 }
 
@@ -444,15 +476,21 @@ mod wire {
         register.write(1, &interval(0, 10), &Seen::nothing()).unwrap();
         let honest = serde_json::to_value(register.read().seen()).unwrap();
         let with = |count: u128, latest: Timestamp, number: u64| {
-            let invented =
-                |i: u128| serde_json::json!({"writer": format!("{i:032x}"), "number": number, "latest": latest});
+            let invented = |i: u128| serde_json::json!({"writer": format!("{i:032x}"), "number": number, "latest": latest});
             let mut claims = honest.clone();
             claims["writers"].as_array_mut().unwrap().extend((0..count).map(invented));
             serde_json::from_value::<Seen>(claims)
         };
         let hour = Timestamp::from_unix_nanos(3_600_000_000_000);
-        assert!(with(1, far, 1).is_err() && with(1, hour.checked_add(Duration::from_nanos(1)).unwrap(), 1).is_err());
-        assert!(with(1, hour, u64::MAX).is_err() && with(1, hour, (1 << 48) + 1).is_err() && with(1, hour, 0).is_err());
+        assert!(
+            with(1, far, 1).is_err()
+                && with(1, hour.checked_add(Duration::from_nanos(1)).unwrap(), 1).is_err()
+        );
+        assert!(
+            with(1, hour, u64::MAX).is_err()
+                && with(1, hour, (1 << 48) + 1).is_err()
+                && with(1, hour, 0).is_err()
+        );
         assert!(with(65_536, hour, 1).is_err(), "one more than are counted");
         let most = with(65_535, hour, 1 << 48).expect("the twin");
         register.write(2, &interval(1, 11), &most).unwrap();
@@ -485,7 +523,11 @@ mod wire {
         comes_back(&honest);
         let mut third = Register::open(liar);
         third.merge(honest.state(), &later()).unwrap();
-        assert_eq!(values(third.read()), [1, 2], "the later write is not among those that are claimed");
+        assert_eq!(
+            values(third.read()),
+            [1, 2],
+            "the later write is not among those that are claimed"
+        );
     }
 
     #[test]
@@ -503,8 +545,7 @@ mod wire {
         let state = |count: i64| {
             let interval = |i: i64| serde_json::to_value(interval(i, 1_000_000)).unwrap();
             let writer = |i: i64| format!("{i:032x}");
-            let version =
-                |i| serde_json::json!({"value": 0, "interval": interval(i), "writer": writer(i), "number": 1});
+            let version = |i| serde_json::json!({"value": 0, "interval": interval(i), "writer": writer(i), "number": 1});
             let counted = |i| serde_json::json!({"writer": writer(i), "number": 1, "latest": number(1_000_000)});
             let writers: Vec<_> = (1..=count).map(counted).collect();
             serde_json::json!({
@@ -544,8 +585,12 @@ mod wire {
                 }
                 all.iter_mut().for_each(|value| mutated(value, dice));
             }
-            serde_json::Value::Object(all) => all.iter_mut().for_each(|(_, value)| mutated(value, dice)),
-            serde_json::Value::Number(_) if dice(8) == 0 => *value = (dice(4) + (dice(8) / 7 * (u64::MAX - 9))).into(),
+            serde_json::Value::Object(all) => {
+                all.iter_mut().for_each(|(_, value)| mutated(value, dice))
+            }
+            serde_json::Value::Number(_) if dice(8) == 0 => {
+                *value = (dice(4) + (dice(8) / 7 * (u64::MAX - 9))).into()
+            }
             serde_json::Value::String(text) if dice(8) == 0 => {
                 let at = dice(80) as i64 + if dice(8) == 0 { i64::MAX - 80 } else { 0 };
                 *text = match text.len() {
@@ -618,7 +663,10 @@ mod wire {
         assert!(damaged(&|sent| sent["versions"][1] = sent["versions"][0].clone()), "twice");
         assert!(damaged(&|sent| sent["versions"] = serde_json::json!([])), "nothing left");
         assert!(damaged(&|sent| sent["versions"][0]["number"] = 7.into()), "not seen");
-        assert!(damaged(&|sent| sent["seen"]["newest"] = serde_json::Value::Null), "seen without an interval");
+        assert!(
+            damaged(&|sent| sent["seen"]["newest"] = serde_json::Value::Null),
+            "seen without an interval"
+        );
         assert!(
             damaged(&|sent| sent["seen"]["newest"]["earliest"] = "1970-01-01T00:00:00Z".into()),
             "newest is not what is there"
@@ -627,7 +675,10 @@ mod wire {
             damaged(&|sent| sent["versions"][0]["interval"]["timescale"] = "smear-24h".into()),
             "another timescale"
         );
-        assert!(damaged(&|sent| sent["seen"]["writers"][0]["number"] = 0.into()), "a writer that has not written");
+        assert!(
+            damaged(&|sent| sent["seen"]["writers"][0]["number"] = 0.into()),
+            "a writer that has not written"
+        );
         assert!(damaged(&|sent| sent["more"] = 1.into()), "a field that nobody knows");
         assert!(damaged(&|sent| sent["versions"][0]["more"] = 1.into()), "nor here");
         let twice = |sent: &mut serde_json::Value| {
@@ -635,7 +686,13 @@ mod wire {
             sent["seen"]["writers"].as_array_mut().unwrap().push(one);
         };
         assert!(damaged(&twice), "a writer counted twice");
-        assert!(damaged(&|sent| sent["versions"][0]["writer"] = 1.into()), "a name of other digits");
-        assert!(damaged(&|sent| sent["versions"][0]["writer"] = "+f".repeat(16).into()), "no digits");
+        assert!(
+            damaged(&|sent| sent["versions"][0]["writer"] = 1.into()),
+            "a name of other digits"
+        );
+        assert!(
+            damaged(&|sent| sent["versions"][0]["writer"] = "+f".repeat(16).into()),
+            "no digits"
+        );
     }
 }

@@ -176,7 +176,8 @@ impl<T> Answers<T> {
         if let Some(entry) = self.entries.get(&id.token()) {
             return Begun::Known(entry.reply(id, content));
         }
-        let is_of_this_timescale = [id.issued().timescale(), id.expiry().interval().timescale()] == [self.timescale; 2];
+        let is_of_this_timescale =
+            [id.issued().timescale(), id.expiry().interval().timescale()] == [self.timescale; 2];
         // Before all else: what an earlier life did with it, by other settings perhaps, is not
         // known.
         if self.may_be_of_an_earlier_life(id, is_of_this_timescale) {
@@ -202,7 +203,10 @@ impl<T> Answers<T> {
         let (progress, begun) = match state {
             ExpiryState::Ahead { .. } => (Progress::Begun, Begun::New),
             // Entered too: at the next look `latest` may be below the end again.
-            _ => (Progress::Refused(NotDone::TooLate), Begun::Known(Reply::NotDone(NotDone::TooLate))),
+            _ => (
+                Progress::Refused(NotDone::TooLate),
+                Begun::Known(Reply::NotDone(NotDone::TooLate)),
+            ),
         };
         self.ends.insert((kept_until, id.token()));
         self.entries.insert(id.token(), Entry { id: *id, content, progress });
@@ -239,7 +243,9 @@ impl<T> Answers<T> {
         if now.timescale() != self.timescale {
             return;
         }
-        while let Some((_, token)) = self.ends.first().copied().filter(|(end, _)| *end < now.earliest()) {
+        while let Some((_, token)) =
+            self.ends.first().copied().filter(|(end, _)| *end < now.earliest())
+        {
             self.ends.pop_first();
             self.entries.remove(&token);
             self.forgotten = self.forgotten.max(now.earliest());

@@ -57,7 +57,8 @@ impl Expiry {
         if self.is_past(now) {
             return Ok(ExpiryState::Past);
         }
-        let left = self.0.earliest().checked_duration_since(now.latest()).filter(|left| !left.is_zero());
+        let left =
+            self.0.earliest().checked_duration_since(now.latest()).filter(|left| !left.is_zero());
         Ok(left.map_or(ExpiryState::Indeterminate, |at_least| ExpiryState::Ahead { at_least }))
     }
 
@@ -67,7 +68,8 @@ impl Expiry {
     }
 
     pub(super) fn later_by(&self, by: Duration) -> Option<Expiry> {
-        let (earliest, latest) = (self.0.earliest().checked_add(by)?, self.0.latest().checked_add(by)?);
+        let (earliest, latest) =
+            (self.0.earliest().checked_add(by)?, self.0.latest().checked_add(by)?);
         TimeInterval::new(earliest, latest, self.0.timescale()).ok().map(Expiry)
     }
 }

@@ -8,7 +8,9 @@
 /// makes a `Result` of it for those who have looked.
 ///
 /// ```compile_fail,E0308
-/// fn reply() -> sureclock::request::Outcome<u32, String> { sureclock::request::Outcome::unknown() }
+/// fn reply() -> sureclock::request::Outcome<u32, String> {
+///     sureclock::request::Outcome::unknown()
+/// }
 /// let answer: Result<u32, String> = reply(); // silence is neither
 /// ```
 ///

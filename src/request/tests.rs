@@ -25,7 +25,9 @@ fn an_end_is_ahead_past_or_neither() {
     assert_eq!(expiry.state(&interval(80, 100)), Ok(ExpiryState::Indeterminate));
     assert_eq!(expiry.state(&interval(110, 200)), Ok(ExpiryState::Indeterminate));
     assert_eq!(expiry.state(&interval(111, 200)), Ok(ExpiryState::Past));
-    let smeared = TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h).unwrap();
+    let smeared =
+        TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h)
+            .unwrap();
     assert!(expiry.state(&smeared).is_err());
     assert_eq!(Expiry::after(&interval(0, i64::MAX), ns(1)), None);
     assert_eq!(RequestId::new(&interval(0, i64::MAX), ns(1)), Err(RequestError::OutOfRange));
@@ -66,7 +68,10 @@ fn a_new_life_does_not_know_what_was_made_before_it() {
     let mut answers = Answers::<u32>::new(&interval(100, 120), ns(50), ns(1_000));
     let before = RequestId::new(&interval(110, 130), ns(500)).unwrap();
     let at_the_edge = RequestId::new(&interval(120, 130), ns(500)).unwrap();
-    assert_eq!(answers.begin(&at_the_edge, b"", &interval(125, 130)), Begun::Known(Reply::Forgotten));
+    assert_eq!(
+        answers.begin(&at_the_edge, b"", &interval(125, 130)),
+        Begun::Known(Reply::Forgotten)
+    );
     let after = RequestId::new(&interval(121, 130), ns(500)).unwrap();
     assert_eq!(answers.begin(&before, b"", &interval(125, 130)), Begun::Known(Reply::Forgotten));
     assert_eq!(answers.begin(&after, b"", &interval(125, 130)), Begun::New);
@@ -81,7 +86,9 @@ fn what_lasts_too_long_or_is_of_another_timescale_is_refused() {
     assert_eq!(answers.begin(&long, b"", &now), refused(NotDone::LastsTooLong));
     let edge = RequestId::new(&interval(0, 10), ns(100)).unwrap();
     assert_eq!(answers.begin(&edge, b"", &now), Begun::New);
-    let smeared = TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h).unwrap();
+    let smeared =
+        TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h)
+            .unwrap();
     let foreign = RequestId::new(&smeared, ns(1)).unwrap();
     assert_eq!(answers.begin(&foreign, b"", &now), refused(NotDone::Timescale));
     let future = RequestId::new(&interval(7, 10), ns(10)).unwrap();
@@ -144,7 +151,9 @@ fn play(acts: &[(Act, i64, i64)], keep: u64) -> Result<(), TestCaseError> {
                         prop_assert_eq!(times_done[&at], 1, "carried out twice");
                         prop_assert!(!never.contains(&at), "it was said that it never will be");
                         // No end has passed, in truth.
-                        prop_assert!(ids[at].expiry().interval().earliest().as_unix_nanos() > truth);
+                        prop_assert!(
+                            ids[at].expiry().interval().earliest().as_unix_nanos() > truth
+                        );
                     }
                     Begun::Known(Reply::NotDone(_)) => {
                         prop_assert!(
@@ -195,7 +204,10 @@ fn asking_again_ends_with_an_answer_or_with_the_patience() {
         ask_until_known(&clock, &id, Duration::ZERO, Duration::ZERO, &mut silence),
         Outcome::Unknown(Unknown::Settled)
     );
-    assert_eq!(ask_until_known(&clock, &id, Duration::ZERO, 3 * S, &mut silence), Outcome::Unknown(Unknown::Settled));
+    assert_eq!(
+        ask_until_known(&clock, &id, Duration::ZERO, 3 * S, &mut silence),
+        Outcome::Unknown(Unknown::Settled)
+    );
     assert_eq!(asked, 2 + 3);
     // Without an interval it goes by the counter, and does not say that nothing can begin any more.
     let id = RequestId::new(&clock.now().unwrap(), S).unwrap();
@@ -213,7 +225,9 @@ fn asking_again_ends_with_an_answer_or_with_the_patience() {
 #[test]
 fn found_an_id_of_another_timescale_is_not_asked_with_for_ever() {
     let (clock, time) = SureClock::manual("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
-    let smeared = TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h).unwrap();
+    let smeared =
+        TimeInterval::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, Timescale::Smear24h)
+            .unwrap();
     let retry = Retry::new(&clock, &RequestId::new(&smeared, S).unwrap(), S);
     assert_eq!(retry.judge(Outcome::<(), NotDone>::unknown()), None);
     time.advance(3 * S);
@@ -258,14 +272,18 @@ fn an_id_and_a_reply_come_back_as_they_were_sent() {
     let text = serde_json::to_string(&id).unwrap();
     assert_eq!(serde_json::from_str::<RequestId>(&text).unwrap(), id);
     let reply = Reply::<u32>::NotDone(NotDone::TooLate);
-    assert_eq!(serde_json::from_str::<Reply<u32>>(&serde_json::to_string(&reply).unwrap()).unwrap(), reply);
+    assert_eq!(
+        serde_json::from_str::<Reply<u32>>(&serde_json::to_string(&reply).unwrap()).unwrap(),
+        reply
+    );
     assert!(serde_json::from_str::<RequestId>(&text.replace("\"token\"", "\"tokin\"")).is_err());
 }
 
 #[test]
 fn found_answers_are_forgotten_also_when_no_new_id_comes() {
     let mut answers = Answers::first_ever(Timescale::Utc, ns(50), ns(1_000));
-    let ids: Vec<_> = (0..100).map(|i| RequestId::new(&interval(i, i + 10), ns(100)).unwrap()).collect();
+    let ids: Vec<_> =
+        (0..100).map(|i| RequestId::new(&interval(i, i + 10), ns(100)).unwrap()).collect();
     for id in &ids {
         assert_eq!(answers.begin(id, b"", &interval(90, 99)), Begun::New);
         assert!(answers.finish(id, 7));
@@ -295,8 +313,15 @@ fn found_a_flood_of_ids_fills_no_more_than_its_limit() {
         assert_eq!(answers.begin(id, b"", &now), if at < 10 { Begun::New } else { full.clone() });
     }
     assert_eq!(answers.len(), 10);
-    assert_eq!(answers.begin(&ids[0], b"", &now), Begun::Known(Reply::InProgress), "what is known is answered");
-    assert!(matches!(Outcome::from(Reply::<u32>::Full), Outcome::Unknown(Unknown::Unsettled)), "it may be begun yet");
+    assert_eq!(
+        answers.begin(&ids[0], b"", &now),
+        Begun::Known(Reply::InProgress),
+        "what is known is answered"
+    );
+    assert!(
+        matches!(Outcome::from(Reply::<u32>::Full), Outcome::Unknown(Unknown::Unsettled)),
+        "it may be begun yet"
+    );
     let later = interval(161, 165);
     let id = RequestId::new(&later, ns(100)).unwrap();
     assert_eq!(answers.begin(&id, b"", &later), Begun::New, "there is room again");
@@ -316,7 +341,10 @@ fn found_an_id_whose_end_is_not_its_begin_and_a_length_is_not_read() {
     let other = |a, b| serde_json::to_value(interval(a, b)).unwrap();
     assert!(read(&|sent| sent["expiry"] = other(0, 10)), "it ends as it begins");
     assert!(!read(&|sent| sent["expiry"] = other(-1, 9)), "it ends before it begins");
-    assert!(!read(&|sent| sent["expiry"] = other(100, 111)), "the clock that made it is not as wide");
+    assert!(
+        !read(&|sent| sent["expiry"] = other(100, 111)),
+        "the clock that made it is not as wide"
+    );
     assert!(!read(&|sent| sent["expiry"]["timescale"] = "smear-24h".into()));
     assert!(!read(&|sent| sent["more"] = 1.into()));
 }

@@ -56,6 +56,8 @@ pub fn agreement(domains: &[DomainBound], max_faulty: usize) -> Agreed {
     match agree(&bounds.collect::<Vec<_>>(), max_faulty) {
         Agreement::NoNews => Agreed::NoNews,
         Agreement::Contradiction => Agreed::Contradiction,
-        Agreement::Within { earliest_ns, latest_ns, degraded } => Agreed::Within { earliest_ns, latest_ns, degraded },
+        Agreement::Within { earliest_ns, latest_ns, degraded } => {
+            Agreed::Within { earliest_ns, latest_ns, degraded }
+        }
     }
 }

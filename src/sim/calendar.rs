@@ -26,10 +26,14 @@ impl Calendar {
     pub(super) fn truth(&self, timescale: Timescale, now: Moment) -> (Moment, Moment) {
         let Some(leap) = self.leap else { return (now, now) };
         let smear = match timescale {
-            Timescale::Utc => return (leap.posix(now, false).min(leap.posix(now, true)), self.latest_posix(now)),
+            Timescale::Utc => {
+                return (leap.posix(now, false).min(leap.posix(now, true)), self.latest_posix(now));
+            }
             // 12 h before midnight to 12 h after, evenly; from midnight on, with a rate that rises
             // and falls.
-            Timescale::Smear24h => leap.smeared(now, leap.midnight - seconds(43_200), 86_400, even_share),
+            Timescale::Smear24h => {
+                leap.smeared(now, leap.midnight - seconds(43_200), 86_400, even_share)
+            }
             Timescale::Smear62500s => leap.smeared(now, leap.midnight, 62_500, risen_share),
         };
         // Rounded down by less than three units.
@@ -82,7 +86,13 @@ impl Leap {
     }
 
     /// `share` of the smear, in parts of 2^60, by the part of it that is over.
-    fn smeared(&self, now: Moment, begin: Moment, length_s: i128, share: fn(i128) -> i128) -> Moment {
+    fn smeared(
+        &self,
+        now: Moment,
+        begin: Moment,
+        length_s: i128,
+        share: fn(i128) -> i128,
+    ) -> Moment {
         let real_s = if self.inserted { length_s + 1 } else { length_s - 1 };
         let (over, whole) = ((now - begin).0.clamp(0, seconds(real_s).0), seconds(real_s).0);
         let by = seconds(length_s - real_s).0;
@@ -131,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_smear_has_no_step_keeps_its_rate_and_ends_where_utc_is() {
-        for (scale, inserted) in [Timescale::Smear24h, Timescale::Smear62500s].map(|s| [(s, true), (s, false)]).concat()
+        for (scale, inserted) in
+            [Timescale::Smear24h, Timescale::Smear62500s].map(|s| [(s, true), (s, false)]).concat()
         {
             let c = calendar(inserted);
             let (mut last, mut steepest) = (c.truth(scale, seconds(800_000)).0, 0);

@@ -47,7 +47,9 @@ impl Dice {
     pub fn length(&mut self, from: Duration, to: Duration) -> Duration {
         let ns = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         let (from, to) = (ns(from), ns(to));
-        Duration::from_nanos(from.saturating_add(self.below(to.saturating_sub(from).saturating_add(1))))
+        Duration::from_nanos(
+            from.saturating_add(self.below(to.saturating_sub(from).saturating_add(1))),
+        )
     }
 
     /// One of these.
@@ -68,14 +70,19 @@ mod tests {
     #[test]
     fn a_seed_is_its_stream_in_every_version() {
         let mut dice = Dice::new(7);
-        assert_eq!([dice.bits(), dice.bits()], [12_726_360_963_827_698_830, 8_784_933_628_230_385_458]);
+        assert_eq!(
+            [dice.bits(), dice.bits()],
+            [12_726_360_963_827_698_830, 8_784_933_628_230_385_458]
+        );
     }
 
     #[test]
     fn numbers_stay_in_their_ranges_and_reach_both_ends() {
         let mut dice = Dice::new(1);
         let drawn: Vec<i64> = (0..1000).map(|_| dice.within(-2, 2)).collect();
-        assert!(drawn.iter().all(|n| (-2..=2).contains(n)) && drawn.contains(&-2) && drawn.contains(&2));
+        assert!(
+            drawn.iter().all(|n| (-2..=2).contains(n)) && drawn.contains(&-2) && drawn.contains(&2)
+        );
         assert_eq!((dice.within(5, 5), dice.within(5, 4), dice.below(0)), (5, 5, 0));
         let heads = (0..100_000).filter(|_| dice.chance_ppm(500_000)).count();
         assert!((49_000..51_000).contains(&heads), "{heads}");

@@ -160,8 +160,16 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             inner.next_exchange += 1;
             let exchange = Exchange::with_nonce(inner.dice.bits(), before, ask.settings);
             let (source, wall) = (ask.source, state.wall.reads(inner.now));
-            let open =
-                Open { number, source, server, ask: ask.id, exchange, before, wall_before: wall, wall_sent: wall };
+            let open = Open {
+                number,
+                source,
+                server,
+                ask: ask.id,
+                exchange,
+                before,
+                wall_before: wall,
+                wall_sent: wall,
+            };
             state.driver.open.push(open);
             Next::Go(Step::Send(number))
         }
@@ -179,11 +187,17 @@ fn step(inner: &mut Inner, host: usize) -> Next {
             state.driver.open.retain(|open| synchronizer.awaits(open.ask));
             let longest = synchronizer.wake_after(read(state)).min(state.driver.check_interval);
             drop(synchronizer);
-            if state.driver.inbox.is_empty() { Next::SleepFor(longest) } else { Next::Go(Step::ReadDatagram) }
+            if state.driver.inbox.is_empty() {
+                Next::SleepFor(longest)
+            } else {
+                Next::Go(Step::ReadDatagram)
+            }
         }
         Step::Sleep => Next::Go(Step::ReadDatagram),
         Step::ReadDatagram => match state.driver.inbox.pop_front() {
-            Some((number, message)) => Next::Go(Step::Judge(number, message, read(state), state.wall.reads(inner.now))),
+            Some((number, message)) => {
+                Next::Go(Step::Judge(number, message, read(state), state.wall.reads(inner.now)))
+            }
             None => Next::Go(Step::LookAgain),
         },
         Step::Judge(number, message, after, wall) => {
@@ -209,7 +223,8 @@ fn start_lookups(inner: &mut Inner, host: usize, now: MonotonicTime) {
     let mut synchronizer = state.synchronizer.lock();
     while synchronizer.next_lookup(now).is_some() {}
     for (source, servers) in state.servers.iter().enumerate() {
-        let addresses: Vec<SocketAddr> = servers.iter().map(|server| inner.servers[*server].address()).collect();
+        let addresses: Vec<SocketAddr> =
+            servers.iter().map(|server| inner.servers[*server].address()).collect();
         // A server that has moved is found at once, too, so that a scenario may move it.
         if state.resolved[source] != addresses || synchronizer.is_looking_up(source) {
             synchronizer.resolved(now, source, &addresses);
@@ -220,7 +235,14 @@ fn start_lookups(inner: &mut Inner, host: usize, now: MonotonicTime) {
 
 /// What a datagram that was read at `after` is to the exchange it came to. `wall_received`: the
 /// operating system's clock then.
-fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: MonotonicTime, wall_received: Moment) {
+fn judge(
+    inner: &mut Inner,
+    host: usize,
+    number: u64,
+    message: &Message,
+    after: MonotonicTime,
+    wall_received: Moment,
+) {
     let state = &mut inner.hosts[host];
     let wall_after = state.wall.reads(inner.now);
     // A closed socket receives nothing.
@@ -232,7 +254,8 @@ fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: 
             let (mut upper, mut lower) = (*no_later_than, *no_earlier_than);
             if inner.servers[open.server].server.through_os_clock {
                 // w1 + (T2 - T1) and w4 + (T3 - T4), with a thousandth of w4 - w1 for a slew.
-                let slack = Moment((wall_after - open.wall_before).0.max(0) / 1000) + Moment::from_ns(1);
+                let slack =
+                    Moment((wall_after - open.wall_before).0.max(0) / 1000) + Moment::from_ns(1);
                 let of = |point: Timestamp| Moment::from_ns(point.as_unix_nanos());
                 upper = (open.wall_before + (of(upper) - open.wall_sent) + slack).timestamp();
                 lower = (wall_after + (of(lower) - wall_received) - slack).timestamp();
@@ -255,13 +278,16 @@ fn judge(inner: &mut Inner, host: usize, number: u64, message: &Message, after: 
 
 fn report(inner: &mut Inner, host: usize, now: MonotonicTime) {
     let state = &mut inner.hosts[host];
-    let Some(Ended { source, server, ask, result }) = state.driver.outcomes.pop_front() else { return };
+    let Some(Ended { source, server, ask, result }) = state.driver.outcomes.pop_front() else {
+        return;
+    };
     let counted = state.synchronizer.lock().awaits(ask);
     let scale = state.counter.scale();
     match result {
         Ok(facts) => {
             state.synchronizer.lock().answered(now, ask, facts);
-            let delay = scale.duration(facts.after().ticks().saturating_sub(facts.before().ticks()));
+            let delay =
+                scale.duration(facts.after().ticks().saturating_sub(facts.before().ticks()));
             let truth = inner.calendar.truth(crate::Timescale::Utc, inner.now).0.floor_ns();
             let event = Event::Answered {
                 host,

@@ -121,7 +121,9 @@ impl World {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        inner.did(Some(host), || format!("the counter runs by {ppb} ppb faster than the oscillator"));
+        inner.did(Some(host), || {
+            format!("the counter runs by {ppb} ppb faster than the oscillator")
+        });
         inner.hosts[host].local.change_counter_rate(ppb, inner.now, &mut inner.dice);
     }
 
@@ -130,7 +132,9 @@ impl World {
     pub fn change_clock_source(&mut self, clock: &SureClock, to_the_counter: bool) {
         let host = self.host_of(clock);
         let mut inner = self.inner.lock();
-        inner.did(Some(host), || format!("the counter is the kernel's clock source: {to_the_counter}"));
+        inner.did(Some(host), || {
+            format!("the counter is the kernel's clock source: {to_the_counter}")
+        });
         inner.hosts[host].manual.set_clock_source(to_the_counter);
     }
 

@@ -28,7 +28,9 @@ use std::time::Duration;
 /// let host = Host::named("east")
 ///     .oscillator(Oscillator::steady(-50_000))
 ///     .counter_hz(25_000_000)
-///     .settings(|builder| builder.drift(Drift::fixed_ppm(50)).poll_interval(Duration::from_secs(4)));
+///     .settings(|builder| {
+///         builder.drift(Drift::fixed_ppm(50)).poll_interval(Duration::from_secs(4))
+///     });
 /// ```
 pub struct Host {
     pub(super) name: String,
@@ -107,7 +109,8 @@ impl Host {
     #[must_use]
     pub fn counter_hz(self, hz: u64) -> Host {
         assert!((100..=10_000_000_000).contains(&hz), "a counter of {hz} Hz");
-        let ns_per_tick_2_40 = u64::try_from((1_000_000_000u128 << 40) / u128::from(hz)).expect("10 ms at most");
+        let ns_per_tick_2_40 =
+            u64::try_from((1_000_000_000u128 << 40) / u128::from(hz)).expect("10 ms at most");
         Host { scale: TickScale { ns_per_tick_2_40 }, ..self }
     }
 
@@ -185,7 +188,11 @@ impl Host {
     /// Asks by a name that stands for the addresses of all of these servers, in the resolver's
     /// order.
     #[must_use]
-    pub fn asks_name<S: Into<String>>(mut self, name: impl Into<String>, servers: impl IntoIterator<Item = S>) -> Host {
+    pub fn asks_name<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        servers: impl IntoIterator<Item = S>,
+    ) -> Host {
         let servers = servers.into_iter().map(Into::into).collect();
         self.asks.get_or_insert_default().push(Asks { name: name.into(), domain: None, servers });
         self
@@ -257,15 +264,22 @@ impl Host {
         let manual = ManualCounter::new(self.starts_at);
         let margin = u64::from(self.granularity.1) + u64::from(self.skew_ticks);
         let Some((within, off)) = self.calibrated else {
-            return (Arc::clone(&manual), Counter::simulated(manual, self.scale, self.declared_error_ppb, margin));
+            return (
+                Arc::clone(&manual),
+                Counter::simulated(manual, self.scale, self.declared_error_ppb, margin),
+            );
         };
         let p = i128::from(self.scale.ns_per_tick_2_40);
         let scaled = |ppb: i128| u64::try_from(p + p * ppb / 1_000_000_000).unwrap_or(u64::MAX);
         let frozen = TickScale { ns_per_tick_2_40: scaled(off.into()) };
         let (within, off) = (i128::from(within), i128::from(off));
         // A unit outward for the rounding.
-        let tick = TickBounds { least_2_40: scaled(off - within) - 1, most_2_40: scaled(off + within) + 1 };
-        let counter = Counter::simulated(Arc::clone(&manual), frozen, self.declared_error_ppb, margin);
+        let tick = TickBounds {
+            least_2_40: scaled(off - within) - 1,
+            most_2_40: scaled(off + within) + 1,
+        };
+        let counter =
+            Counter::simulated(Arc::clone(&manual), frozen, self.declared_error_ppb, margin);
         (manual, counter.with_second_clock(tick))
     }
 

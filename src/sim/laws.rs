@@ -86,7 +86,10 @@ impl World {
     ///
     /// [`Violation`]. The inner result is what [`now`](SureClock::now) gave: an error of a clock is
     /// no violation.
-    pub fn check(&mut self, clock: &SureClock) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
+    pub fn check(
+        &mut self,
+        clock: &SureClock,
+    ) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
         let host = self.host_of(clock);
         let (began_in, result) = (clock.epoch(), clock.now());
         let epoch = clock.epoch();
@@ -105,16 +108,21 @@ impl World {
         let excused = inner.hosts[host].given.excused_since.is_some();
         let truth = inner.calendar.truth(interval.timescale(), read_at);
         if !excused && !contains(&interval, truth) {
-            return Err(inner.violation(Law::Containment, || format!("{interval:#}, and it is {}", span(truth))));
+            return Err(inner.violation(Law::Containment, || {
+                format!("{interval:#}, and it is {}", span(truth))
+            }));
         }
         let earliest = interval.earliest().as_unix_nanos();
         // Cores whose counters differ show `earliest` as of a time that much sooner.
         let state = &inner.hosts[host];
         let skew = state.local.scale().duration(u64::from(state.blur.skew)).as_nanos();
-        let allowed = i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(state.blur.skew > 0));
+        let allowed =
+            i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(i64::from(state.blur.skew > 0));
         let given = state.given.earliest_ns.unwrap_or(i64::MIN);
         if !excused && !of_either && earliest < given.saturating_sub(allowed) {
-            let what = || format!("{interval:#}, and {} had been given", Timestamp::from_unix_nanos(given));
+            let what = || {
+                format!("{interval:#}, and {} had been given", Timestamp::from_unix_nanos(given))
+            };
             return Err(inner.violation(Law::EarliestNeverGoesBack, what));
         }
         if !of_either {
@@ -129,7 +137,10 @@ impl World {
     /// # Errors
     ///
     /// [`Violation`].
-    pub fn check_all(&mut self, clock: &SureClock) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
+    pub fn check_all(
+        &mut self,
+        clock: &SureClock,
+    ) -> Result<Result<TimeInterval, NowError>, Box<Violation>> {
         let host = self.host_of(clock);
         let result = self.check(clock)?;
         let reading = clock.monotonic();
@@ -143,18 +154,29 @@ impl World {
         }
         if let Ok(interval) = result {
             // A nanosecond on either side of the ends: where an answer is likeliest to be wrong.
-            let (earliest, latest) = (interval.earliest().as_unix_nanos(), interval.latest().as_unix_nanos());
-            for ns in [earliest.saturating_sub(1), earliest, truth.0.floor_ns(), latest, latest.saturating_add(1)] {
+            let (earliest, latest) =
+                (interval.earliest().as_unix_nanos(), interval.latest().as_unix_nanos());
+            for ns in [
+                earliest.saturating_sub(1),
+                earliest,
+                truth.0.floor_ns(),
+                latest,
+                latest.saturating_add(1),
+            ] {
                 let t = Timestamp::from_unix_nanos(ns);
                 if clock.after(t) == Ok(true) {
                     if Moment::from_ns(ns) >= truth.0 {
-                        return Err(inner.violation(Law::AfterIsPast, || format!("{t}, and it is {}", span(truth))));
+                        return Err(inner.violation(Law::AfterIsPast, || {
+                            format!("{t}, and it is {}", span(truth))
+                        }));
                     }
                     let past = &mut inner.hosts[host].given.past_ns;
                     *past = (*past).max(Some(ns));
                 }
                 if clock.before(t) == Ok(true) && Moment::from_ns(ns) <= truth.1 {
-                    return Err(inner.violation(Law::BeforeIsFuture, || format!("{t}, and it is {}", span(truth))));
+                    return Err(inner.violation(Law::BeforeIsFuture, || {
+                        format!("{t}, and it is {}", span(truth))
+                    }));
                 }
             }
         }
@@ -164,7 +186,8 @@ impl World {
             let (t, is_past) = (deadline.timestamp(), deadline.is_past());
             let wrong = is_past == Ok(true) && Moment::from_ns(t.as_unix_nanos()) >= truth.0;
             if wrong || !skewed && is_past != clock.after(t) {
-                let what = || format!("a deadline at {t} says {is_past:?}, and it is {}", span(truth));
+                let what =
+                    || format!("a deadline at {t} says {is_past:?}, and it is {}", span(truth));
                 return Err(inner.violation(Law::AfterIsPast, what));
             }
             if !inner.dice.chance_ppm(100_000) {
@@ -178,7 +201,9 @@ impl World {
         if let (Some(past), false) = (inner.hosts[host].given.past_ns, skewed) {
             let t = Timestamp::from_unix_nanos(past);
             if clock.after(t) == Ok(false) {
-                return Err(inner.violation(Law::AfterIsPast, || format!("{t} was past, and is no more")));
+                return Err(
+                    inner.violation(Law::AfterIsPast, || format!("{t} was past, and is no more"))
+                );
             }
         }
         if let Some((then, moment)) = inner.hosts[host].given.reading {
@@ -197,7 +222,8 @@ impl World {
             let pair = inner.hosts[host].given.pair;
             // Once more what was asked before: what is known of the two readings may have changed
             // since.
-            for [(then, began), (later, ended)] in [Some([(then, moment), (reading, now)]), pair].into_iter().flatten()
+            for [(then, began), (later, ended)] in
+                [Some([(then, moment), (reading, now)]), pair].into_iter().flatten()
             {
                 let Some(elapsed) = clock.elapsed(then, later) else { continue };
                 let (least, most) = (Moment::of(elapsed.at_least), Moment::of(elapsed.at_most));
@@ -230,7 +256,8 @@ impl World {
         let given = &mut inner.hosts[host].given;
         given.incarnation = incarnation;
         given.earliest_before_excuse_ns = given.earliest_ns;
-        (given.excused_since, given.noticed, given.reading, given.pair) = (Some(now), None, None, None);
+        (given.excused_since, given.noticed, given.reading, given.pair) =
+            (Some(now), None, None, None);
     }
 
     /// How long after [`excuse_readings`](World::excuse_readings) the clock was next disrupted, and
@@ -320,13 +347,17 @@ impl Inner {
         if let (Some(since), Some(reason)) = (state.given.excused_since.take(), reason) {
             state.given.noticed = Some(((now - since).length(), reason));
             (state.given.reading, state.given.pair) = (None, None);
-            if matches!(reason, DisruptionReason::CounterWentBack | DisruptionReason::CounterJumped) {
+            if matches!(reason, DisruptionReason::CounterWentBack | DisruptionReason::CounterJumped)
+            {
                 // What was read by a counter that had moved counts for nothing; what was read
                 // before it does.
-                (state.given.earliest_ns, state.given.past_ns) = (state.given.earliest_before_excuse_ns, None);
+                (state.given.earliest_ns, state.given.past_ns) =
+                    (state.given.earliest_before_excuse_ns, None);
             }
         }
-        self.did(Some(host), || format!("disrupted: {}", reason.map_or("?".into(), |reason| reason.to_string())));
+        self.did(Some(host), || {
+            format!("disrupted: {}", reason.map_or("?".into(), |reason| reason.to_string()))
+        });
     }
 
     pub(super) fn violation(&self, law: Law, what: impl FnOnce() -> String) -> Box<Violation> {

@@ -173,8 +173,10 @@ mod tests {
 
     #[test]
     fn changes_of_rate_leave_no_step_and_a_jump_is_one() {
-        let (mut clock, mut dice) =
-            clock(Oscillator::square(-900_000, 900_000, Duration::from_millis(1)), TickScale::NANOSECOND);
+        let (mut clock, mut dice) = clock(
+            Oscillator::square(-900_000, 900_000, Duration::from_millis(1)),
+            TickScale::NANOSECOND,
+        );
         let mut last = clock.ticks(at(0), &mut dice);
         for us in 1..20_000u64 {
             let now = clock.ticks(Moment::of(Duration::from_micros(us)), &mut dice);
@@ -201,13 +203,17 @@ mod tests {
             now = now + at(1);
             last = clock.ticks(now, &mut dice);
             let local = clock.local_ns(now) - start;
-            assert!((i128::from(last) - 1000 - i128::from(local) - gained).abs() < 10, "{ppb}: {last} {local}");
+            assert!(
+                (i128::from(last) - 1000 - i128::from(local) - gained).abs() < 10,
+                "{ppb}: {last} {local}"
+            );
         }
     }
 
     #[test]
     fn a_coarse_counter_steps() {
-        let (mut clock, mut dice) = clock(Oscillator::default(), TickScale { ns_per_tick_2_40: 40 << 40 });
+        let (mut clock, mut dice) =
+            clock(Oscillator::default(), TickScale { ns_per_tick_2_40: 40 << 40 });
         let a = clock.ticks(at(1), &mut dice);
         assert!(clock.ticks(at(1) + Moment::of(Duration::from_nanos(39)), &mut dice) - a <= 1);
         assert_eq!(clock.ticks(at(1) + Moment::of(Duration::from_nanos(40)), &mut dice) - a, 1);

@@ -89,7 +89,10 @@ mod tests {
         assert_eq!((m.floor_ns(), m.ceil_ns()), (-5, -4));
         assert_eq!((Moment::from_ns(7).floor_ns(), Moment::from_ns(7).ceil_ns()), (7, 7));
         let point: Timestamp = "2026-11-23T11:03:00.123456789Z".parse().unwrap();
-        assert_eq!(Moment::from_ns(point.as_unix_nanos()).ntp_floor(), NtpTime::from_timestamp_floor(point));
+        assert_eq!(
+            Moment::from_ns(point.as_unix_nanos()).ntp_floor(),
+            NtpTime::from_timestamp_floor(point)
+        );
         assert_eq!(Moment(i128::MAX >> 2).floor_ns(), i64::MAX);
     }
 }

@@ -51,7 +51,9 @@ impl Oscillator {
     /// Jumps between two rates, `half_period` at each.
     #[must_use]
     pub fn square(low_ppb: i32, high_ppb: i32, half_period: Duration) -> Oscillator {
-        Oscillator { course: Course::Square { low_ppb, high_ppb, half_period: Moment::of(half_period) } }
+        Oscillator {
+            course: Course::Square { low_ppb, high_ppb, half_period: Moment::of(half_period) },
+        }
     }
 
     /// Swings around zero, in 64 steps a period.
@@ -74,7 +76,12 @@ impl Oscillator {
 
     /// The rate of segment `number` and its length (`None`: for ever), after one of rate
     /// `last_ppb`.
-    pub(super) fn segment(&self, number: u64, last_ppb: i32, dice: &mut Dice) -> (i32, Option<Moment>) {
+    pub(super) fn segment(
+        &self,
+        number: u64,
+        last_ppb: i32,
+        dice: &mut Dice,
+    ) -> (i32, Option<Moment>) {
         let at_least = |length: Moment| length.max(Moment(1));
         match self.course {
             Course::Steady { ppb } => (ppb, None),
@@ -93,7 +100,9 @@ impl Oscillator {
             }
             Course::Steps { bound_ppb, mean } => {
                 let bound = i64::from(bound_ppb.saturating_abs());
-                let length = Moment(mean.0 / 4 + i128::from(dice.below(u64::try_from(mean.0 * 3 / 2).unwrap_or(1))));
+                let length = Moment(
+                    mean.0 / 4 + i128::from(dice.below(u64::try_from(mean.0 * 3 / 2).unwrap_or(1))),
+                );
                 (i32::try_from(dice.within(-bound, bound)).unwrap_or(0), Some(at_least(length)))
             }
         }
@@ -138,7 +147,8 @@ mod tests {
             assert!((PPB << 40) <= (PPB + k) * local && (PPB << 40) >= (PPB - k) * local, "{ppb}");
             if ppb.abs() > 1 {
                 let inner = k - 1;
-                let within = (PPB << 40) <= (PPB + inner) * local && (PPB << 40) >= (PPB - inner) * local;
+                let within =
+                    (PPB << 40) <= (PPB + inner) * local && (PPB << 40) >= (PPB - inner) * local;
                 assert!(!within, "{ppb} is at its bound, not somewhere inside");
             }
         }
@@ -160,7 +170,10 @@ mod tests {
                 last = course.segment(number, last, &mut dice).0;
                 (least, most) = (least.min(last), most.max(last));
             }
-            assert!((-500..=-400).contains(&least) && (400..=500).contains(&most), "{course:?}: {least} to {most}");
+            assert!(
+                (-500..=-400).contains(&least) && (400..=500).contains(&most),
+                "{course:?}: {least} to {most}"
+            );
         }
         assert_eq!(sine_share(500, 16), 500);
     }

@@ -18,7 +18,12 @@ impl Delay {
     /// `least` and up to `jitter` more, short ones more often than long ones.
     #[must_use]
     pub fn new(least: Duration, jitter: Duration) -> Delay {
-        Delay { least: Moment::of(least), jitter: Moment::of(jitter), evenly: false, ramp_ns_per_s: 0 }
+        Delay {
+            least: Moment::of(least),
+            jitter: Moment::of(jitter),
+            evenly: false,
+            ramp_ns_per_s: 0,
+        }
     }
 
     /// Long delays as often as short ones.
@@ -152,8 +157,10 @@ impl Path {
     }
 
     fn send(&self, delay: Delay, now: Moment, dice: &mut Dice) -> [Option<Moment>; 2] {
-        let first = (!dice.chance_ppm(self.loss_ppm)).then(|| now + delay.draw(now - self.since, dice));
-        let second = dice.chance_ppm(self.duplicate_ppm).then(|| now + delay.draw(now - self.since, dice));
+        let first =
+            (!dice.chance_ppm(self.loss_ppm)).then(|| now + delay.draw(now - self.since, dice));
+        let second =
+            dice.chance_ppm(self.duplicate_ppm).then(|| now + delay.draw(now - self.since, dice));
         [first, second.filter(|_| first.is_some())]
     }
 
@@ -194,7 +201,16 @@ mod tests {
     #[test]
     fn a_partition_loses_everything_and_duplicates_come_twice() {
         let mut dice = Dice::new(2);
-        assert_eq!(Path::default().partitioned().duplicate_ppm(1_000_000).forward(Moment::ZERO, &mut dice), [None; 2]);
-        assert!(Path::default().duplicate_ppm(1_000_000).back(Moment::ZERO, &mut dice).iter().all(Option::is_some));
+        assert_eq!(
+            Path::default().partitioned().duplicate_ppm(1_000_000).forward(Moment::ZERO, &mut dice),
+            [None; 2]
+        );
+        assert!(
+            Path::default()
+                .duplicate_ppm(1_000_000)
+                .back(Moment::ZERO, &mut dice)
+                .iter()
+                .all(Option::is_some)
+        );
     }
 }

@@ -18,7 +18,9 @@ use std::time::Duration;
 /// use std::time::Duration;
 /// use sureclock::sim::{Reply, Server, ClockError};
 ///
-/// let honest = Server::honest().error(ClockError::AnywhereWithinClaims).root_dispersion(Duration::from_millis(2));
+/// let honest = Server::honest()
+///     .error(ClockError::AnywhereWithinClaims)
+///     .root_dispersion(Duration::from_millis(2));
 /// let liar = Server::honest().error(ClockError::Fixed { ns: 500_000_000 });
 /// let dead = Server::honest().reply(Reply::None);
 /// ```
@@ -259,7 +261,8 @@ impl Server {
         if self.direct {
             return Moment::ZERO;
         }
-        let half_units = i128::from(self.root_delay_16_16) + 2 * i128::from(self.root_dispersion_16_16) + 3;
+        let half_units =
+            i128::from(self.root_delay_16_16) + 2 * i128::from(self.root_dispersion_16_16) + 3;
         let fields = (half_units * NS_PER_S * UNITS_PER_NS) >> 17;
         let precision = (NS_PER_S * UNITS_PER_NS) >> self.precision.unsigned_abs().min(64);
         Moment(fields + precision)
@@ -284,12 +287,17 @@ impl Server {
         let t3 = self.reads(leaves, calendar) + self.error_at(leaves, dice);
         let leap = self.announces.unwrap_or_else(|| calendar.announcement(leaves));
         if self.direct {
-            let (no_later_than, no_earlier_than) = (Timestamp::from_unix_nanos(t2.ceil_ns()), t3.timestamp());
+            let (no_later_than, no_earlier_than) =
+                (Timestamp::from_unix_nanos(t2.ceil_ns()), t3.timestamp());
             if no_later_than == Timestamp::MAX || no_earlier_than == Timestamp::MIN {
                 // What cannot be said is not said.
                 return None;
             }
-            return (self.reply == Reply::Proper).then_some(Message::Direct { no_later_than, no_earlier_than, leap });
+            return (self.reply == Reply::Proper).then_some(Message::Direct {
+                no_later_than,
+                no_earlier_than,
+                leap,
+            });
         }
         let mut packet = Packet {
             leap: match leap {
@@ -305,7 +313,8 @@ impl Server {
             root_delay_16_16: self.root_delay_16_16,
             root_dispersion_16_16: self.root_dispersion_16_16,
             reference_id: *b"SIM\0",
-            reference: (t2 - Moment(NS_PER_S * UNITS_PER_NS * i128::from(1 + dice.below(16)))).ntp_floor(),
+            reference: (t2 - Moment(NS_PER_S * UNITS_PER_NS * i128::from(1 + dice.below(16))))
+                .ntp_floor(),
             origin: request.transmit,
             receive: t2.ntp_floor(),
             transmit: t3.max(t2).ntp_floor(),
@@ -317,13 +326,17 @@ impl Server {
             Reply::Unsynchronized => packet.leap = 3,
             Reply::Stratum(stratum) => packet.stratum = stratum,
             Reply::Kiss(code) => (packet.stratum, packet.reference_id) = (0, code),
-            Reply::TransmitBeforeReceive => packet.transmit = NtpTime(packet.receive.0.wrapping_sub(1 << 20)),
+            Reply::TransmitBeforeReceive => {
+                packet.transmit = NtpTime(packet.receive.0.wrapping_sub(1 << 20))
+            }
             Reply::ZeroStamps => (packet.receive, packet.transmit) = (NtpTime(0), NtpTime(0)),
             Reply::SetBetween { ns } => {
                 packet.reference = packet.transmit;
                 packet.receive = (t2 + Moment::from_ns(ns)).min(t3).ntp_floor();
             }
-            Reply::ReferenceInTheFuture => packet.reference = NtpTime(packet.transmit.0.wrapping_add(1 << 32)),
+            Reply::ReferenceInTheFuture => {
+                packet.reference = NtpTime(packet.transmit.0.wrapping_add(1 << 32))
+            }
             Reply::ReferenceUnknown => packet.reference = NtpTime(0),
             Reply::Precision(precision) => packet.precision = precision,
             Reply::Short => length = 40,
@@ -354,17 +367,24 @@ impl Server {
             ClockError::AtEdge { ahead: true } => most,
             ClockError::AtEdge { ahead: false } => least,
             ClockError::AnywhereWithinClaims => {
-                least + Moment(i128::from(dice.below(u64::try_from((most - least).0 + 1).unwrap_or(1))))
+                least
+                    + Moment(i128::from(
+                        dice.below(u64::try_from((most - least).0 + 1).unwrap_or(1)),
+                    ))
             }
             ClockError::Fixed { ns } => Moment::from_ns(ns),
-            ClockError::BeyondClaims { ns } if ns < 0 => Moment(-self.claimed().0) + Moment::from_ns(ns),
+            ClockError::BeyondClaims { ns } if ns < 0 => {
+                Moment(-self.claimed().0) + Moment::from_ns(ns)
+            }
             ClockError::BeyondClaims { ns } => most + Moment::from_ns(ns),
             ClockError::Ramp { ns_per_s } => Moment(age.0 * i128::from(ns_per_s) / NS_PER_S),
             ClockError::Flip { ns, every } => {
                 let turns = age.0 / Moment::of(every).0.max(1);
                 Moment::from_ns(if turns % 2 == 0 { ns } else { ns.saturating_neg() })
             }
-            ClockError::Random { most_ns } => Moment::from_ns(dice.within(most_ns.saturating_neg(), most_ns)),
+            ClockError::Random { most_ns } => {
+                Moment::from_ns(dice.within(most_ns.saturating_neg(), most_ns))
+            }
         }
     }
 }
@@ -428,7 +448,8 @@ mod tests {
         let claimed = crate::bound::exchange::root_bound_ns(0, 66, true, -24);
         let stamp = |error, dice: &mut Dice| {
             let server = Server::honest().root_dispersion(Duration::from_millis(1)).error(error);
-            let Some(Message::Datagram { bytes, .. }) = server.answer(&request(), now, now, &Calendar::default(), dice)
+            let Some(Message::Datagram { bytes, .. }) =
+                server.answer(&request(), now, now, &Calendar::default(), dice)
             else {
                 panic!("it answers")
             };

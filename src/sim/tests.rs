@@ -26,7 +26,8 @@ fn settled(seed: u64) -> (World, SureClock) {
 fn one_seed_is_one_world() {
     let live = |seed| {
         let mut world = World::new(seed);
-        let path = Path::symmetric(Duration::from_millis(3), Duration::from_millis(30)).loss_ppm(200_000);
+        let path =
+            Path::symmetric(Duration::from_millis(3), Duration::from_millis(30)).loss_ppm(200_000);
         three(&mut world, &Server::honest().path(path));
         let clock = world.clock(Host::named("east").stalls(50_000, S)).unwrap();
         world.advance(200 * S);
@@ -45,7 +46,10 @@ fn a_violation_names_its_law_its_seed_and_what_happened() {
     let violation = world.check(&clock).expect_err("three colluding liars");
     assert_eq!((violation.law, violation.seed), (Law::Containment, 41));
     let text = violation.to_string();
-    assert!(text.contains("seed 41") && text.contains("east asks a") && text.contains("Fixed"), "{text}");
+    assert!(
+        text.contains("seed 41") && text.contains("east asks a") && text.contains("Fixed"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -54,11 +58,15 @@ fn an_act_lands_in_the_reading_and_the_reading_is_of_then() {
     // was true then.
     let (mut world, clock) = settled(1);
     let before = world.true_time();
-    world.in_next_reading(&clock, ReadPoint::AfterCounter, |world| world.advance(Duration::from_millis(500)));
+    world.in_next_reading(&clock, ReadPoint::AfterCounter, |world| {
+        world.advance(Duration::from_millis(500))
+    });
     let interval = world.check(&clock).unwrap().unwrap();
     assert!(interval.contains(before) && !interval.contains(world.true_time()));
     // Before it: of afterwards.
-    world.in_next_reading(&clock, ReadPoint::BeforeCounter, |world| world.advance(Duration::from_millis(500)));
+    world.in_next_reading(&clock, ReadPoint::BeforeCounter, |world| {
+        world.advance(Duration::from_millis(500))
+    });
     let interval = world.check(&clock).unwrap().unwrap();
     assert!(interval.contains(world.true_time()));
     // The watch has ended: the next reading is an ordinary one.
@@ -91,7 +99,8 @@ fn stops_suspends_and_pauses_differ_in_what_runs_on() {
         let ticks = clock.monotonic().ticks() - before.ticks();
         assert_eq!(ticks > 59_000_000_000, counts, "{what}: {ticks}");
         world.advance(Duration::from_millis(110));
-        let disrupted = matches!(clock.now(), Err(NowError::Disrupted { reason: DisruptionReason::Suspended }));
+        let disrupted =
+            matches!(clock.now(), Err(NowError::Disrupted { reason: DisruptionReason::Suspended }));
         assert!(!(disrupted && what == "pause"), "nobody can tell");
         assert_eq!(clock.status().counts.disruptions > 0, what == "suspend", "{what}");
     }
@@ -145,7 +154,13 @@ fn the_wall_clock_is_stepped_and_strobed_and_no_clock_minds() {
 #[test]
 fn bad_manners_give_no_facts_and_kisses_are_obeyed() {
     let mut world = World::new(9);
-    let replies = [Reply::Short, Reply::ZeroStamps, Reply::Noise, Reply::Kiss(*b"DENY"), Reply::Unsynchronized];
+    let replies = [
+        Reply::Short,
+        Reply::ZeroStamps,
+        Reply::Noise,
+        Reply::Kiss(*b"DENY"),
+        Reply::Unsynchronized,
+    ];
     for (number, reply) in replies.iter().enumerate() {
         world.server(format!("s{number}"), Server::honest().reply(*reply));
     }

@@ -46,9 +46,15 @@ impl Trace {
             let ns = (*at - self.begin).floor_ns();
             let _ = write!(text, "  {:>6}.{:09} s  ", ns / 1_000_000_000, ns % 1_000_000_000);
             let _ = match event {
-                Event::Asked { host, server } => writeln!(text, "{} asks {}", hosts[*host], servers[*server]),
+                Event::Asked { host, server } => {
+                    writeln!(text, "{} asks {}", hosts[*host], servers[*server])
+                }
                 Event::Lost { host, server } => {
-                    writeln!(text, "{}: a datagram to or from {} is lost", hosts[*host], servers[*server])
+                    writeln!(
+                        text,
+                        "{}: a datagram to or from {} is lost",
+                        hosts[*host], servers[*server]
+                    )
                 }
                 Event::Answered { host, server, delay_ns, lower_ns, upper_ns } => writeln!(
                     text,
@@ -58,8 +64,12 @@ impl Trace {
                 Event::Failed { host, server, problem } => {
                     writeln!(text, "{}: {}: {problem}", hosts[*host], servers[*server])
                 }
-                Event::State { host, now: Ok(()) } => writeln!(text, "{} has an interval", hosts[*host]),
-                Event::State { host, now: Err(error) } => writeln!(text, "{}: {error}", hosts[*host]),
+                Event::State { host, now: Ok(()) } => {
+                    writeln!(text, "{} has an interval", hosts[*host])
+                }
+                Event::State { host, now: Err(error) } => {
+                    writeln!(text, "{}: {error}", hosts[*host])
+                }
                 Event::Did { host: Some(host), what } => writeln!(text, "{}: {what}", hosts[*host]),
                 Event::Did { host: None, what } => writeln!(text, "{what}"),
             };

@@ -200,9 +200,12 @@ impl World {
         let (builder, asks) = host.builder(&names);
         let number = |server: &String| {
             let known = names.iter().position(|name| name == server);
-            known.unwrap_or_else(|| panic!("{} asks {server:?}, which is not in the world", host.name))
+            known.unwrap_or_else(|| {
+                panic!("{} asks {server:?}, which is not in the world", host.name)
+            })
         };
-        let servers: Vec<Vec<usize>> = asks.iter().map(|ask| ask.servers.iter().map(number).collect()).collect();
+        let servers: Vec<Vec<usize>> =
+            asks.iter().map(|ask| ask.servers.iter().map(number).collect()).collect();
         let (manual, counter) = host.counter();
         let local = host.local_clock(inner.now, &mut inner.dice);
         let check_interval = builder.check_interval_in_force();
@@ -251,7 +254,11 @@ impl World {
     /// At the end of the representable years.
     pub fn leap_second(&mut self, day: Timestamp, inserted: bool, announced: bool) {
         const DAY_NS: i64 = 86_400_000_000_000;
-        let midnight = day.as_unix_nanos().div_euclid(DAY_NS).checked_add(1).and_then(|days| days.checked_mul(DAY_NS));
+        let midnight = day
+            .as_unix_nanos()
+            .div_euclid(DAY_NS)
+            .checked_add(1)
+            .and_then(|days| days.checked_mul(DAY_NS));
         let midnight = Moment::from_ns(midnight.expect("a day within the representable years"));
         self.inner.lock().calendar.leap = Some(Leap { midnight, inserted, announced });
     }
@@ -285,9 +292,13 @@ impl Inner {
 
     fn occur(&mut self, occurs: Occurs) {
         match occurs {
-            Occurs::Wake { host, number } if self.hosts[host].driver.wake == number => driver::run(self, host),
+            Occurs::Wake { host, number } if self.hosts[host].driver.wake == number => {
+                driver::run(self, host)
+            }
             Occurs::Wake { .. } => {}
-            Occurs::Request { host, server, exchange, request } => self.answer(host, server, exchange, request),
+            Occurs::Request { host, server, exchange, request } => {
+                self.answer(host, server, exchange, request)
+            }
             Occurs::Reply { host, exchange, message } => {
                 if self.hosts[host].driver.receive(exchange, message) {
                     let at = self.now;
@@ -316,12 +327,19 @@ impl Inner {
         let state = &mut self.hosts[host];
         let ticks = state.local.ticks(self.now, &mut self.dice);
         let stepped = ticks - ticks % u64::from(state.blur.step);
-        let core = if state.blur.skew == 0 { 0 } else { self.dice.below(u64::from(state.blur.skew) + 1) };
+        let core =
+            if state.blur.skew == 0 { 0 } else { self.dice.below(u64::from(state.blur.skew) + 1) };
         state.manual.set(stepped.saturating_add(core));
         state.manual.set_raw_ns(state.local.local_ns(self.now));
     }
 
-    pub(super) fn send_request(&mut self, host: usize, server: usize, exchange: u64, request: [u8; 48]) {
+    pub(super) fn send_request(
+        &mut self,
+        host: usize,
+        server: usize,
+        exchange: u64,
+        request: [u8; 48],
+    ) {
         self.note(Event::Asked { host, server });
         let arrivals = self.servers[server].server.path.forward(self.now, &mut self.dice);
         if arrivals == [None; 2] {
@@ -336,13 +354,19 @@ impl Inner {
         let (state, dice) = (&mut self.servers[server], &mut self.dice);
         let Ok(request) = Packet::decode(&request) else { return };
         let leaves = state.server.leaves_at(self.now, dice);
-        let Some(mut message) = state.server.answer(&request, self.now, leaves, &self.calendar, dice) else { return };
+        let Some(mut message) =
+            state.server.answer(&request, self.now, leaves, &self.calendar, dice)
+        else {
+            return;
+        };
         let path = state.server.path;
         let mut arrivals = Vec::new();
         if let Some(forged) = path.spoofs(dice).then(|| message.forged(dice)) {
             arrivals.push((leaves, forged));
         }
-        if let Some((left, old)) = state.last_reply.filter(|(_, old)| path.replays(dice) && old.is_on_the_wire()) {
+        if let Some((left, old)) =
+            state.last_reply.filter(|(_, old)| path.replays(dice) && old.is_on_the_wire())
+        {
             arrivals.push((leaves.max(left), old));
         }
         state.last_reply = Some((leaves, message));
@@ -371,7 +395,13 @@ impl Inner {
         self.note(Event::Did { host, what: what() });
     }
 
-    pub(super) fn record(&mut self, host: usize, source: usize, facts: crate::Facts, at: crate::MonotonicTime) {
+    pub(super) fn record(
+        &mut self,
+        host: usize,
+        source: usize,
+        facts: crate::Facts,
+        at: crate::MonotonicTime,
+    ) {
         if let Some(exchanges) = &mut self.exchanges {
             exchanges.push(super::Exchanged { host, source, facts, at });
         }

@@ -34,7 +34,8 @@ use std::time::Instant;
 /// impl Source for OsClock {
 ///     fn exchange(&mut self, context: &ExchangeContext) -> Result<Facts, SourceError> {
 ///         let before = context.reading();
-///         let now = Timestamp::from_system_time(SystemTime::now()).map_err(|_| SourceError::Unusable)?;
+///         let now = Timestamp::from_system_time(SystemTime::now())
+///             .map_err(|_| SourceError::Unusable)?;
 ///         Ok(Facts::new(before, now, context.reading(), now)?)
 ///     }
 /// }
@@ -64,7 +65,10 @@ pub struct ExchangeContext {
 }
 
 impl ExchangeContext {
-    #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "without threads no source is asked"))]
+    #[cfg_attr(
+        target_family = "wasm",
+        allow(dead_code, reason = "without threads no source is asked")
+    )]
     pub(crate) fn new(counter: Counter, deadline: Instant) -> ExchangeContext {
         ExchangeContext { counter, deadline }
     }

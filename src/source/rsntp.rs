@@ -16,7 +16,9 @@ use super::{ExchangeContext, Source, SourceError};
 use crate::bound::{Facts, LeapAnnouncement};
 use crate::counter::read_wall;
 use crate::time::Timestamp;
-use ::rsntp::{Config, LeapIndicator, ProtocolError, SntpClient, SntpDuration, SynchronizationError};
+use ::rsntp::{
+    Config, LeapIndicator, ProtocolError, SntpClient, SntpDuration, SynchronizationError,
+};
 use std::time::{Duration, Instant};
 
 /// One server asked through rsntp.
@@ -35,7 +37,9 @@ impl Source for RsntpSource {
     fn exchange(&mut self, context: &ExchangeContext) -> Result<Facts, SourceError> {
         let timeout = context.deadline().saturating_duration_since(Instant::now());
         // A socket's timeout of zero is an error of its own kind.
-        let client = SntpClient::with_config(Config::default().timeout(timeout.max(Duration::from_millis(1))));
+        let client = SntpClient::with_config(
+            Config::default().timeout(timeout.max(Duration::from_millis(1))),
+        );
         let before = context.reading();
         let wall_before = read_wall().assume_true();
         let answer = client.synchronize(self.host.as_str()).map_err(source_error)?;
@@ -52,11 +56,15 @@ impl Source for RsntpSource {
             // The OS clock was stepped back in between: the assumption is seen to be broken.
             return Err(SourceError::Unusable);
         }
-        let root_bound = i128::try_from(self.root_bound.as_nanos()).map_err(|_| SourceError::Unusable)?;
+        let root_bound =
+            i128::try_from(self.root_bound.as_nanos()).map_err(|_| SourceError::Unusable)?;
         // Half the delay rounded up, a thousandth of the span rounded up, the stamps' own rounding
         // to 2^-32 s.
-        let slack = (delay + 1) / 2 + root_bound + span / 1000 + 1 + offset_error + delay_error + STAMPS_NS;
-        let point = |ns: i128| i64::try_from(ns).map(Timestamp::from_unix_nanos).map_err(|_| SourceError::Unusable);
+        let slack =
+            (delay + 1) / 2 + root_bound + span / 1000 + 1 + offset_error + delay_error + STAMPS_NS;
+        let point = |ns: i128| {
+            i64::try_from(ns).map(Timestamp::from_unix_nanos).map_err(|_| SourceError::Unusable)
+        };
         let upper = point(i128::from(wall_before.as_unix_nanos()) + offset + slack)?;
         let lower = point(i128::from(wall_after.as_unix_nanos()) + offset - slack)?;
         let leap = match answer.leap_indicator() {
@@ -64,7 +72,9 @@ impl Source for RsntpSource {
             LeapIndicator::LastMinuteHas59Seconds => LeapAnnouncement::Delete,
             _ => LeapAnnouncement::None,
         };
-        Ok(Facts::new(before, upper, after, lower)?.with_leap(leap).with_quality(answer.stratum(), self.root_bound))
+        Ok(Facts::new(before, upper, after, lower)?
+            .with_leap(leap)
+            .with_quality(answer.stratum(), self.root_bound))
     }
 }
 
@@ -84,11 +94,13 @@ fn source_error(error: SynchronizationError) -> SourceError {
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => SourceError::Timeout,
             _ => SourceError::Io(error.into()),
         },
-        SynchronizationError::ProtocolError(ProtocolError::KissODeath(::rsntp::KissCode::RateExceeded)) => {
-            SourceError::TooOften
-        }
+        SynchronizationError::ProtocolError(ProtocolError::KissODeath(
+            ::rsntp::KissCode::RateExceeded,
+        )) => SourceError::TooOften,
         SynchronizationError::ProtocolError(ProtocolError::KissODeath(_)) => SourceError::Denied,
-        SynchronizationError::ProtocolError(ProtocolError::ServerNotSynchronized) => SourceError::NotSynchronized,
+        SynchronizationError::ProtocolError(ProtocolError::ServerNotSynchronized) => {
+            SourceError::NotSynchronized
+        }
         SynchronizationError::ProtocolError(_) => SourceError::Unusable,
     }
 }

@@ -99,7 +99,9 @@ impl Rest {
     /// DENY or RSTR at reading `now`. Each doubles the rest, eight times at most
     /// (`MOST_DOUBLINGS`).
     pub(super) fn begin(&mut self, now: u64, first_rest: u64) {
-        self.until = Some(now.saturating_add(first_rest.saturating_mul(1 << self.denials.min(MOST_DOUBLINGS))));
+        self.until = Some(
+            now.saturating_add(first_rest.saturating_mul(1 << self.denials.min(MOST_DOUBLINGS))),
+        );
         self.denials = self.denials.saturating_add(1);
     }
 
@@ -152,13 +154,20 @@ impl Addresses {
         for address in alternate(addresses) {
             if self.known.iter().all(|known| known.address != address) {
                 let kept = before.iter().find(|known| known.address == address);
-                let new =
-                    Known { address, tried: false, answers: false, unanswered: 0, slowed: 0, rest: Rest::default() };
+                let new = Known {
+                    address,
+                    tried: false,
+                    answers: false,
+                    unanswered: 0,
+                    slowed: 0,
+                    rest: Rest::default(),
+                };
                 self.known.push(kept.copied().unwrap_or(new));
             }
         }
         self.known.truncate(MOST_ADDRESSES);
-        self.current = current.and_then(|current| self.known.iter().position(|known| known.address == current));
+        self.current = current
+            .and_then(|current| self.known.iter().position(|known| known.address == current));
     }
 
     /// The name has no address now, or nobody says.
@@ -182,7 +191,9 @@ impl Addresses {
         let may_be_asked = |known: &Known| !known.tried && known.rest.ends_after(now).is_none();
         let stays = self.current.filter(|at| may_be_asked(&self.known[*at]));
         let all = || (0..self.known.len()).filter(|at| may_be_asked(&self.known[*at]));
-        let chosen = stays.or_else(|| all().find(|at| !is_taken(self.known[*at].address))).or_else(|| all().next());
+        let chosen = stays
+            .or_else(|| all().find(|at| !is_taken(self.known[*at].address)))
+            .or_else(|| all().next());
         let Some(at) = chosen else {
             let ends = self.known.iter().filter_map(|known| known.rest.ends_after(now));
             return Choice::RestUntil(ends.min().unwrap_or(now));
@@ -202,10 +213,16 @@ impl Addresses {
             (self.separate_at, self.separations) = (now, 0);
             return;
         }
-        let is_free = |known: &Known| known.rest.ends_after(now).is_none() && taken(known.address) == Taken::Free;
-        let Some(free) = self.known.iter().position(is_free).filter(|_| now >= self.separate_at) else { return };
-        self.separate_at =
-            now.saturating_add(self.pace.first_rest.saturating_mul(1 << self.separations.min(MOST_DOUBLINGS)));
+        let is_free = |known: &Known| {
+            known.rest.ends_after(now).is_none() && taken(known.address) == Taken::Free
+        };
+        let Some(free) = self.known.iter().position(is_free).filter(|_| now >= self.separate_at)
+        else {
+            return;
+        };
+        self.separate_at = now.saturating_add(
+            self.pace.first_rest.saturating_mul(1 << self.separations.min(MOST_DOUBLINGS)),
+        );
         self.separations = self.separations.saturating_add(1);
         (self.known[free].tried, self.current) = (false, Some(free));
     }
@@ -215,7 +232,8 @@ impl Addresses {
     pub(super) fn slowed(&mut self, now: u64) -> After {
         let Some(at) = self.current else { return After::Pause };
         self.known[at].slowed += 1;
-        let others = (0..self.known.len()).any(|other| other != at && self.known[other].rest.ends_after(now).is_none());
+        let others = (0..self.known.len())
+            .any(|other| other != at && self.known[other].rest.ends_after(now).is_none());
         if self.known[at].slowed < SLOWED_BEFORE_NEXT || !others {
             return After::Pause;
         }
@@ -226,7 +244,8 @@ impl Addresses {
     /// Whether the address in use is gone or rests, and another one does not.
     pub(super) fn has_a_better_one(&self, now: u64) -> bool {
         let rests = |known: &Known| known.rest.ends_after(now).is_some();
-        self.current.is_none_or(|at| rests(&self.known[at])) && self.known.iter().any(|known| !rests(known))
+        self.current.is_none_or(|at| rests(&self.known[at]))
+            && self.known.iter().any(|known| !rests(known))
     }
 
     /// The address in use has answered.
@@ -275,7 +294,8 @@ impl Addresses {
 
     /// When the first of them may be asked again, if all rest.
     pub(super) fn rest_until(&self, now: u64) -> Option<u64> {
-        let ends: Option<Vec<u64>> = self.known.iter().map(|known| known.rest.ends_after(now)).collect();
+        let ends: Option<Vec<u64>> =
+            self.known.iter().map(|known| known.rest.ends_after(now)).collect();
         ends.and_then(|ends| ends.into_iter().min())
     }
 
@@ -290,7 +310,8 @@ impl Addresses {
     }
 
     fn after(&self, now: u64) -> After {
-        let waits = self.known.iter().any(|known| !known.tried && known.rest.ends_after(now).is_none());
+        let waits =
+            self.known.iter().any(|known| !known.tried && known.rest.ends_after(now).is_none());
         if waits { After::AskTheNext } else { After::Pause }
     }
 }
@@ -373,7 +394,9 @@ mod tests {
         let mut known = of(&all[..3]);
         let mut asked = Vec::new();
         for now in 0..8 {
-            let Choice::Ask(address) = known.choose(now, free) else { panic!("one is there to be asked") };
+            let Choice::Ask(address) = known.choose(now, free) else {
+                panic!("one is there to be asked")
+            };
             asked.push(address);
             known.failed(now);
             // The resolver answers in the middle of a round.
@@ -410,7 +433,11 @@ mod tests {
         assert_eq!(known.choose(now, free), Choice::Ask(v4(1)));
         known.answered();
         known.denied(now);
-        assert_eq!(known.choose(now, free), Choice::RestUntil(now + 256), "an answer forgets the denials");
+        assert_eq!(
+            known.choose(now, free),
+            Choice::RestUntil(now + 256),
+            "an answer forgets the denials"
+        );
         let mut rest = Rest::default();
         (0..100).for_each(|_| rest.begin(0, 256));
         assert_eq!(rest.ends_after(0), Some(256 << MOST_DOUBLINGS), "never for good");

@@ -30,8 +30,13 @@ struct Watched {
 }
 
 impl SharedSynchronizer {
-    pub(crate) fn new(synchronizer: Synchronizer, counter: &Counter, waiters: Arc<Waiters>) -> SharedSynchronizer {
-        let watched = Watched { continuity: Continuity::of(counter), ran_until: counter.ticks_for_watches() };
+    pub(crate) fn new(
+        synchronizer: Synchronizer,
+        counter: &Counter,
+        waiters: Arc<Waiters>,
+    ) -> SharedSynchronizer {
+        let watched =
+            Watched { continuity: Continuity::of(counter), ran_until: counter.ticks_for_watches() };
         let (synchronizer, continuity) = (Mutex::new(synchronizer), Mutex::new(watched));
         SharedSynchronizer { synchronizer, continuity, waiters, process: ProcessMark::take() }
     }
@@ -71,8 +76,12 @@ impl SharedSynchronizer {
                 Some(Break::Restored) => {
                     synchronizer.disrupt_in_doubt(counter.read(), DisruptionReason::Restored, None)
                 }
-                Some(Break::Copied) => synchronizer.disrupt(counter.read(), DisruptionReason::Restored),
-                Some(broken) => synchronizer.disrupt_in_doubt(counter.read(), reason(broken), Some(ran_until)),
+                Some(Break::Copied) => {
+                    synchronizer.disrupt(counter.read(), DisruptionReason::Restored)
+                }
+                Some(broken) => {
+                    synchronizer.disrupt_in_doubt(counter.read(), reason(broken), Some(ran_until))
+                }
                 None => {}
             }
             // Not usable first, usable last: in between something else may be learned of it.

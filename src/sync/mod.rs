@@ -22,5 +22,7 @@ pub use status::{Counts, LearnedRate, Problem, SourceStatus, State, Status, Verd
 pub use synchronizer::{Ask, AskId};
 
 pub(crate) use locked::SharedSynchronizer;
-pub(crate) use synchronizer::{CounterModel, DomainSetup, SourceSetup, Synchronizer, SynchronizerConfig};
+pub(crate) use synchronizer::{
+    CounterModel, DomainSetup, SourceSetup, Synchronizer, SynchronizerConfig,
+};
 pub(crate) use thread::{Driver, Kind, SourcePlan, start};

@@ -85,9 +85,15 @@ impl Net {
 
     /// Sleeps until a datagram, a wake or the end of `timeout`, and gives what the datagrams were
     /// to `outcome`.
-    pub(super) fn wait(&mut self, timeout: Duration, counter: &Counter, mut outcome: impl FnMut(Outcome)) {
+    pub(super) fn wait(
+        &mut self,
+        timeout: Duration,
+        counter: &Counter,
+        mut outcome: impl FnMut(Outcome),
+    ) {
         // An edge does not come again for what is there already.
-        let timeout = if self.open.iter().any(|open| open.unread) { Duration::ZERO } else { timeout };
+        let timeout =
+            if self.open.iter().any(|open| open.unread) { Duration::ZERO } else { timeout };
         if let Err(error) = self.poll.poll(&mut self.events, Some(timeout)) {
             // A signal. Anything else would come again at once: do not spin on it.
             if error.kind() != ErrorKind::Interrupted {

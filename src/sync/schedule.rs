@@ -105,7 +105,8 @@ impl Schedule {
     }
 
     pub(super) fn failed(&mut self) {
-        let wait = self.settings.retry.saturating_mul(1 << self.failures.min(16)).min(self.interval);
+        let wait =
+            self.settings.retry.saturating_mul(1 << self.failures.min(16)).min(self.interval);
         self.failures = self.failures.saturating_add(1);
         self.plan(wait);
     }
@@ -118,7 +119,8 @@ impl Schedule {
 
     /// RATE: half as often, until answers without one bring the pace back.
     pub(super) fn slow_down(&mut self) {
-        self.interval = self.interval.saturating_mul(2).min(self.settings.slowest.max(self.settings.poll));
+        self.interval =
+            self.interval.saturating_mul(2).min(self.settings.slowest.max(self.settings.poll));
         (self.burst, self.calm) = (0, 0);
         self.plan(self.interval);
     }
@@ -160,7 +162,11 @@ impl Schedule {
     /// for anything.
     fn regular(&self) -> u64 {
         let slowed = self.interval != self.settings.poll;
-        if slowed { self.interval } else { self.worth.clamp(self.settings.retry.min(self.interval), self.interval) }
+        if slowed {
+            self.interval
+        } else {
+            self.worth.clamp(self.settings.retry.min(self.interval), self.interval)
+        }
     }
 
     /// Plans the next question after `wait`, and leaves one of the polite number for a disruption.
@@ -171,7 +177,8 @@ impl Schedule {
     /// Plans it so that at most `most` fall into the polite interval.
     fn plan_within(&mut self, most: usize, wait: u64) {
         let after_last = self.asked[0].map_or(0, |last| last.saturating_add(wait));
-        let polite = self.asked[most - 1].map_or(0, |first| first.saturating_add(self.settings.polite));
+        let polite =
+            self.asked[most - 1].map_or(0, |first| first.saturating_add(self.settings.polite));
         // The poll interval may be shorter than politeness by default: then it is the user's own
         // decision.
         let regular = self.asked[0].map_or(0, |last| last.saturating_add(self.interval));
@@ -212,8 +219,13 @@ mod tests {
     #[test]
     fn a_burst_then_once_a_poll_interval_at_its_phase() {
         assert_eq!(asks(&mut schedule(), 80), [0, 2, 4, 25, 41, 57, 73]);
-        let mut fast = Schedule::new(Pace { poll: 1, retry: 1, slowest: 1024, polite: 16, phase: 0 });
-        assert_eq!(asks(&mut fast, 7), [0, 1, 2, 3, 4, 5, 6], "a short poll interval is the user's own decision");
+        let mut fast =
+            Schedule::new(Pace { poll: 1, retry: 1, slowest: 1024, polite: 16, phase: 0 });
+        assert_eq!(
+            asks(&mut fast, 7),
+            [0, 1, 2, 3, 4, 5, 6],
+            "a short poll interval is the user's own decision"
+        );
     }
 
     #[test]
@@ -235,7 +247,10 @@ mod tests {
         s.slow_down();
         let slowed = asks(&mut s, 260);
         let gaps: Vec<u64> = slowed.windows(2).map(|two| two[1] - two[0]).collect();
-        assert!(gaps[0] == 32 && gaps[1..].iter().all(|gap| *gap < 32), "the pace comes back: {slowed:?}");
+        assert!(
+            gaps[0] == 32 && gaps[1..].iter().all(|gap| *gap < 32),
+            "the pace comes back: {slowed:?}"
+        );
     }
 
     #[test]
@@ -322,8 +337,16 @@ mod tests {
         assert_eq!(s.interval(), 1024, "the slowest");
         let day = asks(&mut s, 86_400);
         let gaps: Vec<u64> = day.windows(2).map(|two| two[1] - two[0]).collect();
-        assert!(day.len() > 4_000 && gaps[gaps.len() - 1] == 16, "{} questions, the last {:?}", day.len(), gaps.last());
-        assert!(gaps.windows(2).all(|two| two[0] >= two[1]), "never faster and slower again without RATE");
+        assert!(
+            day.len() > 4_000 && gaps[gaps.len() - 1] == 16,
+            "{} questions, the last {:?}",
+            day.len(),
+            gaps.last()
+        );
+        assert!(
+            gaps.windows(2).all(|two| two[0] >= two[1]),
+            "never faster and slower again without RATE"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - what was published is the floor of a recovery: `earliest` is never clamped up to it, the
 //!   recovery waits for it.
 
+mod config;
 mod counter_model;
 mod disruption;
 mod domains;
@@ -25,20 +26,18 @@ use super::schedule::{Pace, Schedule, phase};
 use super::status::{Counts, Problem};
 use crate::bound::agree::{Agreement, agree};
 use crate::bound::excess::{Excess, Lengths};
-use crate::bound::leap::Leap;
 use crate::bound::params::{AgreedBound, Params};
 use crate::bound::window::Window;
 use crate::bound::{DisruptionReason, Facts};
-use crate::counter::{Incarnation, VmClock};
 use crate::publish::{Content, Publication, Publisher, WORDS};
 use crate::source::ntp::ExchangeSettings;
 use crate::time::{MonotonicTime, Timescale, Timestamp};
+pub(crate) use config::{DomainSetup, SourceSetup, SynchronizerConfig};
 pub(crate) use counter_model::CounterModel;
 use events::{Events, Waiting};
 use leap_guard::{AroundALeap, LeapGuard};
 use recovery::{Floor, Gap};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Decides when to ask which source, and publishes what their facts agree on.
@@ -62,46 +61,6 @@ pub(crate) struct Synchronizer {
     excess: Excess,
     counts: Counts,
     events: Events,
-}
-
-/// What a synchronizer is built from, beside the model of its counter. It is never changed.
-#[derive(Debug)]
-pub(crate) struct SynchronizerConfig {
-    pub(crate) sources: Vec<SourceSetup>,
-    pub(crate) domains: Vec<DomainSetup>,
-    pub(crate) faulty: usize,
-    pub(crate) incarnation: Arc<Incarnation>,
-    pub(crate) counter_description: Arc<str>,
-    pub(crate) vm_clock: VmClock,
-    /// When readings become stale; `None`: every reading takes the long way, for it has more to
-    /// look at.
-    pub(crate) quick_max_age: Option<u64>,
-    pub(crate) timescale: Timescale,
-    /// A leap second that the user knows of.
-    pub(crate) leap: Option<Leap>,
-    pub(crate) exchange: ExchangeSettings,
-    pub(crate) window: Duration,
-    pub(crate) poll: Duration,
-    /// Asks more often than that where the interval grows fast.
-    pub(crate) adapts: bool,
-    pub(crate) timeout: Duration,
-    pub(crate) max_recovery: Duration,
-    /// How far ahead of what was published a recovery may lie before a person decides.
-    pub(crate) max_forward_jump: Duration,
-    /// How long the driver sleeps at most.
-    pub(crate) check_interval: Duration,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct SourceSetup {
-    pub(crate) name: String,
-    pub(crate) domain: usize,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct DomainSetup {
-    pub(crate) name: String,
-    pub(crate) trusted_whole: bool,
 }
 
 #[derive(Debug)]
@@ -244,7 +203,13 @@ impl Synchronizer {
         source.schedule.asked(now);
         source.counts.asked += 1;
         self.counts.asked += 1;
-        Some(Ask { id, source: index, address, timeout: self.config.timeout, settings: self.exchange_settings() })
+        Some(Ask {
+            id,
+            source: index,
+            address,
+            timeout: self.config.timeout,
+            settings: self.exchange_settings(),
+        })
     }
 
     /// How long after reading `now` to call [`next_ask`](Synchronizer::next_ask) again, at the
@@ -262,15 +227,21 @@ impl Synchronizer {
                 end.and_then(|end| params.earliest.lower_exceeds_at(end, &params.rates))
             }
             // The recovery has this far to go, and nothing more to hear for it.
-            Phase::Disrupted { gap: Some(Gap::Behind { by, .. }), .. } if self.counter.is_usable() => {
-                Some(now.ticks().saturating_add(self.counter.scale().ticks((*by).max(LEAST_RECOVERY))))
+            Phase::Disrupted { gap: Some(Gap::Behind { by, .. }), .. }
+                if self.counter.is_usable() =>
+            {
+                Some(
+                    now.ticks()
+                        .saturating_add(self.counter.scale().ticks((*by).max(LEAST_RECOVERY))),
+                )
             }
             _ => None,
         };
         let next = self.sources.iter().filter_map(due).chain(rise).min().unwrap_or(u64::MAX);
         // One tick more: a length is rounded down, and a wake before the time would only come
         // again.
-        let length = self.counter.scale().duration(next.saturating_sub(now.ticks()).saturating_add(1));
+        let length =
+            self.counter.scale().duration(next.saturating_sub(now.ticks()).saturating_add(1));
         length.min(LONGEST_SLEEP).min(self.config.check_interval)
     }
 
@@ -351,7 +322,9 @@ impl Synchronizer {
             self.events.holdover(age);
         }
         for index in 0..self.sources.len() {
-            if let Some(flight) = self.sources[index].in_flight.filter(|flight| flight.deadline < ticks) {
+            if let Some(flight) =
+                self.sources[index].in_flight.filter(|flight| flight.deadline < ticks)
+            {
                 self.sources[index].in_flight = None;
                 self.note_failure(index, flight.seen.unwrap_or(Problem::Timeout));
             }
@@ -366,7 +339,8 @@ impl Synchronizer {
     }
 
     fn take_flight(&mut self, id: AskId) -> Option<(usize, InFlight)> {
-        let index = self.sources.iter().position(|s| s.in_flight.is_some_and(|flight| flight.id == id))?;
+        let index =
+            self.sources.iter().position(|s| s.in_flight.is_some_and(|flight| flight.id == id))?;
         Some((index, self.sources[index].in_flight.take()?))
     }
 
@@ -388,7 +362,8 @@ impl Synchronizer {
             }
             Agreement::Contradiction => Err(DisruptionReason::SourcesDisagree),
             Agreement::Within { earliest_ns, latest_ns, degraded } => {
-                let agreed = AgreedBound { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
+                let agreed =
+                    AgreedBound { at: now, earliest_ns, latest_ns, heard: self.heard(), degraded };
                 self.accept(now, &agreed)
             }
         };
@@ -415,10 +390,14 @@ impl Synchronizer {
         };
         let accepted = match &mut self.phase {
             Phase::Dead => return Ok(()),
-            Phase::Starting => Params::first(agreed, ageing, now).ok_or(DisruptionReason::CounterWentBack),
+            Phase::Starting => {
+                Params::first(agreed, ageing, now).ok_or(DisruptionReason::CounterWentBack)
+            }
             Phase::Running(params) => params.refine(agreed, ageing),
             Phase::Disrupted { floor, gap, .. } => {
-                if let Err(why) = floor.judge(agreed, self.counter.scale(), self.config.max_forward_jump) {
+                if let Err(why) =
+                    floor.judge(agreed, self.counter.scale(), self.config.max_forward_jump)
+                {
                     *gap = Some(why);
                     return Ok(());
                 }

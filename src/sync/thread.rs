@@ -98,7 +98,16 @@ pub(crate) fn start(
         });
     }
     let (keep_alive, alive) = channel();
-    let thread = SyncThread { synchronizer, counter, check_interval, net, asked, resolved: channel(), reports, alive };
+    let thread = SyncThread {
+        synchronizer,
+        counter,
+        check_interval,
+        net,
+        asked,
+        resolved: channel(),
+        reports,
+        alive,
+    };
     std::thread::Builder::new().name("sureclock-sync".into()).spawn(move || thread.run())?;
     Ok(Driver { waker, alive: Some(keep_alive), process: ProcessMark::take() })
 }
@@ -129,16 +138,22 @@ impl SyncThread {
             }
             // Sockets are closed under no lock.
             self.net.retain(|ask| self.synchronizer.lock().awaits(ask));
-            let sleep = self.synchronizer.lock().wake_after(self.counter.read()).min(self.check_interval);
-            let (synchronizer, counter, mut outcomes) = (&self.synchronizer, &self.counter, Vec::new());
+            let sleep =
+                self.synchronizer.lock().wake_after(self.counter.read()).min(self.check_interval);
+            let (synchronizer, counter, mut outcomes) =
+                (&self.synchronizer, &self.counter, Vec::new());
             self.net.wait(sleep, counter, |outcome| outcomes.push(outcome));
             // A suspend during the sleep is seen before anything that was read across it counts.
             synchronizer.check_continuity(counter, Scope::All);
             for outcome in outcomes {
                 let mut synchronizer = self.synchronizer.lock();
                 match outcome {
-                    Outcome::Ended(ask, Ok(facts)) => synchronizer.answered(self.counter.read(), ask, facts),
-                    Outcome::Ended(ask, Err(problem)) => synchronizer.failed(self.counter.read(), ask, problem),
+                    Outcome::Ended(ask, Ok(facts)) => {
+                        synchronizer.answered(self.counter.read(), ask, facts)
+                    }
+                    Outcome::Ended(ask, Err(problem)) => {
+                        synchronizer.failed(self.counter.read(), ask, problem)
+                    }
                     Outcome::Unusable(ask, problem) => synchronizer.unusable(ask, problem),
                 }
             }
@@ -169,7 +184,9 @@ impl SyncThread {
             let Some(source) = source else { break };
             let Asked::Ntp(server) = &self.asked[source] else { continue };
             let waker = self.net.waker();
-            let started = resolve(source, server.clone(), self.resolved.0.clone(), move || drop(waker.wake()));
+            let started = resolve(source, server.clone(), self.resolved.0.clone(), move || {
+                drop(waker.wake())
+            });
             if let Err(error) = started {
                 let problem = Problem::Unresolved(error.into());
                 self.synchronizer.lock().unresolved(self.counter.read(), source, problem);
@@ -185,7 +202,9 @@ impl SyncThread {
             let mut synchronizer = self.synchronizer.lock();
             match found {
                 Ok(addresses) => synchronizer.resolved(self.counter.read(), source, &addresses),
-                Err(kind) => synchronizer.unresolved(self.counter.read(), source, Problem::Unresolved(kind)),
+                Err(kind) => {
+                    synchronizer.unresolved(self.counter.read(), source, Problem::Unresolved(kind))
+                }
             }
         }
     }

@@ -38,7 +38,8 @@ pub(super) fn spawn(
             let (id, deadline) = question;
             let context = ExchangeContext::new(counter.clone(), deadline);
             // A source that panics is a source that fails; the clock goes on with the others.
-            let result = contain(|| source.exchange(&context)).unwrap_or(Err(SourceError::Unusable));
+            let result =
+                contain(|| source.exchange(&context)).unwrap_or(Err(SourceError::Unusable));
             if reports.send((id, result)).is_err() {
                 return;
             }

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 #[non_exhaustive]
 pub enum ConvertError {
     /// The other type, or [`Timestamp`], cannot represent the point.
-    #[error("the point is outside the range of the other type (timestamps: the years 1677 to 2262)")]
+    #[error(
+        "the point is outside the range of the other type (timestamps: the years 1677 to 2262)"
+    )]
     OutOfRange,
     /// The point is inside a leap second, which POSIX time does not count.
     #[error("the point is inside a leap second, which POSIX time does not count")]
@@ -79,7 +81,9 @@ impl Timestamp {
     /// [`ConvertError::OutOfRange`] outside the years 1677 to 2262.
     #[cfg(feature = "jiff")]
     pub fn from_jiff(time: jiff::Timestamp) -> Result<Timestamp, ConvertError> {
-        i64::try_from(time.as_nanosecond()).map(Timestamp::from_unix_nanos).map_err(|_| ConvertError::OutOfRange)
+        i64::try_from(time.as_nanosecond())
+            .map(Timestamp::from_unix_nanos)
+            .map_err(|_| ConvertError::OutOfRange)
     }
 
     /// The jiff timestamp of this timestamp. Exact.
@@ -89,7 +93,8 @@ impl Timestamp {
     /// [`ConvertError::OutOfRange`], which no timestamp meets: jiff's range is wider.
     #[cfg(feature = "jiff")]
     pub fn to_jiff(self) -> Result<jiff::Timestamp, ConvertError> {
-        jiff::Timestamp::from_nanosecond(i128::from(self.as_unix_nanos())).map_err(|_| ConvertError::OutOfRange)
+        jiff::Timestamp::from_nanosecond(i128::from(self.as_unix_nanos()))
+            .map_err(|_| ConvertError::OutOfRange)
     }
 }
 
@@ -101,8 +106,14 @@ mod tests {
     #[test]
     fn dates_outside_the_range_and_leap_seconds_are_errors() {
         let parse = |s: &str| DateTime::parse_from_rfc3339(s).unwrap().to_utc();
-        assert_eq!(Timestamp::from_chrono(parse("2016-12-31T23:59:60Z")), Err(ConvertError::LeapSecond));
-        assert_eq!(Timestamp::from_chrono(parse("2300-01-01T00:00:00Z")), Err(ConvertError::OutOfRange));
+        assert_eq!(
+            Timestamp::from_chrono(parse("2016-12-31T23:59:60Z")),
+            Err(ConvertError::LeapSecond)
+        );
+        assert_eq!(
+            Timestamp::from_chrono(parse("2300-01-01T00:00:00Z")),
+            Err(ConvertError::OutOfRange)
+        );
         let far = SystemTime::UNIX_EPOCH + Duration::from_secs(20_000_000_000);
         assert_eq!(Timestamp::from_system_time(far), Err(ConvertError::OutOfRange));
     }

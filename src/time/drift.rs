@@ -180,9 +180,15 @@ mod tests {
     fn found_an_error_of_the_local_rate_is_covered_where_true_time_runs_the_faster_for_it() {
         // A clock slewed to 0.8995 of its rate: true time passes 1/0.8995 as fast.
         let k = compose(&[100_500_000]).unwrap();
-        assert!((1_000_000_000 + u128::from(k.faster_ppb)) * 899_500_000 >= 1_000_000_000 * 1_000_000_000);
+        assert!(
+            (1_000_000_000 + u128::from(k.faster_ppb)) * 899_500_000
+                >= 1_000_000_000 * 1_000_000_000
+        );
         let twin = 1_000_000_000 + 100_500_000;
-        assert!(twin * 899_500_000u128 < 1_000_000_000 * 1_000_000_000, "the sum alone does not cover it");
+        assert!(
+            twin * 899_500_000u128 < 1_000_000_000 * 1_000_000_000,
+            "the sum alone does not cover it"
+        );
     }
 
     #[test]

@@ -23,7 +23,8 @@ use std::str::FromStr;
 /// use sureclock::HybridTimestamp;
 ///
 /// let stamp: HybridTimestamp = "2026-11-23T11:03:00.500000000Z#7".parse()?;
-/// assert_eq!((stamp.time().to_string().as_str(), stamp.counter()), ("2026-11-23T11:03:00.500000000Z", 7));
+/// assert_eq!(stamp.time().to_string(), "2026-11-23T11:03:00.500000000Z");
+/// assert_eq!(stamp.counter(), 7);
 /// assert_eq!(HybridTimestamp::from_bits(stamp.to_bits()), stamp);
 /// # Ok::<(), sureclock::ParseTimeError>(())
 /// ```
@@ -119,9 +120,11 @@ impl FromStr for HybridTimestamp {
     fn from_str(text: &str) -> Result<HybridTimestamp, ParseTimeError> {
         let (time, counter) = text.split_once('#').ok_or(ParseTimeError::Stamp)?;
         let is_a_number = counter.bytes().all(|digit| digit.is_ascii_digit());
-        let counter = counter.parse::<u16>().ok().filter(|_| is_a_number).ok_or(ParseTimeError::Stamp)?;
+        let counter =
+            counter.parse::<u16>().ok().filter(|_| is_a_number).ok_or(ParseTimeError::Stamp)?;
         let time: Timestamp = time.parse()?;
-        let first = HybridTimestamp::first_of(time.as_unix_nanos()).ok_or(ParseTimeError::StampOutOfRange)?;
+        let first = HybridTimestamp::first_of(time.as_unix_nanos())
+            .ok_or(ParseTimeError::StampOutOfRange)?;
         // What is printed is rounded down, so the unit is the one that begins here or within the
         // next nanosecond.
         let next = HybridTimestamp(first.0.saturating_add(1 << BITS));
@@ -142,7 +145,9 @@ impl serde::Serialize for HybridTimestamp {
 
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for HybridTimestamp {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<HybridTimestamp, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<HybridTimestamp, D::Error> {
         crate::time::wire::deserialize(deserializer)
     }
 }
@@ -203,20 +208,32 @@ mod tests {
         assert_eq!(HybridTimestamp::first_of(0), Some(HybridTimestamp::MIN));
         assert_eq!(HybridTimestamp::first_of(-1), None);
         assert_eq!(HybridTimestamp::first_of(end), None);
-        assert_eq!(HybridTimestamp::first_of(end - 1).unwrap().units(), HybridTimestamp::MAX.units());
+        assert_eq!(
+            HybridTimestamp::first_of(end - 1).unwrap().units(),
+            HybridTimestamp::MAX.units()
+        );
         assert_eq!(HybridTimestamp::MAX.to_string(), "2106-02-07T06:28:15.999984741Z#65535");
         assert_eq!(HybridTimestamp::MAX.next(), None);
-        assert_eq!(HybridTimestamp::first_of_unit(Timestamp::UNIX_EPOCH), Some(HybridTimestamp::MIN));
+        assert_eq!(
+            HybridTimestamp::first_of_unit(Timestamp::UNIX_EPOCH),
+            Some(HybridTimestamp::MIN)
+        );
     }
 
     #[test]
     fn what_is_no_stamp_is_an_error() {
-        for text in ["", "2026-11-23T11:03:00Z", "2026-11-23T11:03:00Z#", "2026-11-23T11:03:00Z#65536"] {
+        for text in
+            ["", "2026-11-23T11:03:00Z", "2026-11-23T11:03:00Z#", "2026-11-23T11:03:00Z#65536"]
+        {
             assert_eq!(text.parse::<HybridTimestamp>(), Err(ParseTimeError::Stamp), "{text}");
         }
         assert_eq!("x#1".parse::<HybridTimestamp>(), Err(ParseTimeError::Date));
         for text in ["1969-12-31T23:59:59Z#0", "2106-02-07T06:28:16Z#0"] {
-            assert_eq!(text.parse::<HybridTimestamp>(), Err(ParseTimeError::StampOutOfRange), "{text}");
+            assert_eq!(
+                text.parse::<HybridTimestamp>(),
+                Err(ParseTimeError::StampOutOfRange),
+                "{text}"
+            );
         }
     }
 
@@ -226,8 +243,14 @@ mod tests {
         let before = "2026-11-23T11:03:00Z".parse().unwrap();
         assert_eq!(off, ParseTimeError::StampOffGrid { before });
         let message = off.to_string();
-        assert!(message.contains("2^-16 s") && message.contains("2026-11-23T11:03:00.000000000Z"), "{message}");
+        assert!(
+            message.contains("2^-16 s") && message.contains("2026-11-23T11:03:00.000000000Z"),
+            "{message}"
+        );
         assert!(!message.contains("interval"), "{message}");
-        assert!(format!("{before}#0").parse::<HybridTimestamp>().is_ok(), "what it names is a stamp");
+        assert!(
+            format!("{before}#0").parse::<HybridTimestamp>().is_ok(),
+            "what it names is a stamp"
+        );
     }
 }

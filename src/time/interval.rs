@@ -42,7 +42,11 @@ impl TimeInterval {
     /// # Errors
     ///
     /// [`InvertedInterval`] if `latest` is before `earliest`.
-    pub fn new(earliest: Timestamp, latest: Timestamp, timescale: Timescale) -> Result<TimeInterval, InvertedInterval> {
+    pub fn new(
+        earliest: Timestamp,
+        latest: Timestamp,
+        timescale: Timescale,
+    ) -> Result<TimeInterval, InvertedInterval> {
         if latest < earliest {
             return Err(InvertedInterval { earliest, latest });
         }
@@ -76,7 +80,9 @@ impl TimeInterval {
     /// Half the width, rounded up to a nanosecond: the epsilon of the interval.
     #[must_use]
     pub const fn uncertainty(&self) -> Duration {
-        Duration::from_nanos(self.latest.as_unix_nanos().abs_diff(self.earliest.as_unix_nanos()).div_ceil(2))
+        Duration::from_nanos(
+            self.latest.as_unix_nanos().abs_diff(self.earliest.as_unix_nanos()).div_ceil(2),
+        )
     }
 
     /// The middle, rounded down to a nanosecond. For logs only: true time is no likelier here than
@@ -196,7 +202,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn interval(a: i64, b: i64) -> TimeInterval {
-        let (earliest, latest) = (Timestamp::from_unix_nanos(a.min(b)), Timestamp::from_unix_nanos(a.max(b)));
+        let (earliest, latest) =
+            (Timestamp::from_unix_nanos(a.min(b)), Timestamp::from_unix_nanos(a.max(b)));
         TimeInterval::new(earliest, latest, Timescale::Utc).unwrap()
     }
 

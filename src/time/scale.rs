@@ -26,7 +26,9 @@ impl TickScale {
     /// The ticks in `length` by the frozen scale, rounded down; `u64::MAX` where they do not fit.
     pub(crate) fn ticks(self, length: Duration) -> u64 {
         let scaled = length.as_nanos().checked_mul(1 << 40);
-        scaled.and_then(|ns| u64::try_from(ns / u128::from(self.ns_per_tick_2_40)).ok()).unwrap_or(u64::MAX)
+        scaled
+            .and_then(|ns| u64::try_from(ns / u128::from(self.ns_per_tick_2_40)).ok())
+            .unwrap_or(u64::MAX)
     }
 
     /// By how much a tick of another length is longer than this one, in parts per billion, rounded
@@ -92,7 +94,10 @@ mod tests {
         assert_eq!(scale.duration(u64::MAX), Duration::MAX);
         assert_eq!(scale.ticks(Duration::MAX), u64::MAX);
         let p = scale.ns_per_tick_2_40;
-        assert_eq!((scale.excess_ppb(p), scale.excess_ppb(p + 1), scale.excess_ppb(p - 1)), ((0, 0), (0, 1), (-1, 0)));
+        assert_eq!(
+            (scale.excess_ppb(p), scale.excess_ppb(p + 1), scale.excess_ppb(p - 1)),
+            ((0, 0), (0, 1), (-1, 0))
+        );
         assert_eq!(scale.excess_ppb(2 * p).0, 1_000_000_000);
     }
 }

@@ -25,7 +25,9 @@ impl FromStr for Timestamp {
     /// does not count it.
     fn from_str(text: &str) -> Result<Timestamp, ParseTimeError> {
         // chrono drops digits beyond the ninth; a bound must not lose them unseen.
-        let digits = text.split_once('.').map_or(0, |(_, f)| f.bytes().take_while(u8::is_ascii_digit).count());
+        let digits = text
+            .split_once('.')
+            .map_or(0, |(_, f)| f.bytes().take_while(u8::is_ascii_digit).count());
         if digits > 9 {
             return Err(ParseTimeError::TooPrecise);
         }
@@ -39,7 +41,8 @@ impl FromStr for Timestamp {
 
 impl fmt::Display for TimeInterval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let half = Half::covering(u64::try_from(self.uncertainty().as_nanos()).map_err(|_| fmt::Error)?);
+        let half =
+            Half::covering(u64::try_from(self.uncertainty().as_nanos()).map_err(|_| fmt::Error)?);
         if f.alternate() || half.around(self.midpoint()).is_none() {
             write!(f, "[{}, {}]", self.earliest(), self.latest())?;
         } else {
@@ -62,15 +65,18 @@ impl FromStr for TimeInterval {
             let (earliest, latest) = (earliest.trim().parse()?, latest.trim().parse()?);
             return Ok(TimeInterval::new(earliest, latest, parse_timescale(timescale)?)?);
         }
-        let (midpoint, rest) = text.split_once('±').or_else(|| text.split_once("+/-")).ok_or(ParseTimeError::Form)?;
+        let (midpoint, rest) =
+            text.split_once('±').or_else(|| text.split_once("+/-")).ok_or(ParseTimeError::Form)?;
         let mut words = rest.split_whitespace();
-        let (number, unit) = (words.next().ok_or(ParseTimeError::Half)?, words.next().ok_or(ParseTimeError::Half)?);
+        let (number, unit) =
+            (words.next().ok_or(ParseTimeError::Half)?, words.next().ok_or(ParseTimeError::Half)?);
         let timescale = parse_timescale(words.next().unwrap_or(""))?;
         if words.next().is_some() {
             return Err(ParseTimeError::Form);
         }
         let half = Half::parse(number, unit)?;
-        let (earliest, latest) = half.around(midpoint.trim().parse()?).ok_or(ParseTimeError::OutOfRange)?;
+        let (earliest, latest) =
+            half.around(midpoint.trim().parse()?).ok_or(ParseTimeError::OutOfRange)?;
         Ok(TimeInterval::new(earliest, latest, timescale)?)
     }
 }
@@ -116,7 +122,10 @@ impl Half {
         let mut digits = fraction.bytes();
         for _ in 0..decimals {
             let digit = u64::from(digits.next().unwrap_or(b'0') - b'0');
-            ns = ns.checked_mul(10).and_then(|ns| ns.checked_add(digit)).ok_or(ParseTimeError::OutOfRange)?;
+            ns = ns
+                .checked_mul(10)
+                .and_then(|ns| ns.checked_add(digit))
+                .ok_or(ParseTimeError::OutOfRange)?;
         }
         if digits.any(|digit| digit != b'0') {
             ns = ns.checked_add(1).ok_or(ParseTimeError::OutOfRange)?;
@@ -135,7 +144,9 @@ impl fmt::Display for Half {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ns_per_thousandth {
             0 => write!(f, "{} {}", self.ns, self.unit),
-            step => write!(f, "{}.{:03} {}", self.ns / step / 1000, self.ns / step % 1000, self.unit),
+            step => {
+                write!(f, "{}.{:03} {}", self.ns / step / 1000, self.ns / step % 1000, self.unit)
+            }
         }
     }
 }
@@ -170,7 +181,9 @@ pub enum ParseTimeError {
     #[error("not a stamp as in 2026-11-23T11:03:00.500000000Z#7, with a counter up to 65535")]
     Stamp,
     /// The time of a stamp is none that a hybrid clock counts: it counts in units of 2^-16 s.
-    #[error("no unit of 2^-16 s begins there, rounded down to a nanosecond; one begins at {before}")]
+    #[error(
+        "no unit of 2^-16 s begins there, rounded down to a nanosecond; one begins at {before}"
+    )]
     StampOffGrid {
         /// The begin of the unit that holds it.
         before: Timestamp,
@@ -201,7 +214,10 @@ mod tests {
         assert_eq!(i.to_string(), "2026-11-23T11:03:00.123456290Z ± 1.204 ms");
         let i = TimeInterval::new(at(0), at(0), Timescale::Smear24h).unwrap();
         assert_eq!(i.to_string(), "2026-11-23T11:03:00.123456789Z ± 0 ns smear-24h");
-        assert_eq!(format!("{:#}", i), "[2026-11-23T11:03:00.123456789Z, 2026-11-23T11:03:00.123456789Z] smear-24h");
+        assert_eq!(
+            format!("{:#}", i),
+            "[2026-11-23T11:03:00.123456789Z, 2026-11-23T11:03:00.123456789Z] smear-24h"
+        );
     }
 
     #[test]

@@ -10,7 +10,11 @@ use std::str::FromStr;
 /// agreement and intervals of two timescales have no order. A clock follows one, fixed when it is
 /// built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Timescale {
     /// UTC as POSIX counts it: a leap second is a step of one second.
@@ -49,7 +53,9 @@ impl Timescale {
     #[must_use]
     pub fn known_for(host: &str) -> Option<Timescale> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let is = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|head| head.ends_with('.'));
+        let is = |domain: &str| {
+            host == domain || host.strip_suffix(domain).is_some_and(|head| head.ends_with('.'))
+        };
         SMEARED.iter().find(|(domain, _)| is(domain)).map(|&(_, scale)| scale)
     }
 

@@ -23,7 +23,8 @@ use std::time::Duration;
 ///
 /// let t: Timestamp = "2026-11-23T11:03:00.123456789Z".parse()?;
 /// assert_eq!(t.as_unix_nanos(), 1_795_431_780_123_456_789);
-/// assert_eq!(t.checked_add(Duration::from_nanos(11)).unwrap().to_string(), "2026-11-23T11:03:00.123456800Z");
+/// let later = t.checked_add(Duration::from_nanos(11)).unwrap();
+/// assert_eq!(later.to_string(), "2026-11-23T11:03:00.123456800Z");
 /// # Ok::<(), sureclock::ParseTimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -45,7 +45,8 @@ impl WallTime {
     /// time before and after the interval and use both.
     #[must_use]
     pub fn error(self, truth: &TimeInterval) -> WallError {
-        let ahead = |t: Timestamp| i128::from(self.0.as_unix_nanos()) - i128::from(t.as_unix_nanos());
+        let ahead =
+            |t: Timestamp| i128::from(self.0.as_unix_nanos()) - i128::from(t.as_unix_nanos());
         WallError { least_ns: ahead(truth.latest()), most_ns: ahead(truth.earliest()) }
     }
 }

@@ -23,7 +23,10 @@ pub(crate) trait Wire: Copy {
     fn from_text(text: &str) -> Result<Self, impl Display>;
 }
 
-pub(crate) fn serialize<T: Wire, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<T: Wire, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     if serializer.is_human_readable() {
         serializer.collect_str(&value.to_text())
     } else {
@@ -31,7 +34,9 @@ pub(crate) fn serialize<T: Wire, S: Serializer>(value: &T, serializer: S) -> Res
     }
 }
 
-pub(crate) fn deserialize<'de, T: Wire, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn deserialize<'de, T: Wire, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     let visitor = Form(PhantomData);
     // A tagged type is read from a form of serde's own, which says that people may read it whatever
     // was written; it gives bytes all the same.
@@ -57,7 +62,9 @@ impl<'de, T: Wire> Visitor<'de> for Form<T> {
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
-        T::Bytes::try_from(bytes).map(T::from_bytes).map_err(|_| E::invalid_length(bytes.len(), &self))
+        T::Bytes::try_from(bytes)
+            .map(T::from_bytes)
+            .map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {

@@ -13,7 +13,9 @@ pub(crate) fn any_path(dice: &mut Dice) -> Path {
     let delay = |dice: &mut Dice| match dice.below(6) {
         0 => Delay::default(),
         1 => Delay::new(dice.length(Duration::ZERO, MS), Duration::ZERO),
-        2 => Delay::new(dice.length(Duration::ZERO, 50 * MS), dice.length(Duration::ZERO, 100 * MS)),
+        2 => {
+            Delay::new(dice.length(Duration::ZERO, 50 * MS), dice.length(Duration::ZERO, 100 * MS))
+        }
         3 => Delay::new(MS, MS).ramp(u32::try_from(dice.below(200_000)).unwrap_or(0)),
         _ => Delay::new(dice.length(Duration::ZERO, 5 * MS), dice.length(Duration::ZERO, MS)),
     };
@@ -45,10 +47,17 @@ pub(crate) fn honest(dice: &mut Dice) -> Server {
             _ => Reply::Proper,
         };
         let stratum = u8::try_from(1 + dice.below(14)).unwrap_or(1);
-        Server::honest().reply(reply).stratum(stratum).root_delay(dice.length(Duration::ZERO, 20 * MS))
+        Server::honest()
+            .reply(reply)
+            .stratum(stratum)
+            .root_delay(dice.length(Duration::ZERO, 20 * MS))
     };
     let dispersion = dice.length(Duration::ZERO, 5 * MS);
-    server.error(error).path(path).root_dispersion(dispersion).processing(dice.length(Duration::ZERO, MS))
+    server
+        .error(error)
+        .path(path)
+        .root_dispersion(dispersion)
+        .processing(dice.length(Duration::ZERO, MS))
 }
 
 /// An exact source of facts without any delay in one direction or in both: its bound touches the
@@ -77,7 +86,10 @@ pub(crate) fn liar(dice: &mut Dice) -> Server {
         0 => ClockError::BeyondClaims { ns: *dice.one_of(&[1_000, -1_000, 1_000_000, -1_000_000]) },
         1 => ClockError::Fixed { ns: *dice.one_of(&[12, -12]) * YEAR_NS },
         2 => ClockError::Ramp { ns_per_s: *dice.one_of(&[200_000, -200_000, 1_000_000, 250_000]) },
-        3 => ClockError::Flip { ns: dice.within(1_000_000, 1_000_000_000), every: dice.length(S, 100 * S) },
+        3 => ClockError::Flip {
+            ns: dice.within(1_000_000, 1_000_000_000),
+            every: dice.length(S, 100 * S),
+        },
         4 => ClockError::Random { most_ns: dice.within(1_000_000, 10_000_000_000) },
         _ => ClockError::Fixed { ns: dice.within(-50_000_000, 50_000_000) },
     };
@@ -129,7 +141,15 @@ pub(crate) fn any_oscillator(dice: &mut Dice) -> (u32, Oscillator) {
 /// A host within the assumptions, of any kind.
 pub(crate) fn any_host(name: &str, dice: &mut Dice) -> Host {
     let (k, oscillator) = any_oscillator(dice);
-    let hz = *dice.one_of(&[1_000_000_000, 1_000_000_000, 25_000_000, 3_000_000_000, 24_000_000, 3_579_545, 1_000]);
+    let hz = *dice.one_of(&[
+        1_000_000_000,
+        1_000_000_000,
+        25_000_000,
+        3_000_000_000,
+        24_000_000,
+        3_579_545,
+        1_000,
+    ]);
     let poll = *dice.one_of(&[S, 2 * S, 4 * S, 16 * S, 64 * S]);
     let window = *dice.one_of(&[1024 * S, 1024 * S, 300 * S, 128 * S]);
     let starts_at = *dice.one_of(&[3_600_000_000_000, 5, 1 << 20, 1 << 62]);
@@ -143,7 +163,9 @@ pub(crate) fn any_host(name: &str, dice: &mut Dice) -> Host {
             .check_interval(S)
     });
     let host = match dice.below(4) {
-        0 => host.nominal_error(i32::try_from(dice.within(-100_000, 100_000)).unwrap_or(0), 100_000),
+        0 => {
+            host.nominal_error(i32::try_from(dice.within(-100_000, 100_000)).unwrap_or(0), 100_000)
+        }
         1 => host.nominal_error(*dice.one_of(&[100_000, -100_000]), 100_000),
         _ => host,
     };
@@ -194,13 +216,17 @@ pub(crate) fn plain(run: &mut Run, k_ppb: u32, oscillator: Oscillator) {
 /// Three exact servers a few milliseconds away.
 pub(crate) fn plain_servers(run: &mut Run) {
     for name in ["a", "b", "c"] {
-        let path = Path::symmetric(run.dice.length(MS, 5 * MS), run.dice.length(Duration::ZERO, MS));
+        let path =
+            Path::symmetric(run.dice.length(MS, 5 * MS), run.dice.length(Duration::ZERO, MS));
         run.server(name, Server::honest().path(path));
     }
 }
 
 pub(crate) fn plain_host(name: &str, k_ppb: u32, oscillator: Oscillator) -> Host {
     Host::named(name).oscillator(oscillator).settings(move |builder| {
-        builder.drift(Drift::fixed_ppb(k_ppb)).poll_interval(4 * S).max_uncertainty(Duration::from_secs(3600))
+        builder
+            .drift(Drift::fixed_ppb(k_ppb))
+            .poll_interval(4 * S)
+            .max_uncertainty(Duration::from_secs(3600))
     })
 }

@@ -81,7 +81,8 @@ pub(crate) fn rate_wanders_at_the_limit(run: &mut Run) -> Checked {
         }
     }
     let (band, window) = (Band::any(&mut run.dice), any_window(&mut run.dice));
-    let host = host(&mut run.dice, band.drift(), window).oscillator(band.oscillator(&mut run.dice, window));
+    let host = host(&mut run.dice, band.drift(), window)
+        .oscillator(band.oscillator(&mut run.dice, window));
     run.clock(host);
     run.settle()?;
     for _ in 0..6 {
@@ -98,8 +99,8 @@ pub(crate) fn rate_wanders_beyond_the_limit(run: &mut Run) -> Checked {
         let server = sharp(&mut run.dice);
         run.server(name, server);
     }
-    let host =
-        Host::named("east").settings(|b| b.drift(Drift::learned_ppb(1_000)).window(256 * S).poll_interval(16 * S));
+    let host = Host::named("east")
+        .settings(|b| b.drift(Drift::learned_ppb(1_000)).window(256 * S).poll_interval(16 * S));
     run.clock(host);
     run.run(1_500 * S)?;
     let ppb = *run.dice.one_of(&[20_000, -20_000, 100_000, -100_000]);
@@ -123,12 +124,18 @@ fn cut_off(run: &mut Run, leaves_after: Duration) -> Checked {
         run.server(name, Server::direct().path(Path::default()).processing(Duration::ZERO));
     }
     let host = Host::named("east").settings(|builder| {
-        builder.drift(Drift::learned_ppb(1_000)).window(256 * S).poll_interval(8 * S).max_uncertainty(S)
+        builder
+            .drift(Drift::learned_ppb(1_000))
+            .window(256 * S)
+            .poll_interval(8 * S)
+            .max_uncertainty(S)
     });
     run.clock(host);
     run.run(1_500 * S)?;
     for name in ["a", "b", "c"] {
-        run.act(|world, _| world.server(name, Server::direct().path(Path::default().partitioned())))?;
+        run.act(|world, _| {
+            world.server(name, Server::direct().path(Path::default().partitioned()))
+        })?;
     }
     run.run(leaves_after)?;
     let ppb = *run.dice.one_of(&[200_000, -200_000]);
@@ -143,8 +150,8 @@ fn step(run: &mut Run, ppb: i32) -> Checked {
         let path = any_short_path(&mut run.dice);
         run.server(name, Server::honest().path(path));
     }
-    let host =
-        Host::named("east").settings(|b| b.drift(Drift::learned_ppb(2_000)).window(256 * S).poll_interval(4 * S));
+    let host = Host::named("east")
+        .settings(|b| b.drift(Drift::learned_ppb(2_000)).window(256 * S).poll_interval(4 * S));
     let clock = run.clock(host);
     run.run(1_500 * S)?;
     if clock.status().learned_rate.is_none() {
@@ -163,16 +170,22 @@ pub(crate) fn rate_wandering_beyond_is_seen(run: &mut Run) -> Checked {
     let clock = run.clocks[0].clone();
     let status = clock.status();
     if (status.counts.rates_given_up, status.learned_rate) != (1, None) {
-        return Err(run.world.violation(Law::Usefulness, || format!("not given up once: {status:?}")));
+        return Err(run
+            .world
+            .violation(Law::Usefulness, || format!("not given up once: {status:?}")));
     }
     run.run(10 * S)?;
     if run.now(0).is_err() {
-        return Err(run.world.violation(Law::Usefulness, || "no answer after ten seconds".to_owned()));
+        return Err(run
+            .world
+            .violation(Law::Usefulness, || "no answer after ten seconds".to_owned()));
     }
     run.run(1_500 * S)?;
     match clock.status().learned_rate {
         Some(learned) if (learned.least_ppb..=learned.most_ppb).contains(&i64::from(ppb)) => Ok(()),
-        other => Err(run.world.violation(Law::Usefulness, || format!("{ppb} was not learned: {other:?}"))),
+        other => Err(run
+            .world
+            .violation(Law::Usefulness, || format!("{ppb} was not learned: {other:?}"))),
     }
 }
 
@@ -200,7 +213,9 @@ fn pays(run: &mut Run, drift: Drift) -> Checked {
     }
     let ppb = i32::try_from(run.dice.within(-150_000, 150_000)).unwrap_or(0);
     let host = Host::named("east").oscillator(Oscillator::steady(ppb));
-    run.clock(host.settings(move |b| b.drift(drift).poll_interval(64 * S).adapt_poll_interval(false)));
+    run.clock(
+        host.settings(move |b| b.drift(drift).poll_interval(64 * S).adapt_poll_interval(false)),
+    );
     run.settle()?;
     run.tally.acts += 1;
     run.run(3_600 * S)?;
@@ -215,7 +230,9 @@ fn pays(run: &mut Run, drift: Drift) -> Checked {
     let median = widths.get(widths.len() / 2).copied().unwrap_or(Duration::MAX);
     // Both edges leave each other by 400 ppm of half a poll interval at the median, else.
     if median > 32 * S * 400 / 1_000_000 / 2 {
-        return Err(run.world.violation(Law::Usefulness, || format!("the median width is {median:?}")));
+        return Err(run
+            .world
+            .violation(Law::Usefulness, || format!("the median width is {median:?}")));
     }
     Ok(())
 }

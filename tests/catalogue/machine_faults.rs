@@ -20,7 +20,9 @@ pub(crate) fn os_clock_stepped(run: &mut Run) -> Checked {
         run.act(|world, clocks| world.strobe_wall(&clocks[0], ns, MS))?;
         let point = *run.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
         let stepped = clock.clone();
-        run.act(|world, clocks| world.in_next_reading(&clocks[0], point, move |w| w.step_wall(&stepped, ns)))?;
+        run.act(|world, clocks| {
+            world.in_next_reading(&clocks[0], point, move |w| w.step_wall(&stepped, ns))
+        })?;
         run.run(20 * S)?;
     }
     Ok(())
@@ -29,7 +31,9 @@ pub(crate) fn os_clock_stepped(run: &mut Run) -> Checked {
 /// The twin of F1: sources that are measured against the OS clock, which is stepped meanwhile.
 pub(crate) fn os_clock_stepped_under_a_source_that_trusts_it(run: &mut Run) -> Checked {
     run.server("a", Server::through_os_clock().path(Path::symmetric(MS, MS)));
-    let host = Host::named("east").stalls(500_000, MS).settings(|builder| builder.poll_interval(S).max_faulty(0));
+    let host = Host::named("east")
+        .stalls(500_000, MS)
+        .settings(|builder| builder.poll_interval(S).max_faulty(0));
     run.clock(host);
     run.act(|world, clocks| world.strobe_wall(&clocks[0], 1_000_000_000, MS))?;
     run.run(120 * S)
@@ -105,29 +109,41 @@ pub(crate) fn oscillator_within_the_bound_is_not_refused(run: &mut Run) -> Check
 
 fn refused(run: &mut Run, ppm: i32) -> Checked {
     for name in ["a", "b", "c"] {
-        let path = Path::symmetric(run.dice.length(MS, 5 * MS), run.dice.length(Duration::ZERO, 2 * MS));
+        let path =
+            Path::symmetric(run.dice.length(MS, 5 * MS), run.dice.length(Duration::ZERO, 2 * MS));
         run.server(name, Server::honest().path(path));
     }
-    run.clock(plain_host("east", 200_000, Oscillator::steady(ppm * 1_000)).settings(|b| b.poll_interval(16 * S)));
+    run.clock(
+        plain_host("east", 200_000, Oscillator::steady(ppm * 1_000))
+            .settings(|b| b.poll_interval(16 * S)),
+    );
     run.excuse_readings(0);
     run.tally.acts += 1;
     for _ in 0..60 {
         run.world.advance(30 * S);
-        let Err(NowError::Disrupted { reason: DisruptionReason::RateBeyondBound { ppm: found } }) = run.now(0) else {
+        let Err(NowError::Disrupted { reason: DisruptionReason::RateBeyondBound { ppm: found } }) =
+            run.now(0)
+        else {
             continue;
         };
-        let names_it = found.signum() == ppm.signum() && found.abs() >= ppm.abs() && found.abs() <= ppm.abs() + 400;
+        let names_it = found.signum() == ppm.signum()
+            && found.abs() >= ppm.abs()
+            && found.abs() <= ppm.abs() + 400;
         // For good, whatever a person says.
         run.clocks[0].start_new_epoch();
         for _ in 0..60 {
             run.world.advance(30 * S);
             if !names_it || run.now(0).is_ok() {
-                return Err(run.world.violation(Law::Containment, || format!("{found} ppm were named, not {ppm}")));
+                return Err(run
+                    .world
+                    .violation(Law::Containment, || format!("{found} ppm were named, not {ppm}")));
             }
         }
         return Ok(());
     }
-    Err(run.world.violation(Law::SeenInTime, || format!("{ppm} ppm were not named in half an hour")))
+    Err(run
+        .world
+        .violation(Law::SeenInTime, || format!("{ppm} ppm were not named in half an hour")))
 }
 
 /// F2: CLOCK_MONOTONIC slewed by as much as the kernel lets a daemon slew it: ticks of 0.9 to 1.1
@@ -140,7 +156,9 @@ pub(crate) fn monotonic_slewed(run: &mut Run) -> Checked {
     let oscillator = if run.dice.below(2) == 0 { swing } else { Oscillator::steady(bound) };
     let host = Host::named("east").oscillator(oscillator).nominal_error(0, 100_500_000);
     // Of such a clock no rate is learned.
-    let host = host.granularity(300, 300).settings(|builder| builder.drift(Drift::fixed_ppm(200)).poll_interval(4 * S));
+    let host = host
+        .granularity(300, 300)
+        .settings(|builder| builder.drift(Drift::fixed_ppm(200)).poll_interval(4 * S));
     run.clock(host.settings(|builder| builder.max_uncertainty(3600 * S)));
     run.settle()?;
     run.tally.acts += 1;
@@ -215,7 +233,9 @@ fn is_an_error_at_once(run: &mut Run, back: i64) -> Checked {
     run.act(|world, clocks| world.jump_counter(&clocks[0], back))?;
     let error = run.now(0);
     if !matches!(error, Err(NowError::CounterWentBack { .. } | NowError::Disrupted { .. })) {
-        return Err(run.world.violation(Law::SeenInTime, || format!("a counter behind itself gave {error:?}")));
+        return Err(run
+            .world
+            .violation(Law::SeenInTime, || format!("a counter behind itself gave {error:?}")));
     }
     run.run(30 * S)
 }
@@ -274,7 +294,13 @@ fn counter_parts(run: &mut Run, watched: bool) -> Checked {
     for rates in [[20_000, 1_000_000], [-20_000, -50_000_000]] {
         run.run(20 * S)?;
         let second = i64::try_from(hz).unwrap_or(i64::MAX);
-        let ticks = *run.dice.one_of(&[second / 100_000, second, 3600 * second, -second / 100_000, -second / 2]);
+        let ticks = *run.dice.one_of(&[
+            second / 100_000,
+            second,
+            3600 * second,
+            -second / 100_000,
+            -second / 2,
+        ]);
         let ppb = *run.dice.one_of(&rates);
         let jumps = run.dice.below(2) == 0;
         run.act(|world, clocks| {
@@ -295,7 +321,9 @@ fn counter_parts(run: &mut Run, watched: bool) -> Checked {
     run.run(30 * S)?;
     match run.now(0) {
         Ok(_) => Ok(()),
-        Err(error) => Err(run.world.violation(Law::Usefulness, || format!("half a minute later: {error}"))),
+        Err(error) => {
+            Err(run.world.violation(Law::Usefulness, || format!("half a minute later: {error}")))
+        }
     }
 }
 
@@ -322,7 +350,12 @@ fn clock_source(run: &mut Run, hardware: bool) -> Checked {
         world.change_clock_source(&clocks[0], false);
         world.excuse_readings(&clocks[0]);
     })?;
-    run.must_notice(0, Duration::ZERO, Duration::from_millis(105), &[DisruptionReason::ClockSourceChanged])?;
+    run.must_notice(
+        0,
+        Duration::ZERO,
+        Duration::from_millis(105),
+        &[DisruptionReason::ClockSourceChanged],
+    )?;
     let asked = run.clocks[0].status().counts.asked;
     run.run(60 * S)?;
     let (now, asked_since) = (run.now(0), run.clocks[0].status().counts.asked - asked);
@@ -335,7 +368,9 @@ fn clock_source(run: &mut Run, hardware: bool) -> Checked {
     run.run(30 * S)?;
     match run.now(0) {
         Ok(_) => Ok(()),
-        Err(error) => Err(run.world.violation(Law::Usefulness, || format!("half a minute later: {error}"))),
+        Err(error) => {
+            Err(run.world.violation(Law::Usefulness, || format!("half a minute later: {error}")))
+        }
     }
 }
 
@@ -418,7 +453,8 @@ pub(crate) fn reader_and_counter_held_up(run: &mut Run) -> Checked {
 /// F4: the sync thread is held up between any two of its steps, more often than not.
 pub(crate) fn thread_held_up(run: &mut Run) -> Checked {
     any_servers(run);
-    let (ppm, longest) = *run.dice.one_of(&[(500_000, MS), (300_000, 50 * MS), (100_000, S), (30_000, 60 * S)]);
+    let (ppm, longest) =
+        *run.dice.one_of(&[(500_000, MS), (300_000, 50 * MS), (100_000, S), (30_000, 60 * S)]);
     let host = any_host("east", &mut run.dice).stalls(ppm, longest);
     run.clock(host);
     run.settle()?;
@@ -484,7 +520,8 @@ pub(crate) fn suspended_and_not_looked_for(run: &mut Run) -> Checked {
 fn suspended_with_a_check(run: &mut Run, every_reading: bool) -> Checked {
     let (k, oscillator) = any_oscillator(&mut run.dice);
     plain_servers(run);
-    let host = plain_host("east", k, oscillator).settings(move |builder| builder.suspend_check(every_reading));
+    let host = plain_host("east", k, oscillator)
+        .settings(move |builder| builder.suspend_check(every_reading));
     run.clock(host);
     run.settle()?;
     for _ in 0..4 {
@@ -499,7 +536,11 @@ fn suspended_with_a_check(run: &mut Run, every_reading: bool) -> Checked {
                 world.advance(length);
             };
             // In the middle of a reading, before its look for a suspend; or before it.
-            if in_a_reading { world.in_next_reading(&clock, point, suspend) } else { suspend(world) }
+            if in_a_reading {
+                world.in_next_reading(&clock, point, suspend)
+            } else {
+                suspend(world)
+            }
         })?;
     }
     run.run(10 * S)
@@ -537,7 +578,9 @@ fn stand_still_before_a_commit(run: &mut Run, known: bool) -> Checked {
     let applied = *run.dice.one_of(&[Duration::ZERO, 20 * MS, 10 * S]);
     run.world.advance(applied);
     if s.timestamp() < began && run.world.wait(&clock.commit_wait(s), 60 * S).is_ok() {
-        return Err(run.world.violation(Law::CommitsAreOrdered, || format!("{s} is exposed, and it began at {began}")));
+        return Err(run.world.violation(Law::CommitsAreOrdered, || {
+            format!("{s} is exposed, and it began at {began}")
+        }));
     }
     Ok(())
 }
@@ -581,7 +624,8 @@ pub(crate) fn restored_with_a_marker(run: &mut Run) -> Checked {
         any_host("east", &mut run.dice)
     } else {
         // Of whose tick little is known yet: a small jump may look like a rate.
-        let host = plain_host("east", 1_000, Oscillator::steady(1_000)).hardware_counter(20_000_000, 0);
+        let host =
+            plain_host("east", 1_000, Oscillator::steady(1_000)).hardware_counter(20_000_000, 0);
         host.settings(|builder| builder.check_interval(S))
     };
     run.clock(host);
@@ -637,7 +681,11 @@ fn moved(run: &mut Run, told: bool) -> Checked {
     let hardware = run.dice.below(2) == 0;
     let host = if hardware { calibrated(host, &mut run.dice) } else { host };
     let host = if run.dice.below(4) == 0 { host.stalls(300_000, 50 * MS) } else { host };
-    let host = if run.dice.below(4) == 0 { host.settings(|builder| builder.suspend_check(true)) } else { host };
+    let host = if run.dice.below(4) == 0 {
+        host.settings(|builder| builder.suspend_check(true))
+    } else {
+        host
+    };
     // The readers look, not only the thread.
     let host = host.settings(|builder| builder.check_interval(S));
     run.clock(if told { host.vm_clock() } else { host });
@@ -646,7 +694,8 @@ fn moved(run: &mut Run, told: bool) -> Checked {
         let length = run.dice.length(Duration::ZERO, 20 * S);
         run.run(length)?;
         let length = *run.dice.one_of(&[Duration::ZERO, MS, S, 3600 * S]);
-        let ticks = *run.dice.one_of(&[0, 1_000, -1_000, 1_000_000_000, -500_000_000, 3_600_000_000_000]);
+        let ticks =
+            *run.dice.one_of(&[0, 1_000, -1_000, 1_000_000_000, -500_000_000, 3_600_000_000_000]);
         let oscillator = Oscillator::steady(*run.dice.one_of(&[k, -k]));
         let rate = *run.dice.one_of(&[0, 50_000, -1_000_000, 50_000_000]);
         let point = *run.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
@@ -667,14 +716,20 @@ fn moved(run: &mut Run, told: bool) -> Checked {
                     world.report_restore(&moved);
                 }
             };
-            if in_a_reading { world.in_next_reading(&clock, point, move_it) } else { move_it(world) }
+            if in_a_reading {
+                world.in_next_reading(&clock, point, move_it)
+            } else {
+                move_it(world)
+            }
         })?;
     }
     run.run(90 * S)?;
     match run.now(0) {
         Err(error) if plain => {
             let state = run.clocks[0].status().state;
-            Err(run.world.violation(Law::Usefulness, || format!("a minute and a half later: {error}, {state:?}")))
+            Err(run.world.violation(Law::Usefulness, || {
+                format!("a minute and a half later: {error}, {state:?}")
+            }))
         }
         _ => Ok(()),
     }
@@ -694,7 +749,9 @@ pub(crate) fn publication_during_a_reading(run: &mut Run) -> Checked {
     for _ in 0..30 {
         let point = *run.dice.one_of(&[ReadPoint::BeforeCounter, ReadPoint::AfterCounter]);
         let length = run.dice.length(S / 2, 3 * S);
-        run.act(|world, clocks| world.in_next_reading(&clocks[0], point, move |world| world.advance(length)))?;
+        run.act(|world, clocks| {
+            world.in_next_reading(&clocks[0], point, move |world| world.advance(length))
+        })?;
     }
     Ok(())
 }
@@ -728,7 +785,11 @@ pub(crate) fn edges_of_time(run: &mut Run) -> Checked {
     let start: Timestamp = text.parse().expect("a timestamp");
     run.world = World::starting_at(run.world.seed(), start);
     for number in 0..3 {
-        let server = if ntp { honest(&mut run.dice) } else { Server::direct().path(any_path(&mut run.dice)) };
+        let server = if ntp {
+            honest(&mut run.dice)
+        } else {
+            Server::direct().path(any_path(&mut run.dice))
+        };
         run.server(&format!("s{number}"), server);
     }
     let starts_at = *run.dice.one_of(&[0, 1, 2, 1_000, u64::MAX - 1_000_000_000_000_000, 1 << 63]);

@@ -38,7 +38,12 @@ pub(crate) struct Scenario {
 
 const CERTAIN: &str = "contained or an error; earliest never back; s1 < s2";
 
-const fn scenario(fault: &'static str, name: &'static str, law: &'static str, steps: Steps) -> Scenario {
+const fn scenario(
+    fault: &'static str,
+    name: &'static str,
+    law: &'static str,
+    steps: Steps,
+) -> Scenario {
     Scenario { fault, name, law, steps, twin: None }
 }
 
@@ -79,12 +84,22 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         machine::oscillator_within_the_bound_is_not_refused,
     ),
     with_twin(
-        scenario("F2", "rate-wanders-at-the-limit", CERTAIN, learned_rate::rate_wanders_at_the_limit),
+        scenario(
+            "F2",
+            "rate-wanders-at-the-limit",
+            CERTAIN,
+            learned_rate::rate_wanders_at_the_limit,
+        ),
         "beyond the limit",
         learned_rate::rate_wanders_beyond_the_limit,
     ),
     with_twin(
-        scenario("F2", "rate-after-its-horizon", CERTAIN, learned_rate::rate_leaves_after_its_horizon),
+        scenario(
+            "F2",
+            "rate-after-its-horizon",
+            CERTAIN,
+            learned_rate::rate_leaves_after_its_horizon,
+        ),
         "before it is over",
         learned_rate::rate_leaves_before_its_horizon,
     ),
@@ -99,7 +114,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         learned_rate::rate_wandering_within_is_not_seen,
     ),
     with_twin(
-        scenario("F2", "learning-pays", "a fifth as wide as with the bound alone", learned_rate::learning_pays),
+        scenario(
+            "F2",
+            "learning-pays",
+            "a fifth as wide as with the bound alone",
+            learned_rate::learning_pays,
+        ),
         "the bound alone",
         learned_rate::a_fixed_bound_does_not_pay,
     ),
@@ -119,7 +139,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         machine::counter_back_by_little,
     ),
     with_twin(
-        scenario("F3", "counter-jumps", "disrupted within 10 s, then certain", machine::counter_jumps),
+        scenario(
+            "F3",
+            "counter-jumps",
+            "disrupted within 10 s, then certain",
+            machine::counter_jumps,
+        ),
         "before it is seen",
         machine::counter_jumps_without_excuse,
     ),
@@ -159,12 +184,22 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         machine::suspended_and_not_looked_for,
     ),
     with_twin(
-        scenario("F4", "suspended-before-a-commit", "never exposed", machine::suspended_before_a_commit),
+        scenario(
+            "F4",
+            "suspended-before-a-commit",
+            "never exposed",
+            machine::suspended_before_a_commit,
+        ),
         "paused, unseen",
         machine::paused_before_a_commit,
     ),
     with_twin(
-        scenario("F5", "machine-paused-unseen", "disrupted within 10 s, then certain", machine::machine_paused_unseen),
+        scenario(
+            "F5",
+            "machine-paused-unseen",
+            "disrupted within 10 s, then certain",
+            machine::machine_paused_unseen,
+        ),
         "before it is seen",
         machine::machine_paused_without_excuse,
     ),
@@ -214,12 +249,22 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         reachability::names_without_a_living_address,
     ),
     with_twin(
-        scenario("F6", "kisses-from-nobody", "answers when they are over", reachability::kisses_from_nobody),
+        scenario(
+            "F6",
+            "kisses-from-nobody",
+            "answers when they are over",
+            reachability::kisses_from_nobody,
+        ),
         "they do not end",
         reachability::kisses_without_end,
     ),
     with_twin(
-        scenario("F8", "names-that-share-a-pool", "a host of its own each", reachability::names_that_share_a_pool),
+        scenario(
+            "F8",
+            "names-that-share-a-pool",
+            "a host of its own each",
+            reachability::names_that_share_a_pool,
+        ),
         "a pool of one",
         reachability::names_that_share_a_host,
     ),
@@ -234,16 +279,29 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         "by a day",
         reachability::most_wrong_by_hours,
     ),
-    with_twin(scenario("F7", "liars", CERTAIN, sources::liars), "f+1 collude", sources::more_than_f_collude),
+    with_twin(
+        scenario("F7", "liars", CERTAIN, sources::liars),
+        "f+1 collude",
+        sources::more_than_f_collude,
+    ),
     with_twin(
         scenario("F7", "liars-at-the-edge", CERTAIN, sources::liars_at_the_edge),
         "two of three",
         sources::two_liars_at_the_edge,
     ),
     scenario("F7", "liars-rotate", CERTAIN, sources::liars_rotate),
-    with_twin(scenario("F7", "liars-relay", CERTAIN, sources::liars_relay), "too soon", sources::liars_relay_too_soon),
     with_twin(
-        scenario("F7", "f+1-apart-are-seen", "disrupted within 10 s, for good", sources::more_than_f_apart_are_seen),
+        scenario("F7", "liars-relay", CERTAIN, sources::liars_relay),
+        "too soon",
+        sources::liars_relay_too_soon,
+    ),
+    with_twin(
+        scenario(
+            "F7",
+            "f+1-apart-are-seen",
+            "disrupted within 10 s, for good",
+            sources::more_than_f_apart_are_seen,
+        ),
         "nobody lies",
         sources::nobody_apart_is_not_seen,
     ),
@@ -263,7 +321,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         sources::liars_come_back,
     ),
     with_twin(
-        scenario("F8", "cut-off", "stale after max_age, never wrong; after goes on", sources::cut_off),
+        scenario(
+            "F8",
+            "cut-off",
+            "stale after max_age, never wrong; after goes on",
+            sources::cut_off,
+        ),
         "asked before that",
         sources::cut_off_for_less,
     ),
@@ -283,7 +346,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         sources::leap_second_unannounced,
     ),
     scenario("F9", "leap-second-among-liars", CERTAIN, sources::leap_second_among_liars),
-    scenario("F9", "leap-second-false", "certain, and an answer, 1 s wider at most", sources::leap_second_false),
+    scenario(
+        "F9",
+        "leap-second-false",
+        "certain, and an answer, 1 s wider at most",
+        sources::leap_second_false,
+    ),
     with_twin(
         scenario(
             "F9",
@@ -295,7 +363,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         reachability::leap_second_announced_by_most,
     ),
     with_twin(
-        scenario("F9", "leap-second-known-to-the-user", CERTAIN, sources::leap_second_known_to_the_user),
+        scenario(
+            "F9",
+            "leap-second-known-to-the-user",
+            CERTAIN,
+            sources::leap_second_known_to_the_user,
+        ),
         "nor to the user",
         sources::leap_second_unannounced,
     ),
@@ -309,9 +382,18 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         "nobody is excused",
         sources::leap_second_unannounced,
     ),
-    with_twin(scenario("F9", "smears", CERTAIN, sources::smears), "most of them smear", sources::most_smear),
     with_twin(
-        scenario("F10", "publication-during-a-reading", CERTAIN, machine::publication_during_a_reading),
+        scenario("F9", "smears", CERTAIN, sources::smears),
+        "most of them smear",
+        sources::most_smear,
+    ),
+    with_twin(
+        scenario(
+            "F10",
+            "publication-during-a-reading",
+            CERTAIN,
+            machine::publication_during_a_reading,
+        ),
         "an interval used a second later",
         machine::an_interval_used_after_a_pause,
     ),
@@ -326,7 +408,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         sources::commits_without_a_wait,
     ),
     with_twin(
-        scenario("F12", "commit-in-the-future", "refused or waited for", sources::commit_far_in_the_future),
+        scenario(
+            "F12",
+            "commit-in-the-future",
+            "refused or waited for",
+            sources::commit_far_in_the_future,
+        ),
         "exposed without a wait",
         sources::commit_in_the_future_without_a_wait,
     ),
@@ -351,7 +438,12 @@ pub(crate) const CATALOGUE: &[Scenario] = &[
         sources::anything_and_more_than_f,
     ),
     with_twin(
-        scenario("-", "usefulness", "99 % answers, width 1.05 of an oracle's", oracle::as_narrow_as_the_facts_allow),
+        scenario(
+            "-",
+            "usefulness",
+            "99 % answers, width 1.05 of an oracle's",
+            oracle::as_narrow_as_the_facts_allow,
+        ),
         "an oracle of half the drift",
         oracle::narrower_than_the_facts_allow,
     ),
@@ -372,7 +464,8 @@ impl Report {
         self.worlds += other.worlds;
         self.violated += other.violated;
         self.tally.add(&other.tally);
-        let seed = |violation: &Option<Box<Violation>>| violation.as_ref().map_or(u64::MAX, |v| v.seed);
+        let seed =
+            |violation: &Option<Box<Violation>>| violation.as_ref().map_or(u64::MAX, |v| v.seed);
         if seed(&other.first) < seed(&self.first) {
             self.first = other.first;
         }

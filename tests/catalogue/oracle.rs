@@ -25,7 +25,12 @@ impl Oracle {
         let ticks = |reading: sureclock::MonotonicTime| (reading.ticks() - self.origin.0) as f64;
         let ns = |time: sureclock::Timestamp| (time.as_unix_nanos() - self.origin.1) as f64;
         let facts = &exchanged.facts;
-        (ticks(facts.before()), ns(facts.no_later_than()), ticks(facts.after()), ns(facts.no_earlier_than()))
+        (
+            ticks(facts.before()),
+            ns(facts.no_later_than()),
+            ticks(facts.after()),
+            ns(facts.no_earlier_than()),
+        )
     }
 
     /// Takes an exchange in, and what the sources agree on then.
@@ -34,7 +39,8 @@ impl Oracle {
         let now = (exchanged.at.ticks() - self.origin.0) as f64;
         let mut bounds = Vec::new();
         for source in &self.sources {
-            let live = source.iter().map(|e| self.relative(e)).filter(|(c1, ..)| now - c1 <= self.window);
+            let live =
+                source.iter().map(|e| self.relative(e)).filter(|(c1, ..)| now - c1 <= self.window);
             let (mut from, mut to) = (f64::NEG_INFINITY, f64::INFINITY);
             for (c1, upper, c4, lower) in live {
                 from = from.max(lower + (now - c4 - 1.0) * (1.0 - self.k));
@@ -49,8 +55,16 @@ impl Oracle {
         }
         let needed = bounds.len() - self.faulty;
         let covered = |x: f64| bounds.iter().filter(|(from, to)| *from <= x && x <= *to).count();
-        let from = bounds.iter().map(|b| b.0).filter(|x| covered(*x) >= needed).fold(f64::INFINITY, f64::min);
-        let to = bounds.iter().map(|b| b.1).filter(|x| covered(*x) >= needed).fold(f64::NEG_INFINITY, f64::max);
+        let from = bounds
+            .iter()
+            .map(|b| b.0)
+            .filter(|x| covered(*x) >= needed)
+            .fold(f64::INFINITY, f64::min);
+        let to = bounds
+            .iter()
+            .map(|b| b.1)
+            .filter(|x| covered(*x) >= needed)
+            .fold(f64::NEG_INFINITY, f64::max);
         let (old_from, old_to) = (self.from(now), self.to(now));
         self.lower = Some((now, old_from.max(from)));
         self.upper = Some((now, old_to.min(to)));
@@ -79,16 +93,21 @@ pub(crate) fn narrower_than_the_facts_allow(run: &mut Run) -> Checked {
 fn usefulness(run: &mut Run, oracle_knows: f64) -> Checked {
     let n = usize::try_from(3 + run.dice.below(5)).unwrap_or(3);
     for number in 0..n {
-        let path = Path::symmetric(run.dice.length(Duration::ZERO, 2 * MS), run.dice.length(Duration::ZERO, MS));
+        let path = Path::symmetric(
+            run.dice.length(Duration::ZERO, 2 * MS),
+            run.dice.length(Duration::ZERO, MS),
+        );
         let server = if run.dice.below(3) == 0 { Server::direct() } else { Server::honest() };
         run.server(&format!("s{number}"), server.path(path));
     }
     let (k, oscillator) = any_oscillator(&mut run.dice);
     let k = k.min(200_000);
     let poll = *run.dice.one_of(&[S, 4 * S, 16 * S]);
-    let oscillator = if k == 200_000 { sureclock::sim::Oscillator::steady(-150_000) } else { oscillator };
+    let oscillator =
+        if k == 200_000 { sureclock::sim::Oscillator::steady(-150_000) } else { oscillator };
     let host = Host::named("east").oscillator(oscillator);
-    let host = host.settings(move |b| b.drift(Drift::fixed_ppb(k)).poll_interval(poll).window(300 * S));
+    let host =
+        host.settings(move |b| b.drift(Drift::fixed_ppb(k)).poll_interval(poll).window(300 * S));
     run.world.record_exchanges();
     let clock = run.clock(host);
     let begin = (clock.monotonic().ticks(), run.world.true_time().as_unix_nanos());
@@ -119,7 +138,11 @@ fn usefulness(run: &mut Run, oracle_knows: f64) -> Checked {
     ratios.sort_by(f64::total_cmp);
     let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::INFINITY);
     if errors > 1 || median > 1.05 {
-        let what = || format!("{errors} of 100 readings are errors; the median width is {median:.3} of the oracle's");
+        let what = || {
+            format!(
+                "{errors} of 100 readings are errors; the median width is {median:.3} of the oracle's"
+            )
+        };
         return Err(run.world.violation(Law::Usefulness, what));
     }
     Ok(())

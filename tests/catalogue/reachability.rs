@@ -21,7 +21,8 @@ pub(crate) fn names_without_a_living_address(run: &mut Run) -> Checked {
 
 fn names(run: &mut Run, two_are_dead: bool) -> Checked {
     let (k, oscillator) = any_oscillator(&mut run.dice);
-    let mut host = plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(16 * S));
+    let mut host =
+        plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(16 * S));
     let mut latest_turn = 0;
     for source in 0..3_u16 {
         let counts = [1 + run.dice.below(8), 1 + run.dice.below(8)];
@@ -30,7 +31,8 @@ fn names(run: &mut Run, two_are_dead: bool) -> Checked {
             for number in 0..count {
                 let number = u16::try_from(number).unwrap_or(0);
                 let address: SocketAddr = match family {
-                    0 => ([198, 19, source.to_be_bytes()[1], number.to_be_bytes()[1] + 1], 123).into(),
+                    0 => ([198, 19, source.to_be_bytes()[1], number.to_be_bytes()[1] + 1], 123)
+                        .into(),
                     _ => (Ipv6Addr::new(0x2001, 0xdb8, 0, source, 0, 0, 0, number + 1), 123).into(),
                 };
                 servers.push(address);
@@ -58,7 +60,9 @@ fn names(run: &mut Run, two_are_dead: bool) -> Checked {
             // One lives for certain, and some others.
             let lives = at == living || may_live.contains(&at) && run.dice.below(4) == 0;
             let lives = lives && !(two_are_dead && source < 2);
-            let server = Server::honest().path(Path::symmetric(run.dice.length(MS, 20 * MS), MS)).at(*address);
+            let server = Server::honest()
+                .path(Path::symmetric(run.dice.length(MS, 20 * MS), MS))
+                .at(*address);
             let name = format!("n{source}-{at}");
             run.server(&name, if lives { server } else { server.reply(Reply::None) });
             names.push(name);
@@ -79,7 +83,9 @@ fn names(run: &mut Run, two_are_dead: bool) -> Checked {
         run.world.advance(100 * MS);
         passed += 100 * MS;
     }
-    Err(run.world.violation(Law::Usefulness, || format!("no bound after {limit:?}, {latest_turn} turns and 4 s")))
+    Err(run.world.violation(Law::Usefulness, || {
+        format!("no bound after {limit:?}, {latest_turn} turns and 4 s")
+    }))
 }
 
 /// How many addresses have their turn before this one: the families alternate.
@@ -143,7 +149,9 @@ fn kisses(run: &mut Run, end: bool) -> Checked {
     run.run(70 * S)?;
     match run.now(0) {
         Ok(_) => Ok(()),
-        Err(error) => Err(run.world.violation(Law::Usefulness, || format!("70 s after a suspend: {error}"))),
+        Err(error) => {
+            Err(run.world.violation(Law::Usefulness, || format!("70 s after a suspend: {error}")))
+        }
     }
 }
 
@@ -163,7 +171,8 @@ fn pool(run: &mut Run, hosts: u64) -> Checked {
         let path = Path::symmetric(run.dice.length(MS, 10 * MS), MS);
         run.server(name, Server::honest().path(path));
     }
-    let mut host = plain_host("east", 200_000, Oscillator::steady(0)).settings(|builder| builder.poll_interval(16 * S));
+    let mut host = plain_host("east", 200_000, Oscillator::steady(0))
+        .settings(|builder| builder.poll_interval(16 * S));
     for number in 0..3 {
         let mut order = servers.clone();
         order.rotate_left(usize::try_from(run.dice.below(hosts)).unwrap_or(0));
@@ -177,7 +186,9 @@ fn pool(run: &mut Run, hosts: u64) -> Checked {
         return Ok(());
     }
     let (domains, now) = (status.distinct_domains, run.now(0));
-    Err(run.world.violation(Law::Usefulness, || format!("three names, {domains} failure domains, {now:?}")))
+    Err(run
+        .world
+        .violation(Law::Usefulness, || format!("three names, {domains} failure domains, {now:?}")))
 }
 
 /// At most f servers are years off, in either direction, at the start or later: nothing but the
@@ -212,7 +223,8 @@ pub(crate) fn most_wrong_by_hours(run: &mut Run) -> Checked {
 }
 
 fn wrong_year(run: &mut Run, days: &[i64]) -> Checked {
-    let good = |run: &mut Run| Server::honest().path(Path::symmetric(run.dice.length(MS, 10 * MS), MS));
+    let good =
+        |run: &mut Run| Server::honest().path(Path::symmetric(run.dice.length(MS, 10 * MS), MS));
     for name in ["a", "b", "c"] {
         let server = good(run);
         run.server(name, server);
@@ -262,8 +274,13 @@ pub(crate) fn leap_second_announced_by_most(run: &mut Run) -> Checked {
 fn ordinary_day(run: &mut Run, liars: usize) -> Checked {
     let midnight: sureclock::Timestamp = "2026-11-24T00:00:00Z".parse().expect("a timestamp");
     let before = run.dice.length(60 * S, 300 * S);
-    run.world = sureclock::sim::World::starting_at(run.world.seed(), midnight.checked_sub(before).expect("in range"));
-    let kind = *run.dice.one_of(&[sureclock::LeapAnnouncement::Insert, sureclock::LeapAnnouncement::Delete]);
+    run.world = sureclock::sim::World::starting_at(
+        run.world.seed(),
+        midnight.checked_sub(before).expect("in range"),
+    );
+    let kind = *run
+        .dice
+        .one_of(&[sureclock::LeapAnnouncement::Insert, sureclock::LeapAnnouncement::Delete]);
     for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
         let server = Server::honest();
         run.server(name, if number < liars { server.announces(kind) } else { server });

@@ -20,7 +20,8 @@ enum Move {
     CounterJump,
 }
 
-const MOVES: [Move; 5] = [Move::VmClock, Move::Suspend, Move::CounterBack, Move::ReportedBehind, Move::CounterJump];
+const MOVES: [Move; 5] =
+    [Move::VmClock, Move::Suspend, Move::CounterBack, Move::ReportedBehind, Move::CounterJump];
 
 /// With one liar of three, at any distance and at any place in the order of answers: an answer
 /// within two polls.
@@ -47,7 +48,8 @@ fn recovers(run: &mut Run, odd: usize) -> Checked {
     let how = *run.dice.one_of(&MOVES);
     let (k, oscillator) = any_oscillator(&mut run.dice);
     let host = plain_host("east", k, oscillator).settings(|builder| builder.poll_interval(POLL));
-    let host = if matches!(how, Move::CounterJump) { calibrated(host, &mut run.dice) } else { host };
+    let host =
+        if matches!(how, Move::CounterJump) { calibrated(host, &mut run.dice) } else { host };
     run.clock(if matches!(how, Move::VmClock) { host.vm_clock() } else { host });
     run.settle()?;
     if run.now(0).is_err() {
@@ -87,7 +89,14 @@ fn disturb(run: &mut Run, how: Move) -> Checked {
     match how {
         Move::VmClock => {
             let length = *run.dice.one_of(&[Duration::ZERO, MS, S, 3600 * S, 20 * 86_400 * S]);
-            let ticks = *run.dice.one_of(&[0, 1_000, -70_000_000, 1_000_000_000, -30_000_000_000, 3_600_000_000_000]);
+            let ticks = *run.dice.one_of(&[
+                0,
+                1_000,
+                -70_000_000,
+                1_000_000_000,
+                -30_000_000_000,
+                3_600_000_000_000,
+            ]);
             run.world.move_machine(&clock, length, ticks);
             run.world.advance(length);
         }
@@ -108,7 +117,13 @@ fn disturb(run: &mut Run, how: Move) -> Checked {
             run.world.report_restore(&clock);
         }
         Move::CounterJump => {
-            let by = *run.dice.one_of(&[3_600_000_000_000, 1_000_000_000, -50_000_000, -70_000_000, 40_000_000]);
+            let by = *run.dice.one_of(&[
+                3_600_000_000_000,
+                1_000_000_000,
+                -50_000_000,
+                -70_000_000,
+                40_000_000,
+            ]);
             run.excuse_readings(0);
             run.world.jump_counter(&clock, by);
             let reasons = [DisruptionReason::CounterJumped, DisruptionReason::CounterWentBack];
@@ -153,7 +168,10 @@ fn restored_behind(run: &mut Run, reported: bool) -> Checked {
     run.server("b", server(60, 1));
     let third = server(55, 1).root_dispersion(60 * MS).error(ClockError::AtEdge { ahead: true });
     run.server("c", third);
-    run.clock(plain_host("east", 1_000, Oscillator::steady(0)).settings(|builder| builder.poll_interval(POLL)));
+    run.clock(
+        plain_host("east", 1_000, Oscillator::steady(0))
+            .settings(|builder| builder.poll_interval(POLL)),
+    );
     run.settle()?;
     run.run(60 * S)?;
     let (clock, behind) = (run.clocks[0].clone(), -run.dice.within(20_000_000, 95_000_000));

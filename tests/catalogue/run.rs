@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use sureclock::sim::{Dice, Host, Law, Server, Violation, World};
-use sureclock::{CommitWait, DisruptionReason, NowError, SureClock, TimeInterval, Timescale, Timestamp};
+use sureclock::{
+    CommitWait, DisruptionReason, NowError, SureClock, TimeInterval, Timescale, Timestamp,
+};
 
 pub(crate) type Checked = Result<(), Box<Violation>>;
 
@@ -85,7 +87,8 @@ impl Run {
     }
 
     pub(crate) fn clock(&mut self, host: Host) -> SureClock {
-        let clock = self.world.clock(host).unwrap_or_else(|error| panic!("a scenario's clock: {error}"));
+        let clock =
+            self.world.clock(host).unwrap_or_else(|error| panic!("a scenario's clock: {error}"));
         self.clocks.push(clock.clone());
         self.newest.push(None);
         clock
@@ -157,7 +160,8 @@ impl Run {
     /// before true time.
     fn begin_commit(&mut self, at: usize, clock: &SureClock) -> Checked {
         let Ok(commit) = clock.commit_timestamp() else { return Ok(()) };
-        let (s, truth, suspect) = (commit.timestamp(), self.truth_of(at), self.world.readings_are_excused(clock));
+        let (s, truth, suspect) =
+            (commit.timestamp(), self.truth_of(at), self.world.readings_are_excused(clock));
         let seen = self.exposed.max(self.newest[at]);
         if !suspect {
             if seen.is_some_and(|seen| s <= seen) {
@@ -182,7 +186,8 @@ impl Run {
     }
 
     fn end_waits(&mut self, at: usize) -> Checked {
-        let (truth, excused) = (self.truth_of(at), self.world.readings_are_excused(&self.clocks[at]));
+        let (truth, excused) =
+            (self.truth_of(at), self.world.readings_are_excused(&self.clocks[at]));
         let mut ended = Vec::new();
         self.pending.retain(|pending| {
             if pending.of != at {
@@ -203,7 +208,11 @@ impl Run {
         let still_excused = excused && self.world.noticed(&self.clocks[at]).is_none();
         for (s, suspect) in ended.into_iter().filter(|_| !still_excused) {
             if suspect || s > truth {
-                let what = || format!("{s} is exposed at {truth}; made while an assumption was broken: {suspect}");
+                let what = || {
+                    format!(
+                        "{s} is exposed at {truth}; made while an assumption was broken: {suspect}"
+                    )
+                };
                 return Err(self.world.violation(Law::CommitsAreOrdered, what));
             }
             self.expose(s);
@@ -217,7 +226,8 @@ impl Run {
     }
 
     fn truth_of(&self, at: usize) -> Timestamp {
-        let timescale = self.clocks[at].now().map_or(Timescale::Utc, |interval| interval.timescale());
+        let timescale =
+            self.clocks[at].now().map_or(Timescale::Utc, |interval| interval.timescale());
         self.world.true_time_on(timescale)
     }
 

@@ -5,7 +5,9 @@ use super::generators::*;
 use super::run::{Checked, Run};
 use std::time::Duration;
 use sureclock::sim::{ClockError, Delay, Host, Law, Oscillator, Path, Reply, Server, World};
-use sureclock::{CommitTimestamp, DisruptionReason, Drift, LeapAnnouncement, NowError, Timescale, Timestamp};
+use sureclock::{
+    CommitTimestamp, DisruptionReason, Drift, LeapAnnouncement, NowError, Timescale, Timestamp,
+};
 
 /// F6: asymmetry from 0 to 100 %, ramps, loss, duplicates, reordering, replay, spoofing; routes
 /// change; bad manners come and go.
@@ -127,7 +129,9 @@ fn apart_are_seen(run: &mut Run, ns: i64) -> Checked {
     for _ in 0..10 {
         run.world.advance(4 * S);
         if let now @ Ok(_) = run.now(0) {
-            return Err(run.world.violation(Law::SeenInTime, || format!("three apart gave {now:?}")));
+            return Err(run
+                .world
+                .violation(Law::SeenInTime, || format!("three apart gave {now:?}")));
         }
     }
     Ok(())
@@ -185,7 +189,12 @@ fn relay(run: &mut Run, pause: Duration) -> Checked {
     run.server("first", lying());
     run.server("second", good().path(Path::default().partitioned()));
     let host = Host::named("east").settings(move |builder| {
-        builder.drift(Drift::fixed_ppm(1)).poll_interval(4 * S).window(window).max_age(3600 * S).max_uncertainty(S)
+        builder
+            .drift(Drift::fixed_ppm(1))
+            .poll_interval(4 * S)
+            .window(window)
+            .max_age(3600 * S)
+            .max_uncertainty(S)
     });
     run.clock(host);
     run.settle()?;
@@ -279,7 +288,9 @@ pub(crate) fn liars_come_back(run: &mut Run) -> Checked {
     run.settle()?;
     let ns = run.dice.within(50_000_000, 1_000_000_000);
     for name in ["a", "b", "c"] {
-        run.act(|world, _| world.server(name, Server::honest().path(Path::default().partitioned())))?;
+        run.act(|world, _| {
+            world.server(name, Server::honest().path(Path::default().partitioned()))
+        })?;
     }
     run.run(2000 * S)?;
     for name in ["a", "b"] {
@@ -310,15 +321,21 @@ fn cut_off_for(run: &mut Run, length: Duration) -> Checked {
     // One that still answers may be the liar: its answers alone are no agreement.
     let one_stays = run.dice.below(2) == 0;
     for name in if one_stays { &["a", "b"][..] } else { &["a", "b", "c"] } {
-        run.act(|world, _| world.server(*name, Server::honest().path(Path::default().partitioned())))?;
+        run.act(|world, _| {
+            world.server(*name, Server::honest().path(Path::default().partitioned()))
+        })?;
     }
     run.run(length)?;
-    let early = sureclock::Timestamp::from_unix_nanos(run.world.true_time().as_unix_nanos() - 60_000_000_000);
+    let early = sureclock::Timestamp::from_unix_nanos(
+        run.world.true_time().as_unix_nanos() - 60_000_000_000,
+    );
     let (now, after) = (run.now(0), run.clocks[0].after(early));
     if matches!(now, Err(NowError::Stale { .. })) && after == Ok(true) {
         return Ok(());
     }
-    Err(run.world.violation(Law::SeenInTime, || format!("cut off for {length:?}: {now:?}, {after:?}")))
+    Err(run
+        .world
+        .violation(Law::SeenInTime, || format!("cut off for {length:?}: {now:?}, {after:?}")))
 }
 
 /// F8: a domain of an honest server and a liar: its bound is the hull of both, so it is not wrong.
@@ -421,9 +438,20 @@ pub(crate) fn leap_second_among_liars(run: &mut Run) -> Checked {
     let n = 3 + 2 * run.dice.below(2);
     for number in 0..n {
         let server = if number < (n - 1) / 2 {
-            let kind = *run.dice.one_of(&[LeapAnnouncement::Insert, LeapAnnouncement::Delete, LeapAnnouncement::None]);
-            let by = *run.dice.one_of(&[0, -1_000_000_000, 1_000_000_000, 2_000_000_000, 86_400_000_000_000]);
-            let exact = any_server(&mut run.dice).error(ClockError::Fixed { ns: by }).announces(kind);
+            let kind = *run.dice.one_of(&[
+                LeapAnnouncement::Insert,
+                LeapAnnouncement::Delete,
+                LeapAnnouncement::None,
+            ]);
+            let by = *run.dice.one_of(&[
+                0,
+                -1_000_000_000,
+                1_000_000_000,
+                2_000_000_000,
+                86_400_000_000_000,
+            ]);
+            let exact =
+                any_server(&mut run.dice).error(ClockError::Fixed { ns: by }).announces(kind);
             if run.dice.below(4) == 0 { liar(&mut run.dice).announces(kind) } else { exact }
         } else {
             any_server(&mut run.dice)
@@ -440,7 +468,8 @@ pub(crate) fn leap_second_among_liars(run: &mut Run) -> Checked {
         let clock = run.clocks[usize::try_from(run.dice.below(2)).unwrap_or(0)].clone();
         let length = *run.dice.one_of(&[MS, S, 3 * S]);
         // Half of the time a clock has to begin anew just when readings differ.
-        let left = u64::try_from(midnight.as_unix_nanos() - run.world.true_time().as_unix_nanos()).unwrap_or(0);
+        let left = u64::try_from(midnight.as_unix_nanos() - run.world.true_time().as_unix_nanos())
+            .unwrap_or(0);
         if (1..5_000_000_000).contains(&left) && run.dice.below(2) == 0 {
             let into = run.dice.length(Duration::ZERO, 3 * S / 2);
             run.run(Duration::from_nanos(left).saturating_sub(S / 2) + into)?;
@@ -456,15 +485,22 @@ pub(crate) fn leap_second_among_liars(run: &mut Run) -> Checked {
             }
             1 => run.act(|world, _| world.report_restore(&clock))?,
             2 => {
-                let point = *run
-                    .dice
-                    .one_of(&[sureclock::sim::ReadPoint::BeforeCounter, sureclock::sim::ReadPoint::AfterCounter]);
-                run.act(|world, _| world.in_next_reading(&clock, point, move |world| world.advance(length)))?;
+                let point = *run.dice.one_of(&[
+                    sureclock::sim::ReadPoint::BeforeCounter,
+                    sureclock::sim::ReadPoint::AfterCounter,
+                ]);
+                run.act(|world, _| {
+                    world.in_next_reading(&clock, point, move |world| world.advance(length))
+                })?;
             }
             3 => {
                 let number = n - 1;
                 let other = any_server(&mut run.dice);
-                let other = if run.dice.below(2) == 0 { other.reply(bad_manners(&mut run.dice)) } else { other };
+                let other = if run.dice.below(2) == 0 {
+                    other.reply(bad_manners(&mut run.dice))
+                } else {
+                    other
+                };
                 run.act(|world, _| world.server(format!("s{number}"), other))?;
             }
             _ => {}
@@ -509,7 +545,8 @@ fn unannounced(run: &mut Run, seen_within: Option<Duration>) -> Checked {
     run.settle()?;
     let midnight: Timestamp = "2027-01-01T00:00:00Z".parse().expect("a timestamp");
     while run.world.true_time() < midnight {
-        let left = u64::try_from(midnight.as_unix_nanos() - run.world.true_time().as_unix_nanos()).unwrap_or(0);
+        let left = u64::try_from(midnight.as_unix_nanos() - run.world.true_time().as_unix_nanos())
+            .unwrap_or(0);
         run.run(S.min(Duration::from_nanos(left.saturating_sub(1).max(1))))?;
         if seen_within.is_some() && left <= 1_000_000_000 {
             break;
@@ -574,8 +611,11 @@ fn smear(run: &mut Run, smearing: usize, all: bool) -> Checked {
     let timescale = *run.dice.one_of(&[Timescale::Smear24h, Timescale::Smear62500s]);
     for number in 0..3 {
         let server = sharp(&mut run.dice);
-        let server =
-            if number < smearing { server.timescale(timescale).announces(LeapAnnouncement::None) } else { server };
+        let server = if number < smearing {
+            server.timescale(timescale).announces(LeapAnnouncement::None)
+        } else {
+            server
+        };
         run.server(&format!("s{number}"), server);
     }
     let (k, oscillator) = any_oscillator(&mut run.dice);
@@ -583,7 +623,8 @@ fn smear(run: &mut Run, smearing: usize, all: bool) -> Checked {
     let learns = all && run.dice.below(2) == 0;
     let oscillator = if learns { Oscillator::steady(50_000) } else { oscillator };
     let host = plain_host("east", k, oscillator).settings(move |builder| {
-        let builder = builder.poll_interval(64 * S).adapt_poll_interval(false).check_interval(30 * S);
+        let builder =
+            builder.poll_interval(64 * S).adapt_poll_interval(false).check_interval(30 * S);
         let builder = if learns { builder.drift(Drift::learned_ppb(1_000)) } else { builder };
         if all { builder.timescale(timescale) } else { builder }
     });
@@ -600,15 +641,20 @@ fn smear(run: &mut Run, smearing: usize, all: bool) -> Checked {
 /// F12: commits on three machines at the edges of their bounds: early and spurious looks, new
 /// parameters and lost synchronization in the middle of a wait, waits that are dropped.
 pub(crate) fn commits(run: &mut Run) -> Checked {
-    let lines =
-        [Path::new(Delay::new(20 * MS, MS), Delay::default()), Path::new(Delay::default(), Delay::new(20 * MS, MS))];
-    for (number, path) in [lines[0], lines[1], lines[0], lines[1], lines[0], lines[1]].iter().enumerate() {
+    let lines = [
+        Path::new(Delay::new(20 * MS, MS), Delay::default()),
+        Path::new(Delay::default(), Delay::new(20 * MS, MS)),
+    ];
+    for (number, path) in
+        [lines[0], lines[1], lines[0], lines[1], lines[0], lines[1]].iter().enumerate()
+    {
         let server = if run.dice.below(2) == 0 { Server::direct() } else { Server::honest() };
         run.server(&format!("s{number}"), server.path(*path));
     }
     for (name, asks) in [("east", ["s0", "s2", "s4"]), ("west", ["s1", "s3", "s5"])] {
         let (k, oscillator) = any_oscillator(&mut run.dice);
-        let host = asks.iter().fold(plain_host(name, k, oscillator), |host, server| host.asks(*server));
+        let host =
+            asks.iter().fold(plain_host(name, k, oscillator), |host, server| host.asks(*server));
         run.clock(host);
     }
     run.settle()?;
@@ -650,16 +696,20 @@ pub(crate) fn commit_far_in_the_future(run: &mut Run) -> Checked {
     run.tally.acts += 1;
     match clock.commit_timestamp_above(floor).map(CommitTimestamp::timestamp) {
         Err(_) if ahead > 1_400 * MS => Ok(()),
-        Err(error) => Err(run.world.violation(Law::Usefulness, || format!("a floor {ahead:?} ahead: {error}"))),
-        Ok(s) if s <= floor || ahead > 1_600 * MS => {
-            Err(run.world.violation(Law::CommitsAreOrdered, || format!("{s} above {floor}, {ahead:?} ahead")))
-        }
+        Err(error) => Err(run
+            .world
+            .violation(Law::Usefulness, || format!("a floor {ahead:?} ahead: {error}"))),
+        Ok(s) if s <= floor || ahead > 1_600 * MS => Err(run
+            .world
+            .violation(Law::CommitsAreOrdered, || format!("{s} above {floor}, {ahead:?} ahead"))),
         Ok(s) => {
             let wait = clock.wait_until_after(s);
             let waited = if run.waits_left_out { Ok(()) } else { run.world.wait(&wait, 60 * S) };
             let truth = run.world.true_time();
             if waited.is_ok() && s > truth {
-                return Err(run.world.violation(Law::CommitsAreOrdered, || format!("{s} is exposed at {truth}")));
+                return Err(run
+                    .world
+                    .violation(Law::CommitsAreOrdered, || format!("{s} is exposed at {truth}")));
             }
             run.run(10 * S)
         }
@@ -698,10 +748,14 @@ pub(crate) fn anything(run: &mut Run) -> Checked {
             4 => {
                 let other = clock.clone();
                 run.act(|world, _| {
-                    world.in_next_reading(&clock, sureclock::sim::ReadPoint::AfterCounter, move |world| {
-                        world.advance(length);
-                        world.step_wall(&other, -5);
-                    });
+                    world.in_next_reading(
+                        &clock,
+                        sureclock::sim::ReadPoint::AfterCounter,
+                        move |world| {
+                            world.advance(length);
+                            world.step_wall(&other, -5);
+                        },
+                    );
                 })?;
             }
             _ => run.act(|world, _| world.advance(length))?,
@@ -715,7 +769,10 @@ pub(crate) fn anything(run: &mut Run) -> Checked {
 pub(crate) fn anything_and_more_than_f(run: &mut Run) -> Checked {
     any_servers(run);
     for number in 0..8 {
-        run.server(&format!("s{number}"), Server::honest().error(ClockError::Fixed { ns: 70_000_000 }));
+        run.server(
+            &format!("s{number}"),
+            Server::honest().error(ClockError::Fixed { ns: 70_000_000 }),
+        );
     }
     let host = any_host("east", &mut run.dice);
     run.clock(host);
@@ -726,7 +783,8 @@ pub(crate) fn anything_and_more_than_f(run: &mut Run) -> Checked {
 /// A clock that has lost its sources says so instead of a wrong thing: nothing of this kind is a
 /// violation, but it is counted.
 pub(crate) fn never_synchronized(run: &mut Run) -> Checked {
-    let replies = [bad_manners(&mut run.dice), bad_manners(&mut run.dice), bad_manners(&mut run.dice)];
+    let replies =
+        [bad_manners(&mut run.dice), bad_manners(&mut run.dice), bad_manners(&mut run.dice)];
     out_of_nothing(run, replies)
 }
 
@@ -745,7 +803,9 @@ fn out_of_nothing(run: &mut Run, replies: [Reply; 3]) -> Checked {
     run.run(60 * S)?;
     match run.now(0) {
         Err(NowError::NotSynchronized) => Ok(()),
-        other => Err(run.world.violation(Law::Containment, || format!("out of nothing came {other:?}"))),
+        other => {
+            Err(run.world.violation(Law::Containment, || format!("out of nothing came {other:?}")))
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use sureclock::{Problem, Verdict};
 /// One bad one more than the clock is told to expect: what must fail, and what is promised even
 /// then.
 pub(crate) fn beyond_f() -> Vec<Row> {
-    let twin = |row: Row| beyond(Row { seen: ANSWERS, seen_as: "twin: answers", ..row }, Law::Violates);
+    let twin =
+        |row: Row| beyond(Row { seen: ANSWERS, seen_as: "twin: answers", ..row }, Law::Violates);
     vec![
         twin(liar("f+1 collude: 500 ms ahead", |a, _| lie(a), ANSWERS, "")),
         twin(liar("f+1 collude: 3 ms behind", |a, _| a.shift(-3_000_000), ANSWERS, "")),
@@ -110,10 +111,16 @@ pub(crate) fn beyond_f() -> Vec<Row> {
             Law::ErrorInTheEnd,
         ),
         beyond(
-            liar("f+1 wide: 15 s of dispersion", |a, _| a.root_dispersion = 15 << 16, WIDE, "its root distance"),
+            liar(
+                "f+1 wide: 15 s of dispersion",
+                |a, _| a.root_dispersion = 15 << 16,
+                WIDE,
+                "its root distance",
+            ),
             Law::InsideOrError,
         ),
     ]
 }
 
-const APART: Seen = Seen::Source(|source| source.verdict != Verdict::Agrees && source.counts.answered > 5);
+const APART: Seen =
+    Seen::Source(|source| source.verdict != Verdict::Agrees && source.counts.answered > 5);

@@ -18,7 +18,12 @@ pub(crate) fn liars() -> Vec<Row> {
         liar("an hour ahead", |a, _| a.shift(3_600_000_000_000), FOUND_OUT, "found out"),
         liar("edge overlap: 60 us ahead", |a, _| a.shift(60_000), ANSWERS, "answers"),
         liar("edge overlap: 60 us behind", |a, _| a.shift(-60_000), ANSWERS, "answers"),
-        liar("wide: 15 s of dispersion", |a, _| a.root_dispersion = 15 << 16, WIDE, "its root distance"),
+        liar(
+            "wide: 15 s of dispersion",
+            |a, _| a.root_dispersion = 15 << 16,
+            WIDE,
+            "its root distance",
+        ),
         liar(
             "wide and 14 s off",
             |a, _| {
@@ -42,7 +47,9 @@ pub(crate) fn liars() -> Vec<Row> {
         liar("drifts by 2 ms/s", |a, since| a.shift(drift(since, 2000)), FOUND_OUT, "found out"),
         liar(
             "flips there and back by 50 ms",
-            |a, since| a.shift(if since.as_millis() % 600 < 300 { 50_000_000 } else { -50_000_000 }),
+            |a, since| {
+                a.shift(if since.as_millis() % 600 < 300 { 50_000_000 } else { -50_000_000 })
+            },
             FOUND_OUT,
             "found out",
         ),
@@ -53,7 +60,11 @@ pub(crate) fn liars() -> Vec<Row> {
                     lie(a)
                 }
             },
-            Seen::Source(|s| s.counts.answered > 5 && s.verdict != Verdict::Agrees && s.verdict != Verdict::Silent),
+            Seen::Source(|s| {
+                s.counts.answered > 5
+                    && s.verdict != Verdict::Agrees
+                    && s.verdict != Verdict::Silent
+            }),
             "found out",
         ),
         liar(
@@ -96,8 +107,9 @@ pub(crate) fn liars() -> Vec<Row> {
     ]
 }
 
-pub(super) const WIDE: Seen =
-    Seen::Source(|source| source.root_distance.is_some_and(|distance| distance >= Duration::from_secs(15)));
+pub(super) const WIDE: Seen = Seen::Source(|source| {
+    source.root_distance.is_some_and(|distance| distance >= Duration::from_secs(15))
+});
 
 pub(super) const fn era(name: &'static str, behaviour: Behaviour) -> Row {
     one("F6", name, Bad::Server(behaviour), FOUND_OUT, "found out")

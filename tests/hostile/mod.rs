@@ -53,10 +53,17 @@ pub(crate) enum Seen {
 }
 
 const ANSWERS: Seen = Seen::Source(|source| source.counts.answered > 5);
-const FOUND_OUT: Seen = Seen::Source(|source| matches!(source.verdict, Verdict::Falseticker | Verdict::Contradictory));
+const FOUND_OUT: Seen =
+    Seen::Source(|source| matches!(source.verdict, Verdict::Falseticker | Verdict::Contradictory));
 
 /// One of three misbehaves.
-const fn one(fault: &'static str, name: &'static str, what: Bad, seen: Seen, seen_as: &'static str) -> Row {
+const fn one(
+    fault: &'static str,
+    name: &'static str,
+    what: Bad,
+    seen: Seen,
+    seen_as: &'static str,
+) -> Row {
     Row { fault, name, what, bad: 1, honest: 2, max_faulty: 1, seen, seen_as, law: Law::Holds }
 }
 
@@ -70,7 +77,12 @@ const fn beyond(row: Row, law: Law) -> Row {
     Row { bad: 2, honest: 1, max_faulty: 1, law, ..row }
 }
 
-const fn server(name: &'static str, behaviour: Behaviour, seen: Seen, seen_as: &'static str) -> Row {
+const fn server(
+    name: &'static str,
+    behaviour: Behaviour,
+    seen: Seen,
+    seen_as: &'static str,
+) -> Row {
     one("F6", name, Bad::Server(behaviour), seen, seen_as)
 }
 
@@ -78,7 +90,12 @@ const fn liar(name: &'static str, behaviour: Behaviour, seen: Seen, seen_as: &'s
     one("F7", name, Bad::Server(behaviour), seen, seen_as)
 }
 
-const fn path(name: &'static str, path: fn(Path) -> Path, seen: Seen, seen_as: &'static str) -> Row {
+const fn path(
+    name: &'static str,
+    path: fn(Path) -> Path,
+    seen: Seen,
+    seen_as: &'static str,
+) -> Row {
     one("F6", name, Bad::Path(path), seen, seen_as)
 }
 
@@ -86,7 +103,8 @@ const fn path(name: &'static str, path: fn(Path) -> Path, seen: Seen, seen_as: &
 macro_rules! refused_as {
     ($pattern:pat) => {
         Seen::Source(|source| {
-            matches!(source.problem, Some(Problem::Rejected($pattern))) && source.counts.answered == 0
+            matches!(source.problem, Some(Problem::Rejected($pattern)))
+                && source.counts.answered == 0
         })
     };
 }

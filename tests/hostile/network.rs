@@ -26,8 +26,12 @@ pub(crate) fn network() -> Vec<Row> {
             SLOW,
             "its delay",
         ),
-        ramp("a delay that grows by 30 ms/s there", |p, since| p.forward.delay = since.mul_f64(0.03)),
-        ramp("a delay that grows by 30 ms/s back", |p, since| p.backward.delay = since.mul_f64(0.03)),
+        ramp("a delay that grows by 30 ms/s there", |p, since| {
+            p.forward.delay = since.mul_f64(0.03)
+        }),
+        ramp("a delay that grows by 30 ms/s back", |p, since| {
+            p.backward.delay = since.mul_f64(0.03)
+        }),
         ramp("a delay that falls by 30 ms/s there", |p, since| {
             p.forward.delay = (60 * MS).saturating_sub(since.mul_f64(0.03));
         }),
@@ -85,7 +89,9 @@ pub(crate) fn network() -> Vec<Row> {
                 p.backward.loss_permille = 1000;
                 p
             },
-            Seen::Network(|[there, back]| there.arrived > 5 && back.arrived > 5 && back.lost == back.arrived),
+            Seen::Network(|[there, back]| {
+                there.arrived > 5 && back.arrived > 5 && back.lost == back.arrived
+            }),
             "tally of losses",
         ),
         path(
@@ -140,11 +146,14 @@ pub(crate) fn network() -> Vec<Row> {
     ]
 }
 
-pub(super) const SLOW: Seen =
-    Seen::Source(|source| source.counts.answered > 3 && source.delay.is_some_and(|delay| delay >= 40 * MS));
+pub(super) const SLOW: Seen = Seen::Source(|source| {
+    source.counts.answered > 3 && source.delay.is_some_and(|delay| delay >= 40 * MS)
+});
 
 const fn ramp(name: &'static str, set: fn(&mut Path, Duration)) -> Row {
-    let seen = Seen::Source(|source| source.counts.answered > 5 && source.delay.is_some_and(|delay| delay >= 20 * MS));
+    let seen = Seen::Source(|source| {
+        source.counts.answered > 5 && source.delay.is_some_and(|delay| delay >= 20 * MS)
+    });
     one("F6", name, Bad::Ramp(|path| path, set), seen, "its delay")
 }
 
@@ -168,7 +177,8 @@ fn replaying(path: Path) -> Path {
 
 fn everything(mut path: Path) -> Path {
     for leg in [&mut path.forward, &mut path.backward] {
-        (leg.delay, leg.jitter, leg.loss_permille, leg.duplicate_permille) = (5 * MS, 50 * MS, 200, 300);
+        (leg.delay, leg.jitter, leg.loss_permille, leg.duplicate_permille) =
+            (5 * MS, 50 * MS, 200, 300);
         (leg.corrupt_permille, leg.replay_permille) = (200, 300);
     }
     path

@@ -240,7 +240,12 @@ pub(crate) fn refused() -> Vec<Row> {
             Seen::PassedOver,
             "passed over",
         ),
-        server("spoof: 20 guessed origins, then the honest answer", |a, _| a.guesses = 20, ANSWERS, "answers"),
+        server(
+            "spoof: 20 guessed origins, then the honest answer",
+            |a, _| a.guesses = 20,
+            ANSWERS,
+            "answers",
+        ),
     ]
 }
 

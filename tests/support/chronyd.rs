@@ -42,7 +42,8 @@ pub(crate) fn require_chronyd() -> Option<PathBuf> {
 /// Where chronyd is, or what to install. Looks in `PATH`, `/usr/sbin` and `/usr/local/sbin`.
 pub(crate) fn chronyd_available() -> Result<PathBuf, String> {
     host::program("chronyd").ok_or_else(|| {
-        "no chronyd in PATH, /usr/sbin or /usr/local/sbin; it is in the Debian package `chrony`".to_owned()
+        "no chronyd in PATH, /usr/sbin or /usr/local/sbin; it is in the Debian package `chrony`"
+            .to_owned()
     })
 }
 
@@ -128,8 +129,10 @@ impl Config {
             None => file.push_str("local stratum 1\n"),
             Some(Follows { upstream, offset_ns, poll }) => {
                 let sign = if offset_ns < 0 { "-" } else { "" };
-                let (seconds, nanos) =
-                    (offset_ns.unsigned_abs() / 1_000_000_000, offset_ns.unsigned_abs() % 1_000_000_000);
+                let (seconds, nanos) = (
+                    offset_ns.unsigned_abs() / 1_000_000_000,
+                    offset_ns.unsigned_abs() % 1_000_000_000,
+                );
                 file.push_str(&format!(
                     "server {} port {} iburst minpoll {poll} maxpoll {poll} offset {sign}{seconds}.{nanos:09}\n",
                     upstream.ip(),
@@ -167,9 +170,13 @@ impl Chronyd {
     /// out of its reach, or if it does not come up; then with its log.
     pub(crate) fn start(config: Config) -> io::Result<Self> {
         if config.follows.is_some_and(|follows| !follows.upstream.ip().is_loopback()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the daemon talks to loopback only"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the daemon talks to loopback only",
+            ));
         }
-        let program = chronyd_available().map_err(|reason| io::Error::new(io::ErrorKind::NotFound, reason))?;
+        let program = chronyd_available()
+            .map_err(|reason| io::Error::new(io::ErrorKind::NotFound, reason))?;
         let deadline = Instant::now() + COMES_UP_WITHIN;
         loop {
             let mut daemon = Self::spawn(&program, &config)?;
@@ -177,7 +184,10 @@ impl Chronyd {
                 return Ok(daemon);
             }
             if Instant::now() >= deadline {
-                return Err(daemon.error(io::ErrorKind::AddrInUse, "found its port in use, as did all before it"));
+                return Err(daemon.error(
+                    io::ErrorKind::AddrInUse,
+                    "found its port in use, as did all before it",
+                ));
             }
         }
     }
@@ -207,7 +217,9 @@ impl Chronyd {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(self.error(io::ErrorKind::AddrInUse, "found its port in use after a restart"));
+                return Err(
+                    self.error(io::ErrorKind::AddrInUse, "found its port in use after a restart")
+                );
             }
             // A question of another test may have been given this port; it soon ends.
             thread::sleep(BETWEEN_QUESTIONS);
@@ -230,7 +242,8 @@ impl Chronyd {
 
     /// What it wrote so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_else(|error| format!("(no log: {error})"))
+        fs::read_to_string(self.dir.path().join("log"))
+            .unwrap_or_else(|error| format!("(no log: {error})"))
     }
 
     /// Waits for an answer from a synchronized clock; of a follower, for one with a measured root
@@ -294,7 +307,10 @@ impl Chronyd {
                 return Err(self.ended(status));
             }
             if Instant::now() >= deadline {
-                return Err(self.error(io::ErrorKind::TimedOut, &format!("gave no answer within {COMES_UP_WITHIN:?}")));
+                return Err(self.error(
+                    io::ErrorKind::TimedOut,
+                    &format!("gave no answer within {COMES_UP_WITHIN:?}"),
+                ));
             }
             thread::sleep(BETWEEN_QUESTIONS);
         }
@@ -308,7 +324,11 @@ impl Chronyd {
         let config = fs::read_to_string(self.dir.path().join("chrony.conf")).unwrap_or_default();
         io::Error::new(
             kind,
-            format!("chronyd at {} {what}\n--- configuration\n{config}--- log\n{}", self.addr, self.log()),
+            format!(
+                "chronyd at {} {what}\n--- configuration\n{config}--- log\n{}",
+                self.addr,
+                self.log()
+            ),
         )
     }
 }

@@ -30,8 +30,9 @@ pub(super) fn out_of_reach_of_the_clock(program: &Path) -> io::Result<Command> {
 pub(crate) fn may_set_the_clock(status: &str) -> bool {
     // CAP_SYS_TIME. The bounding set counts for root only, who gains all of it by starting a
     // program.
-    let holds =
-        |set: &str| field(status, set).is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok_and(holds_sys_time));
+    let holds = |set: &str| {
+        field(status, set).is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok_and(holds_sys_time))
+    };
     let root = field(status, "Uid:").is_some_and(|id| id == "0");
     holds("CapPrm:") || holds("CapEff:") || (root && holds("CapBnd:"))
 }
@@ -41,7 +42,10 @@ fn holds_sys_time(capabilities: u64) -> bool {
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).and_then(|rest| rest.split_whitespace().next())
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.split_whitespace().next())
 }
 
 /// A UDP port of 127.0.0.1 that is free now, with what keeps other tests away from it.
@@ -65,7 +69,10 @@ pub(super) fn reserve_port() -> io::Result<(TcpListener, SocketAddr)> {
 pub(super) fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(more).map(|dir| dir.join(OsStr::new(name))).find(|file| file.is_file())
+    env::split_paths(&path)
+        .chain(more)
+        .map(|dir| dir.join(OsStr::new(name)))
+        .find(|file| file.is_file())
 }
 
 /// A directory that nobody else uses, removed when dropped.

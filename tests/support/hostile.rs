@@ -80,8 +80,12 @@ impl Answer {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes =
-            vec![(self.leap << 6) | (self.version << 3) | self.mode, self.stratum, 0, self.precision.to_be_bytes()[0]];
+        let mut bytes = vec![
+            (self.leap << 6) | (self.version << 3) | self.mode,
+            self.stratum,
+            0,
+            self.precision.to_be_bytes()[0],
+        ];
         bytes.extend(self.root_delay.to_be_bytes());
         bytes.extend(self.root_dispersion.to_be_bytes());
         bytes.extend(self.reference_id);
@@ -124,12 +128,18 @@ impl Hostile {
                 let mut first = None;
                 while !shared.stop.load(Ordering::Relaxed) {
                     let Ok((length, client)) = socket.recv_from(&mut buffer) else { continue };
-                    let Some(mut answer) = Answer::honest(&buffer[..length], SystemTime::now()) else { continue };
+                    let Some(mut answer) = Answer::honest(&buffer[..length], SystemTime::now())
+                    else {
+                        continue;
+                    };
                     shared.asked.fetch_add(1, Ordering::Relaxed);
                     answer.number = number;
                     behaviour(&mut answer, first.get_or_insert_with(Instant::now).elapsed());
                     for guess in 0..answer.guesses {
-                        let mut forged = Answer { origin: answer.origin ^ (1 << (guess % 64)), ..answer.clone() };
+                        let mut forged = Answer {
+                            origin: answer.origin ^ (1 << (guess % 64)),
+                            ..answer.clone()
+                        };
                         forged.shift(500_000_000);
                         let _ = socket.send_to(&forged.bytes(), client);
                     }

@@ -30,7 +30,10 @@ pub(crate) fn ask(server: SocketAddr, timeout: Duration) -> io::Result<Answer> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {server} within {timeout:?}")));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no answer from {server} within {timeout:?}"),
+            ));
         }
         socket.set_read_timeout(Some(left))?;
         match socket.recv(&mut buffer) {
@@ -42,7 +45,8 @@ pub(crate) fn ask(server: SocketAddr, timeout: Duration) -> io::Result<Answer> {
                     }
                 }
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
     }

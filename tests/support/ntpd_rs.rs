@@ -30,15 +30,25 @@ pub(crate) fn require_ntpd_rs() -> Option<PathBuf> {
     if let Some(named) = &named {
         assert!(named.is_file(), "SURECLOCK_NTPD_RS={}: there is no such file", named.display());
     }
-    found_or_skipped(named.or_else(|| host::program("ntp-daemon")), env::var_os("SURECLOCK_REQUIRE_NTPD_RS").is_some())
+    found_or_skipped(
+        named.or_else(|| host::program("ntp-daemon")),
+        env::var_os("SURECLOCK_REQUIRE_NTPD_RS").is_some(),
+    )
 }
 
 /// The rule of [`require_ntpd_rs`], without the environment.
 pub(crate) fn found_or_skipped(found: Option<PathBuf>, required: bool) -> Option<PathBuf> {
     let reason = "no ntp-daemon in PATH; `cargo install ntpd --locked` builds it in minutes";
-    assert!(found.is_some() || !required, "SURECLOCK_REQUIRE_NTPD_RS is set, and there is {reason}");
+    assert!(
+        found.is_some() || !required,
+        "SURECLOCK_REQUIRE_NTPD_RS is set, and there is {reason}"
+    );
     if found.is_none() {
-        let _ = writeln!(io::stderr(), "SKIPPED no-ntpd-rs: {}: {reason}", thread::current().name().unwrap_or("?"));
+        let _ = writeln!(
+            io::stderr(),
+            "SKIPPED no-ntpd-rs: {}: {reason}",
+            thread::current().name().unwrap_or("?")
+        );
     }
     found
 }
@@ -61,7 +71,8 @@ impl NtpdRs {
         nothing_started_so_may_set_the_clock()?;
         let dir = TempDir::new()?;
         let (reserved, addr) = host::reserve_port()?;
-        let config = format!("[[server]]\nlisten = \"{addr}\"\n[synchronization]\nlocal-stratum = 1\n");
+        let config =
+            format!("[[server]]\nlisten = \"{addr}\"\n[synchronization]\nlocal-stratum = 1\n");
         fs::write(dir.path().join("ntp.toml"), config)?;
         let log = File::create(dir.path().join("log"))?;
         // `timeout` ends it where nobody is left to do so.
@@ -72,13 +83,18 @@ impl NtpdRs {
         let deadline = Instant::now() + COMES_UP_WITHIN;
         while !ntp_probe::ask(addr, ONE_QUESTION).is_ok_and(|answer| answer.header.synchronized()) {
             if Instant::now() >= deadline {
-                return Err(io::Error::other(format!("ntpd-rs gave no answer; its log:\n{}", daemon.log())));
+                return Err(io::Error::other(format!(
+                    "ntpd-rs gave no answer; its log:\n{}",
+                    daemon.log()
+                )));
             }
             thread::sleep(ONE_QUESTION / 10);
         }
         let statuses = daemon.statuses()?;
         if statuses.len() < 2 || statuses.iter().any(|status| may_set_the_clock(status)) {
-            return Err(io::Error::other(format!("ntpd-rs could set the clock, and is ended: {statuses:?}")));
+            return Err(io::Error::other(format!(
+                "ntpd-rs could set the clock, and is ended: {statuses:?}"
+            )));
         }
         Ok(daemon)
     }
@@ -88,14 +104,16 @@ impl NtpdRs {
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_else(|error| format!("(no log: {error})"))
+        fs::read_to_string(self.dir.path().join("log"))
+            .unwrap_or_else(|error| format!("(no log: {error})"))
     }
 
     /// `/proc/<pid>/status` of what was started and of its children, the daemon among them.
     fn statuses(&self) -> io::Result<Vec<String>> {
         let pid = self.child.id();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-        let pids = std::iter::once(pid.to_string()).chain(children.split_whitespace().map(str::to_owned));
+        let pids =
+            std::iter::once(pid.to_string()).chain(children.split_whitespace().map(str::to_owned));
         pids.map(|pid| fs::read_to_string(format!("/proc/{pid}/status"))).collect()
     }
 }
@@ -111,16 +129,20 @@ impl Drop for NtpdRs {
 /// Looks at a process that is started in the same way and does nothing but show its own
 /// capabilities.
 fn nothing_started_so_may_set_the_clock() -> io::Result<()> {
-    let shown = host::out_of_reach_of_the_clock(&needed("cat")?)?.arg("/proc/self/status").output()?;
+    let shown =
+        host::out_of_reach_of_the_clock(&needed("cat")?)?.arg("/proc/self/status").output()?;
     let status = String::from_utf8_lossy(&shown.stdout);
     if !status.contains("CapEff:") || may_set_the_clock(&status) {
-        return Err(io::Error::other(format!("the clock is not out of reach, nothing was started: {status}")));
+        return Err(io::Error::other(format!(
+            "the clock is not out of reach, nothing was started: {status}"
+        )));
     }
     Ok(())
 }
 
 fn needed(program: &str) -> io::Result<PathBuf> {
-    host::program(program).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no `{program}` in PATH")))
+    host::program(program)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no `{program}` in PATH")))
 }
 
 /// When a daemon is ended. Shorter than a test: it fails; longer: daemons of killed tests stay

@@ -35,6 +35,7 @@ pub(crate) fn facts(read: impl Fn() -> sureclock::MonotonicTime, half: Duration)
     let before = read();
     let os = SureClock::wall_time().assume_true();
     let after = read();
-    let (latest, earliest) = os.checked_add(half).zip(os.checked_sub(half)).expect("before the year 2262");
+    let (latest, earliest) =
+        os.checked_add(half).zip(os.checked_sub(half)).expect("before the year 2262");
     Facts::new(before, latest, after, earliest).expect("the readings are in order")
 }

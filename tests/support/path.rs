@@ -47,7 +47,10 @@ impl Path {
         Self { seed, ..self }
     }
 
-    pub(crate) fn rewrite(self, rewrite: impl FnMut(&mut Vec<u8>, Direction, Duration) + Send + 'static) -> Self {
+    pub(crate) fn rewrite(
+        self,
+        rewrite: impl FnMut(&mut Vec<u8>, Direction, Duration) + Send + 'static,
+    ) -> Self {
         Self { rewrite: Some(Box::new(rewrite)), ..self }
     }
 

@@ -34,7 +34,10 @@ impl Relay {
     /// Listens on an own port of 127.0.0.1 and passes on to `upstream` along `path`.
     pub(crate) fn start(upstream: SocketAddr, path: Path) -> io::Result<Self> {
         if !upstream.ip().is_loopback() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the relay talks to loopback only"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the relay talks to loopback only",
+            ));
         }
         let listener = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_read_timeout(Some(HEARTBEAT))?;
@@ -50,8 +53,16 @@ impl Relay {
         });
         let mut relay = Self { addr, shared: Arc::clone(&shared), threads: Vec::new() };
         let sender = Arc::clone(&shared);
-        relay.threads.push(thread::Builder::new().name("relay-send".into()).spawn(move || sender.send_what_is_due())?);
-        relay.threads.push(thread::Builder::new().name("relay-forward".into()).spawn(move || hear_clients(&shared))?);
+        relay.threads.push(
+            thread::Builder::new()
+                .name("relay-send".into())
+                .spawn(move || sender.send_what_is_due())?,
+        );
+        relay.threads.push(
+            thread::Builder::new()
+                .name("relay-forward".into())
+                .spawn(move || hear_clients(&shared))?,
+        );
         Ok(relay)
     }
 
@@ -92,7 +103,10 @@ impl Drop for Relay {
             let _ = thread.join();
         }
         let rewrite_panicked = self.shared.fate.is_poisoned();
-        assert!(!rewrite_panicked || thread::panicking(), "the rewriting of a datagram panicked; see above");
+        assert!(
+            !rewrite_panicked || thread::panicking(),
+            "the rewriting of a datagram panicked; see above"
+        );
     }
 }
 
@@ -161,7 +175,11 @@ impl Shared {
             };
             if !until_next.is_zero() {
                 let wait = until_next.min(HEARTBEAT);
-                queue = self.queue_changed.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
+                queue = self
+                    .queue_changed
+                    .wait_timeout(queue, wait)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
                 continue;
             }
             if let Some(Reverse(Departure { datagram, to, .. })) = queue.departures.pop() {
@@ -221,7 +239,12 @@ struct Flow {
 }
 
 impl Flow {
-    fn start(shared: &Arc<Shared>, upstream: SocketAddr, client: SocketAddr, now: Instant) -> io::Result<Self> {
+    fn start(
+        shared: &Arc<Shared>,
+        upstream: SocketAddr,
+        client: SocketAddr,
+        now: Instant,
+    ) -> io::Result<Self> {
         let socket = match upstream {
             SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?,
             SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?,
@@ -231,12 +254,18 @@ impl Flow {
         let socket = Arc::new(socket);
         let retired = Arc::new(AtomicBool::new(false));
         let thread = thread::Builder::new().name("relay-backward".into()).spawn({
-            let (shared, socket, retired) = (Arc::clone(shared), Arc::clone(&socket), Arc::clone(&retired));
+            let (shared, socket, retired) =
+                (Arc::clone(shared), Arc::clone(&socket), Arc::clone(&retired));
             move || {
                 let mut buffer = [0; LARGEST_DATAGRAM];
                 while !retired.load(Ordering::Relaxed) && !shared.stopping() {
                     if let Some(length) = hear(|| socket.recv(&mut buffer)) {
-                        shared.accept(&buffer[..length], Instant::now(), Direction::Backward, &To::Client(client));
+                        shared.accept(
+                            &buffer[..length],
+                            Instant::now(),
+                            Direction::Backward,
+                            &To::Client(client),
+                        );
                     }
                 }
             }
@@ -258,12 +287,14 @@ trait Flows {
 impl Flows for HashMap<SocketAddr, Flow> {
     fn extract_idle(&mut self, now: Instant) -> Vec<(SocketAddr, Flow)> {
         let idle = |flow: &Flow| now.saturating_duration_since(flow.busy_until) > FORGET_AFTER;
-        let clients: Vec<SocketAddr> = self.iter().filter(|(_, flow)| idle(flow)).map(|(client, _)| *client).collect();
+        let clients: Vec<SocketAddr> =
+            self.iter().filter(|(_, flow)| idle(flow)).map(|(client, _)| *client).collect();
         clients.iter().filter_map(|client| self.remove_entry(client)).collect()
     }
 
     fn extract_oldest(&mut self) -> Option<Flow> {
-        let oldest = self.iter().min_by_key(|(_, flow)| flow.busy_until).map(|(client, _)| *client)?;
+        let oldest =
+            self.iter().min_by_key(|(_, flow)| flow.busy_until).map(|(client, _)| *client)?;
         self.remove(&oldest)
     }
 }
@@ -276,7 +307,10 @@ fn hear<T>(receive: impl FnOnce() -> io::Result<T>) -> Option<T> {
         Err(error) => {
             // "Refused" comes from a server that is gone; anything unknown might last, and must not
             // spin.
-            if !matches!(error.kind(), ConnectionRefused | ConnectionReset | Interrupted | TimedOut | WouldBlock) {
+            if !matches!(
+                error.kind(),
+                ConnectionRefused | ConnectionReset | Interrupted | TimedOut | WouldBlock
+            ) {
                 thread::sleep(HEARTBEAT);
             }
             None

@@ -22,7 +22,8 @@ impl Device {
     pub(crate) fn new() -> Device {
         static DEVICES: AtomicU32 = AtomicU32::new(0);
         let number = DEVICES.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("sureclock-vm-clock-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir()
+            .join(format!("sureclock-vm-clock-{}-{number}", std::process::id()));
         let file = File::create(&path).expect("a file");
         let mut device = Device { path, file, sequence: 0 };
         let mut page = [0; 4096];

@@ -22,14 +22,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     eprintln!("{}", clock.status().counter);
     let segment = std::env::temp_dir().join(format!("sureclock-peers-{}", std::process::id()));
     fs::write(&segment, clock_bound_segment(tick_seconds()))?;
-    let mut client = Client::new_with_path(segment.to_str().ok_or("a path of text")?).expect("a segment");
+    let mut client =
+        Client::new_with_path(segment.to_str().ok_or("a path of text")?).expect("a segment");
     let window = client.now().expect("a time");
     assert_eq!(window.clock_status, ClockStatus::Synchronized, "the segment is believed");
-    let (quanta, hlc, hybrid) = (quanta::Clock::new(), uhlc::HLC::default(), sureclock::HybridClock::new(clock.clone()));
+    let (quanta, hlc, hybrid) =
+        (quanta::Clock::new(), uhlc::HLC::default(), sureclock::HybridClock::new(clock.clone()));
     let far = clock.now()?.latest().checked_add(Duration::from_secs(86_400)).ok_or("in range")?;
     let mut deadline = clock.deadline(far);
 
-    let ends = |interval: sureclock::TimeInterval| (interval.earliest().as_unix_nanos(), interval.latest().as_unix_nanos());
+    let ends = |interval: sureclock::TimeInterval| {
+        (interval.earliest().as_unix_nanos(), interval.latest().as_unix_nanos())
+    };
     let mut subjects: Vec<Subject<'_>> = vec![
         subject("ordered counter read", ordered_counter),
         subject("sureclock deadline.is_past", || deadline.is_past().unwrap_or(true)),
@@ -38,9 +42,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         subject("Instant::now", Instant::now),
         subject("quanta now", || quanta.now()),
         subject("minstant now", minstant::Instant::now),
-        subject("sureclock hybrid stamp", || hybrid.stamp().map_or(0, sureclock::HybridTimestamp::to_bits)),
+        subject("sureclock hybrid stamp", || {
+            hybrid.stamp().map_or(0, sureclock::HybridTimestamp::to_bits)
+        }),
         subject("uhlc new_timestamp", || *hlc.new_timestamp().get_time()),
-        subject("clock-bound 3 now", || client.now().map_or((0, 0), |w| (w.earliest.tv_nsec(), w.latest.tv_nsec()))),
+        subject("clock-bound 3 now", || {
+            client.now().map_or((0, 0), |w| (w.earliest.tv_nsec(), w.latest.tv_nsec()))
+        }),
     ];
     let names: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
     black_box(rounds(&mut subjects, 5, CALLS));
@@ -48,7 +56,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(subjects);
     fs::remove_file(&segment)?;
 
-    println!("Medians of {ROUNDS} interleaved rounds of {CALLS} calls, and of the ratios within each round.\n");
+    println!(
+        "Medians of {ROUNDS} interleaved rounds of {CALLS} calls, and of the ratios within each round.\n"
+    );
     println!("| call | ns | to sureclock now |\n|---|---|---|");
     let ours = names.iter().position(|name| *name == "sureclock now").expect("it is there");
     for (name, result) in names.iter().zip(&results) {
@@ -131,7 +141,11 @@ fn chart(names: &[&str], medians: &[f64]) -> String {
             y + 15.0
         );
     }
-    let _ = writeln!(svg, "<text x=\"{left:.0}\" y=\"{:.0}\" fill=\"#555\">nanoseconds a call, one machine, medians of interleaved rounds</text>\n</svg>", height - 8.0);
+    let _ = writeln!(
+        svg,
+        "<text x=\"{left:.0}\" y=\"{:.0}\" fill=\"#555\">nanoseconds a call, one machine, medians of interleaved rounds</text>\n</svg>",
+        height - 8.0
+    );
     svg
 }
 
@@ -141,9 +155,14 @@ mod tests {
 
     #[test]
     fn a_segment_can_be_written_for_every_counter() {
-        for (hertz, shift) in [(3.0e9, 31), (2.2e9, 31), (2.1e9, 30), (1e9, 29), (24e6, 24), (32_768.0, 15), (2.0, 1)] {
+        for (hertz, shift) in
+            [(3.0e9, 31), (2.2e9, 31), (2.1e9, 30), (1e9, 29), (24e6, 24), (32_768.0, 15), (2.0, 1)]
+        {
             let tick = 1.0 / hertz;
-            assert!(shift_of(tick) >= shift - 1 && tick * 2f64.powi(i32::from(shift_of(tick))) < 1.0, "{hertz}");
+            assert!(
+                shift_of(tick) >= shift - 1 && tick * 2f64.powi(i32::from(shift_of(tick))) < 1.0,
+                "{hertz}"
+            );
             assert_eq!(clock_bound_segment(tick).len(), 104);
         }
     }

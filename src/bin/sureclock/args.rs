@@ -151,7 +151,9 @@ impl ClockArgs {
     pub(crate) fn start(&self) -> Result<SureClock, Failure> {
         if self.servers.is_empty() && self.domains.is_empty() && self.timescale != Timescale::Utc {
             let scale = self.timescale;
-            return Err(Failure::Usage(format!("the public servers serve utc: name servers of {scale} with --server")));
+            return Err(Failure::Usage(format!(
+                "the public servers serve utc: name servers of {scale} with --server"
+            )));
         }
         let drift = match (self.drift_ppm, self.wander_ppb) {
             (Some(ppm), _) => Drift::fixed_ppm(ppm),
@@ -164,7 +166,11 @@ impl ClockArgs {
             let none = "no server may be wrong (max-faulty 0); name three of different domains to tolerate one that is";
             complain(format_args!("warning: {none}"));
         }
-        let mut builder = builder.max_faulty(faulty).drift(drift).poll_interval(self.poll).timescale(self.timescale);
+        let mut builder = builder
+            .max_faulty(faulty)
+            .drift(drift)
+            .poll_interval(self.poll)
+            .timescale(self.timescale);
         if let Some(timeout) = self.exchange_timeout {
             builder = builder.timeout(timeout);
         }
@@ -185,10 +191,12 @@ impl ClockArgs {
             false => self.servers.iter().map(String::as_str).collect(),
         };
         let mut names: Vec<&str> = servers.clone();
-        let mut builder = servers.iter().fold(SureClock::builder(), |builder, server| builder.ntp(*server));
+        let mut builder =
+            servers.iter().fold(SureClock::builder(), |builder, server| builder.ntp(*server));
         for (name, hosts) in &self.domains {
             names.push(name);
-            builder = builder.domain(name, |domain| hosts.iter().fold(domain, |domain, host| domain.ntp(host)));
+            builder = builder
+                .domain(name, |domain| hosts.iter().fold(domain, |domain, host| domain.ntp(host)));
         }
         names.sort_unstable();
         names.dedup();
@@ -255,7 +263,8 @@ fn parse_counter(text: &str) -> Result<CounterChoice, String> {
 /// Public servers of UTC without a smear, each of another operator, whose operators offer them to
 /// the public: Cloudflare, NIST (asks for at most one query in four seconds), SIDN Labs, PTB,
 /// Netnod. Used by this command only, never by the library.
-const PUBLIC_SERVERS: [&str; 5] = ["time.cloudflare.com", "time.nist.gov", "ntp.time.nl", "ptbtime1.ptb.de", "ntp.se"];
+const PUBLIC_SERVERS: [&str; 5] =
+    ["time.cloudflare.com", "time.nist.gov", "ntp.time.nl", "ptbtime1.ptb.de", "ntp.se"];
 
 #[cfg(test)]
 mod tests {
@@ -264,13 +273,29 @@ mod tests {
     #[test]
     fn a_length_may_have_a_fraction_of_whole_nanoseconds() {
         let ns = |text: &str| parse_length(text).map(|length| length.as_nanos());
-        let lengths =
-            [("2.5ms", 2_500_000), ("0.1us", 100), ("1.5m", 90_000_000_000), ("10s", 10_000_000_000), ("7ns", 7)];
+        let lengths = [
+            ("2.5ms", 2_500_000),
+            ("0.1us", 100),
+            ("1.5m", 90_000_000_000),
+            ("10s", 10_000_000_000),
+            ("7ns", 7),
+        ];
         for (text, wanted) in lengths {
             assert_eq!(ns(text), Ok(wanted), "{text}");
         }
-        for bad in ["", "ms", ".5ms", "5.ms", "1.2.3ms", "0.5ns", "0.1234567891s", "1h", "-1s", "1", "99999999999999s"]
-        {
+        for bad in [
+            "",
+            "ms",
+            ".5ms",
+            "5.ms",
+            "1.2.3ms",
+            "0.5ns",
+            "0.1234567891s",
+            "1h",
+            "-1s",
+            "1",
+            "99999999999999s",
+        ] {
             assert!(ns(bad).is_err(), "{bad}");
         }
     }

@@ -14,7 +14,9 @@ pub(crate) struct Offsets {
 
 impl Offsets {
     pub(crate) fn of(interval: &TimeInterval, os: Timestamp) -> Offsets {
-        let seconds = |end: Timestamp| (i128::from(end.as_unix_nanos()) - i128::from(os.as_unix_nanos())) as f64 * 1e-9;
+        let seconds = |end: Timestamp| {
+            (i128::from(end.as_unix_nanos()) - i128::from(os.as_unix_nanos())) as f64 * 1e-9
+        };
         Offsets { earliest: seconds(interval.earliest()), latest: seconds(interval.latest()) }
     }
 
@@ -65,8 +67,11 @@ impl Course {
 
     /// Takes a look in; `os` is what the OS clock showed at it.
     pub(crate) fn add(&mut self, at: Duration, status: &Status, os: Timestamp) {
-        let offsets = |interval: &Option<TimeInterval>| interval.as_ref().map(|interval| Offsets::of(interval, os));
-        let answers = matches!(status.state, State::Synchronized | State::Degraded | State::Holdover);
+        let offsets = |interval: &Option<TimeInterval>| {
+            interval.as_ref().map(|interval| Offsets::of(interval, os))
+        };
+        let answers =
+            matches!(status.state, State::Synchronized | State::Degraded | State::Holdover);
         self.push(Sample {
             at: at.as_secs_f64(),
             agreed: offsets(&status.interval).filter(|_| answers),
@@ -96,7 +101,8 @@ impl Course {
 
     /// The uncertainties, smallest first.
     pub(crate) fn uncertainties(&self) -> Vec<f64> {
-        let mut all: Vec<f64> = self.samples.iter().filter_map(|s| s.agreed).map(Offsets::uncertainty).collect();
+        let mut all: Vec<f64> =
+            self.samples.iter().filter_map(|s| s.agreed).map(Offsets::uncertainty).collect();
         all.sort_by(f64::total_cmp);
         all
     }
@@ -116,7 +122,9 @@ pub(crate) mod tests {
         let mut course = Course::new(vec!["a".into(), "b".into(), "liar".into()]);
         for look in 0..100u32 {
             let grown = f64::from(look % 16) * 1e-5;
-            let around = |middle: f64, half: f64| Some(Offsets { earliest: middle - half, latest: middle + half });
+            let around = |middle: f64, half: f64| {
+                Some(Offsets { earliest: middle - half, latest: middle + half })
+            };
             course.push(Sample {
                 at: f64::from(look) / 10.0,
                 agreed: if look < 3 { None } else { around(2e-4, 1e-3 + grown) },

@@ -25,7 +25,9 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Now { clock, count, every, json } => now(clock, *count, *every, *json),
         Command::Sources { clock } => sources(clock),
-        Command::Watch { clock, every, length, plot } => watch_it(clock, *every, *length, plot.as_deref()),
+        Command::Watch { clock, every, length, plot } => {
+            watch_it(clock, *every, *length, plot.as_deref())
+        }
         Command::Mark { what } => mark::mark(what),
     };
     match result {
@@ -85,7 +87,11 @@ fn now(args: &ClockArgs, count: u64, every: Duration, json: bool) -> Result<Exit
         match now {
             Ok(now) if json => {
                 let status = clock.status();
-                let agreeing = status.sources.iter().filter(|source| source.verdict == Verdict::Agrees).count();
+                let agreeing = status
+                    .sources
+                    .iter()
+                    .filter(|source| source.verdict == Verdict::Agrees)
+                    .count();
                 let line = json!({
                     "earliest_ns": now.earliest().as_unix_nanos(),
                     "latest_ns": now.latest().as_unix_nanos(),
@@ -117,7 +123,8 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
     let synchronized = clock.wait_synchronized(args.patience());
     // The slower ones may still answer within their own time.
     let patience = Instant::now() + Duration::from_secs(2).min(args.patience());
-    let pending = |source: &SourceStatus| source.verdict == Verdict::Silent && source.problem.is_none();
+    let pending =
+        |source: &SourceStatus| source.verdict == Verdict::Silent && source.problem.is_none();
     while Instant::now() < patience && clock.status().sources.iter().any(pending) {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -134,7 +141,8 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
         // Reference minus local, as RFC 5905 has it: how far the source's midpoint is ahead of the
         // OS clock.
         let offset = source.interval.map(|interval| {
-            i128::from(interval.midpoint().as_unix_nanos()) - i128::from(os.assume_true().as_unix_nanos())
+            i128::from(interval.midpoint().as_unix_nanos())
+                - i128::from(os.assume_true().as_unix_nanos())
         });
         writeln!(
             out,
@@ -153,7 +161,13 @@ fn sources(args: &ClockArgs) -> Result<ExitCode, Failure> {
         Some(interval) => writeln!(out, "{interval}  {}", state_name(status.state))?,
         None => writeln!(out, "no bound: {}", state_name(status.state))?,
     }
-    writeln!(out, "{}; rate bound {} ppb; counter: {}", domains(&status), status.rate_bound_ppb, status.counter)?;
+    writeln!(
+        out,
+        "{}; rate bound {} ppb; counter: {}",
+        domains(&status),
+        status.rate_bound_ppb,
+        status.counter
+    )?;
     writeln!(out, "VM clock: {}", status.vm_clock)?;
     Ok(if synchronized.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -191,16 +205,23 @@ fn explain(error: &NowError, status: &Status) {
     let _ = writeln!(io::stderr(), "  {}", domains(status));
     for source in &status.sources {
         let problem = source.problem.map_or(String::new(), |problem| format!(": {problem}"));
-        let _ = writeln!(io::stderr(), "  {}: {}{problem}", source.name, verdict_name(source.verdict));
+        let _ =
+            writeln!(io::stderr(), "  {}: {}{problem}", source.name, verdict_name(source.verdict));
     }
 }
 
 /// How many sources and failure domains there are, as far as they are distinct.
 fn domains(status: &Status) -> String {
-    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let (sources, distinct) = (count(status.sources.len(), "source"), count(status.distinct_domains, "failure domain"));
+    let count = |number: usize, what: &str| {
+        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    };
+    let (sources, distinct) =
+        (count(status.sources.len(), "source"), count(status.distinct_domains, "failure domain"));
     let shared = match status.domains > status.distinct_domains {
-        true => format!(" (of {} configured: some sources are one host, and count once)", status.domains),
+        true => format!(
+            " (of {} configured: some sources are one host, and count once)",
+            status.domains
+        ),
         false => String::new(),
     };
     format!("{sources}, {distinct}{shared}, {} may be wrong", status.max_faulty)

@@ -18,7 +18,12 @@ pub(crate) fn mark(what: &MarkCommand) -> Result<ExitCode, Failure> {
         MarkCommand::Show { path } => (path, show(path)),
         MarkCommand::Reset { path, to, timescale } => {
             let reset = HighWaterMark::reset(path, *to, *timescale);
-            (path, reset.map_err(Problem::Mark).and_then(|reset| tell(path, &reset).map_err(Problem::Output)))
+            (
+                path,
+                reset
+                    .map_err(Problem::Mark)
+                    .and_then(|reset| tell(path, &reset).map_err(Problem::Output)),
+            )
         }
     };
     match result {
@@ -51,7 +56,11 @@ fn print_mark(mark: &HighWaterMark) -> io::Result<()> {
         None => ("behind", os.checked_duration_since(mark.reserved).unwrap_or_default()),
     };
     // Whole seconds: the OS clock is a guess, and this is for a person's judgement.
-    writeln!(out, "                {} s {side} this machine's OS clock, which may be wrong", by.as_secs())
+    writeln!(
+        out,
+        "                {} s {side} this machine's OS clock, which may be wrong",
+        by.as_secs()
+    )
 }
 
 fn tell(path: &Path, reset: &sureclock::MarkReset) -> io::Result<()> {
@@ -62,5 +71,8 @@ fn tell(path: &Path, reset: &sureclock::MarkReset) -> io::Result<()> {
     }
     writeln!(out, "now     {}  {}", reset.now.reserved, reset.now.timescale)?;
     writeln!(out, "kept    {:?}", reset.kept)?;
-    writeln!(out, "Timestamps above the new one may be given out again by the next clock that uses {path:?}.")
+    writeln!(
+        out,
+        "Timestamps above the new one may be given out again by the next clock that uses {path:?}."
+    )
 }

@@ -26,7 +26,9 @@ pub(crate) fn write(course: &Course, file: &Path) -> Result<(), String> {
 /// Where it cannot.
 pub(crate) fn check(file: &Path) -> Result<(), String> {
     #[cfg(unix)]
-    if std::fs::metadata(file).is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())) {
+    if std::fs::metadata(file)
+        .is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type()))
+    {
         // To open it would wait for a reader.
         return Err(format!("cannot write {file:?}: it is a pipe"));
     }
@@ -41,7 +43,9 @@ pub(crate) fn draw(course: &Course) -> Result<String, Box<dyn Error>> {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
         let uncertainties = course.uncertainties();
-        let (Some(least), Some(most)) = (uncertainties.first().copied(), uncertainties.last().copied()) else {
+        let (Some(least), Some(most)) =
+            (uncertainties.first().copied(), uncertainties.last().copied())
+        else {
             return Err("there was no interval to draw".into());
         };
         let unit = Unit::for_length(most);
@@ -64,7 +68,8 @@ where
     // All of the agreement and of the OS clock, and room around; a source that is further off is
     // cut off there.
     let agreed = || course.samples.iter().filter_map(|sample| sample.agreed);
-    let (low, high) = agreed().fold((0.0f64, 0.0f64), |(low, high), o| (low.min(o.earliest), high.max(o.latest)));
+    let (low, high) =
+        agreed().fold((0.0f64, 0.0f64), |(low, high), o| (low.min(o.earliest), high.max(o.latest)));
     let room = (high - low) * 0.25;
     let (low, high) = (unit.of(low - room), unit.of(high + room));
     let caption = "How far the OS clock is behind true time, at least and at most";
@@ -83,7 +88,9 @@ where
                 let line = piece.iter().map(|(at, o)| (*at, unit.of(end(*o)).clamp(low, high)));
                 let series = chart.draw_series(LineSeries::new(line, color))?;
                 if std::mem::take(&mut first) {
-                    series.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+                    series
+                        .label(name)
+                        .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
                 }
             }
         }
@@ -95,13 +102,21 @@ where
         let band = Polygon::new(there.chain(back).collect::<Vec<_>>(), BLUE.mix(0.3));
         let series = chart.draw_series(std::iter::once(band))?;
         if std::mem::take(&mut first) {
-            let key = |(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], BLUE.mix(0.3).filled());
+            let key =
+                |(x, y)| Rectangle::new([(x, y - 5), (x + 18, y + 5)], BLUE.mix(0.3).filled());
             series.label("agreed: true time is inside").legend(key);
         }
     }
     let zero = LineSeries::new([(0.0, 0.0), (course.length(), 0.0)], BLACK.stroke_width(2));
-    chart.draw_series(zero)?.label("the OS clock").legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK));
-    chart.configure_series_labels().background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw()?;
+    chart
+        .draw_series(zero)?
+        .label("the OS clock")
+        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK));
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     Ok(())
 }
 
@@ -131,16 +146,28 @@ where
         .x_label_area_size(36)
         .y_label_area_size(64)
         .build_cartesian_2d(from..to, 0.0..highest * 1.1)?;
-    chart.configure_mesh().disable_x_mesh().x_desc(unit.name).y_desc("% of looks").light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .x_desc(unit.name)
+        .y_desc("% of looks")
+        .light_line_style(WHITE)
+        .draw()?;
     chart.draw_series(bins.iter().enumerate().map(|(number, count)| {
         let left = least + width * number as f64;
-        Rectangle::new([(unit.of(left), 0.0), (unit.of(left + width), share(*count))], BLUE.mix(0.5).filled())
+        Rectangle::new(
+            [(unit.of(left), 0.0), (unit.of(left + width), share(*count))],
+            BLUE.mix(0.5).filled(),
+        )
     }))?;
     Ok(())
 }
 
 /// The stretches without a gap.
-fn pieces(course: &Course, of: impl Fn(&super::course::Sample) -> Option<Offsets>) -> Vec<Vec<(f64, Offsets)>> {
+fn pieces(
+    course: &Course,
+    of: impl Fn(&super::course::Sample) -> Option<Offsets>,
+) -> Vec<Vec<(f64, Offsets)>> {
     let mut pieces = vec![Vec::new()];
     for sample in &course.samples {
         match of(sample) {
@@ -185,7 +212,14 @@ mod tests {
     #[test]
     fn the_picture_shows_band_sources_and_median() {
         let svg = draw(&sawtooth()).unwrap();
-        for part in ["<svg", "agreed: true time is inside", "the OS clock", "liar", "median 1.0", "% of looks"] {
+        for part in [
+            "<svg",
+            "agreed: true time is inside",
+            "the OS clock",
+            "liar",
+            "median 1.0",
+            "% of looks",
+        ] {
             assert!(svg.contains(part), "{part} is missing");
         }
         assert!(svg.contains("<polygon") && svg.contains("<polyline"));

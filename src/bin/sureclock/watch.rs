@@ -46,7 +46,8 @@ struct Watch {
 impl Watch {
     fn end(&mut self, status: &Status) -> Option<End> {
         self.had_a_bound |= status.interval.is_some();
-        let past = |limit: Option<Duration>| limit.is_some_and(|limit| self.began.elapsed() >= limit);
+        let past =
+            |limit: Option<Duration>| limit.is_some_and(|limit| self.began.elapsed() >= limit);
         if !self.had_a_bound && past(self.limits.first_bound) {
             return Some(End::NoBound);
         }
@@ -59,7 +60,11 @@ impl Watch {
 /// # Errors
 ///
 /// Where the terminal cannot be written to or read from.
-pub(crate) fn watch(clock: &SureClock, every: Duration, limits: Limits) -> io::Result<(Course, End)> {
+pub(crate) fn watch(
+    clock: &SureClock,
+    every: Duration,
+    limits: Limits,
+) -> io::Result<(Course, End)> {
     let names = clock.status().sources.iter().map(|source| source.name.clone()).collect();
     let mut course = Course::new(names);
     let mut watch = Watch { began: Instant::now(), limits, had_a_bound: false };
@@ -133,7 +138,8 @@ fn quits(wait: Duration, signals: &Receiver<u8>) -> io::Result<Option<End>> {
         let left = until.saturating_duration_since(Instant::now());
         if event::poll(left.min(LONGEST_WAIT))? {
             if let Event::Key(key) = event::read()? {
-                let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+                let interrupt =
+                    key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
                 if key.kind == KeyEventKind::Press
                     && (interrupt || matches!(key.code, KeyCode::Char('q' | 'Q') | KeyCode::Esc))
                 {
@@ -159,7 +165,12 @@ fn rate_line(status: &Status) -> String {
     let counts = status.counts;
     let learned = match status.learned_rate {
         Some(rate) => {
-            format!("learned rate {:+} to {:+} ppb, for {} s", rate.least_ppb, rate.most_ppb, rate.until.as_secs())
+            format!(
+                "learned rate {:+} to {:+} ppb, for {} s",
+                rate.least_ppb,
+                rate.most_ppb,
+                rate.until.as_secs()
+            )
         }
         None => "no rate learned yet".into(),
     };
@@ -179,7 +190,11 @@ fn draw(frame: &mut Frame<'_>, status: &Status, os: Timestamp, course: &Course) 
     ]);
     let [head, table, chart, foot] = rows.areas(frame.area());
     let counter = format!("counter: {}", status.counter);
-    let lines = vec![Line::from(headline(status)).bold(), Line::from(rate_line(status)), Line::from(counter)];
+    let lines = vec![
+        Line::from(headline(status)).bold(),
+        Line::from(rate_line(status)),
+        Line::from(counter),
+    ];
     frame.render_widget(ratatui::widgets::Paragraph::new(lines), head);
     frame.render_widget(sources_table(status, os), table);
     uncertainty_chart(frame, chart, course);
@@ -202,7 +217,9 @@ fn sources_table(status: &Status, os: Timestamp) -> Table<'static> {
             source.name.clone(),
             verdict_name(source.verdict).to_owned(),
             offset.unwrap_or_else(none),
-            source.interval.map_or_else(none, |interval| format!("± {}", ms(interval.uncertainty()))),
+            source
+                .interval
+                .map_or_else(none, |interval| format!("± {}", ms(interval.uncertainty()))),
             source.delay.map_or_else(none, ms),
             source.root_distance.map_or_else(none, ms),
             source.last_heard.map_or_else(none, |age| format!("{} s", age.as_secs())),
@@ -210,7 +227,8 @@ fn sources_table(status: &Status, os: Timestamp) -> Table<'static> {
         ];
         Row::new(cells).style(Style::new().fg(color))
     });
-    let name = status.sources.iter().map(|source| source.name.len()).max().unwrap_or(6).clamp(6, 40);
+    let name =
+        status.sources.iter().map(|source| source.name.len()).max().unwrap_or(6).clamp(6, 40);
     let widths = [
         Constraint::Length(u16::try_from(name).unwrap_or(40)),
         Constraint::Length(13),
@@ -221,8 +239,11 @@ fn sources_table(status: &Status, os: Timestamp) -> Table<'static> {
         Constraint::Length(6),
         Constraint::Min(10),
     ];
-    let header = ["source", "verdict", "offset to OS", "error", "delay", "root dist", "heard", "problem"];
-    Table::new(rows.collect::<Vec<_>>(), widths).header(Row::new(header).bold()).block(Block::bordered())
+    let header =
+        ["source", "verdict", "offset to OS", "error", "delay", "root dist", "heard", "problem"];
+    Table::new(rows.collect::<Vec<_>>(), widths)
+        .header(Row::new(header).bold())
+        .block(Block::bordered())
 }
 
 fn uncertainty_chart(frame: &mut Frame<'_>, area: ratatui::layout::Rect, course: &Course) {
@@ -237,8 +258,10 @@ fn uncertainty_chart(frame: &mut Frame<'_>, area: ratatui::layout::Rect, course:
         .filter_map(|sample| Some((sample.at, unit.of(sample.agreed?.uncertainty()))))
         .collect();
     let highest = points.iter().map(|(_, y)| *y).fold(0.0, f64::max) * 1.1;
-    let dataset = Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).cyan().data(&points);
-    let labels = |low: f64, high: f64| [low, (low + high) / 2.0, high].map(|value| format!("{value:.3}"));
+    let dataset =
+        Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).cyan().data(&points);
+    let labels =
+        |low: f64, high: f64| [low, (low + high) / 2.0, high].map(|value| format!("{value:.3}"));
     let seconds = [from, to].map(|value| format!("{value:.0} s"));
     let chart = Chart::new(vec![dataset])
         .block(Block::bordered().title(format!(" uncertainty, {} ", unit.name)))
@@ -270,7 +293,14 @@ mod tests {
     #[test]
     fn the_terminal_shows_interval_state_rate_and_the_sawtooth() {
         let text = shown(120, 30);
-        for part in ["2026-11-26T03:04:05", "synchronized", "rate bound", "source", "uncertainty, ms", "q ends"] {
+        for part in [
+            "2026-11-26T03:04:05",
+            "synchronized",
+            "rate bound",
+            "source",
+            "uncertainty, ms",
+            "q ends",
+        ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "a line in\n{text}");

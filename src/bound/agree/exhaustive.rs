@@ -78,7 +78,8 @@ impl World {
         }
         // Points where no more than so many are wrong.
         let possible = |liars: usize| {
-            let points = self.cover.iter().zip(-1i64..).filter(move |(cover, _)| *cover + liars >= live);
+            let points =
+                self.cover.iter().zip(-1i64..).filter(move |(cover, _)| *cover + liars >= live);
             points.map(|(_, at)| at)
         };
         let Agreement::Within { earliest_ns, latest_ns, degraded } = answer else {
@@ -101,7 +102,13 @@ impl World {
 /// Calls `visit` with every multiset of `n` bounds whose ends stand on `grid` places; some are
 /// silent, some empty. In one sequence each, or in all.
 fn every_world(n: usize, grid: usize, in_all_sequences: bool, visit: &mut dyn FnMut(&World)) {
-    fn go(choices: &[Bound], from: Option<usize>, n: usize, world: &mut World, visit: &mut dyn FnMut(&World)) {
+    fn go(
+        choices: &[Bound],
+        from: Option<usize>,
+        n: usize,
+        world: &mut World,
+        visit: &mut dyn FnMut(&World),
+    ) {
         if n == 0 {
             return visit(world);
         }
@@ -164,7 +171,10 @@ fn hold_in(world: &World, most_faulty: usize) -> usize {
 fn hold_in_every_world(n: usize, grid: usize) {
     let (mut count, began) = (0, std::time::Instant::now());
     every_world(n, grid, n <= 4, &mut |world| count += hold_in(world, (n - 1) / 2));
-    println!("agreement n={n} places={grid}: {count} worlds, {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "agreement n={n} places={grid}: {count} worlds, {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
 }
 
 /// Of `n` domains `k` have a bound, whatever order their ends stand in; the others are silent or
@@ -175,7 +185,8 @@ fn hold_in_every_order(n: usize) {
         every_order(k, &mut |world| {
             for empty in 0..=n - k {
                 let others = [(Bound::Empty, empty), (Bound::Silent, n - k - empty)];
-                let others = others.into_iter().flat_map(|(bound, count)| std::iter::repeat_n(bound, count));
+                let others =
+                    others.into_iter().flat_map(|(bound, count)| std::iter::repeat_n(bound, count));
                 let bounds = world.bounds.iter().copied().chain(others).collect();
                 count += hold_in(&World { bounds, cover: world.cover.clone() }, (n - 1) / 2);
             }
@@ -185,12 +196,18 @@ fn hold_in_every_order(n: usize) {
 }
 
 /// The first law that is found broken in worlds of up to four domains, of all that `counts`.
-fn found(agree: Agree, liars: impl Fn(usize) -> usize, counts: impl Fn(Law) -> bool) -> Option<Law> {
+fn found(
+    agree: Agree,
+    liars: impl Fn(usize) -> usize,
+    counts: impl Fn(Law) -> bool,
+) -> Option<Law> {
     let mut found = None;
     for n in 1..=4 {
         every_world(n, 4, false, &mut |world| {
             for faulty in 0..=(n - 1) / 2 {
-                found = found.or_else(|| world.broken(agree, faulty, liars(faulty)).filter(|law| counts(*law)));
+                found = found.or_else(|| {
+                    world.broken(agree, faulty, liars(faulty)).filter(|law| counts(*law))
+                });
             }
         });
     }
@@ -229,7 +246,8 @@ fn one_liar_more_than_f_breaks_it() {
 fn the_smallest_f_that_works_breaks_it() {
     let smallest: Agree = |domains, faulty| {
         let agreements = (0..=domains.len()).map(|f| agree(domains, f));
-        let within = agreements.into_iter().find(|agreement| matches!(agreement, Agreement::Within { .. }));
+        let within =
+            agreements.into_iter().find(|agreement| matches!(agreement, Agreement::Within { .. }));
         within.unwrap_or_else(|| agree(domains, faulty))
     };
     assert_eq!(found(smallest, |faulty| faulty, |law| law == Law::Inside), Some(Law::Inside));
@@ -255,11 +273,16 @@ fn the_points_that_most_cover_break_it() {
 #[test]
 fn leaving_out_contradictory_domains_breaks_it() {
     let left_out: Agree = |domains, faulty| {
-        let others: Vec<Bound> = domains.iter().copied().filter(|bound| *bound != Bound::Empty).collect();
+        let others: Vec<Bound> =
+            domains.iter().copied().filter(|bound| *bound != Bound::Empty).collect();
         agree(&others, faulty)
     };
     assert_eq!(found(left_out, |faulty| faulty, |law| law == Law::Tight), Some(Law::Tight));
-    assert_eq!(found(left_out, |faulty| faulty, |law| law == Law::Inside), None, "as the proof says");
+    assert_eq!(
+        found(left_out, |faulty| faulty, |law| law == Law::Inside),
+        None,
+        "as the proof says"
+    );
 }
 
 #[test]

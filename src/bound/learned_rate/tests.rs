@@ -87,7 +87,11 @@ proptest! {
 }
 
 /// Polls every 16 s for so long.
-fn learned(truth: Wanderer, seconds: u64, half_width: i64) -> (Learner, u64, Result<(), Contradiction>) {
+fn learned(
+    truth: Wanderer,
+    seconds: u64,
+    half_width: i64,
+) -> (Learner, u64, Result<(), Contradiction>) {
     let mut learner = Learner::new(Some(wander(2_000)), 5);
     let mut now = S;
     for _ in 0..seconds / 16 {
@@ -107,7 +111,10 @@ fn an_hour_certifies_a_rate_to_parts_per_million_and_it_is_in_force_at_all_times
     let ppb = |slope: u64| ((i128::from(slope) * PPB as i128) >> 40) - PPB as i128;
     let known = at(&learner.rates(WIDE), now);
     // 2 ppm of wander and 4 * 100 us in an hour on both sides.
-    assert!((47_800..48_000).contains(&ppb(known.slow)) && (52_000..52_200).contains(&ppb(known.fast)), "{known:?}");
+    assert!(
+        (47_800..48_000).contains(&ppb(known.slow)) && (52_000..52_200).contains(&ppb(known.fast)),
+        "{known:?}"
+    );
     for _ in 0..300 {
         now += 16 * S;
         learner.note(now, truth.agreed(now, 100_000, 100_000), WIDE).unwrap();
@@ -141,7 +148,11 @@ fn nothing_is_learned_without_the_assumption_and_everything_is_forgotten() {
     assert!(learner.rates(WIDE).are_learned());
     learner.forget();
     assert_eq!(learner.rates(WIDE), Rates::plain(WIDE));
-    assert_eq!(learner.note(now + S, truth.agreed(now + S, 1_000, 1_000), WIDE), Ok(false), "no past is left");
+    assert_eq!(
+        learner.note(now + S, truth.agreed(now + S, 1_000, 1_000), WIDE),
+        Ok(false),
+        "no past is left"
+    );
 }
 
 #[test]
@@ -153,9 +164,11 @@ fn a_rate_outside_of_the_drift_bound_is_a_contradiction() {
 #[test]
 fn the_ends_of_the_range_are_no_exception() {
     let mut learner = Learner::new(Some(wander(u32::MAX)), u64::MAX);
-    for (at, interval) in
-        [(0, (i64::MIN, i64::MAX)), (u64::MAX, (i64::MIN, i64::MAX)), (u64::MAX, (i64::MAX, i64::MAX))]
-    {
+    for (at, interval) in [
+        (0, (i64::MIN, i64::MAX)),
+        (u64::MAX, (i64::MIN, i64::MAX)),
+        (u64::MAX, (i64::MAX, i64::MAX)),
+    ] {
         assert_eq!(learner.note(at, interval, WIDE), Ok(false));
     }
 }
@@ -163,11 +176,17 @@ fn the_ends_of_the_range_are_no_exception() {
 #[test]
 fn what_is_kept_of_the_past_is_evenly_spread() {
     let without = Learner::new(None, 5);
-    assert!(without.wander().is_none() && !without.is_due(S), "nothing to learn without the assumption");
+    assert!(
+        without.wander().is_none() && !without.is_due(S),
+        "nothing to learn without the assumption"
+    );
     let mut learner = Learner::new(Some(wander(2_000)), 5);
     assert!(learner.wander().is_some_and(|assumed| assumed.ppb == 2_000) && learner.is_due(S));
     learner.note(S, (0, 10), WIDE).unwrap();
-    assert_eq!([16 * S, 17 * S - 1, 17 * S, 18 * S].map(|at| learner.is_due(at)), [false, false, true, true]);
+    assert_eq!(
+        [16 * S, 17 * S - 1, 17 * S, 18 * S].map(|at| learner.is_due(at)),
+        [false, false, true, true]
+    );
 }
 
 #[test]
@@ -177,13 +196,17 @@ fn a_leap_second_ends_the_past_and_not_what_it_has_certified() {
     let before = learner.rates(WIDE);
     learner.begin_again();
     assert!(before.are_learned() && learner.rates(WIDE) == before);
-    assert_eq!(learner.note(now + 16 * S, truth.agreed(now + 16 * S, 1_000, 1_000), WIDE), Ok(false));
+    assert_eq!(
+        learner.note(now + 16 * S, truth.agreed(now + 16 * S, 1_000, 1_000), WIDE),
+        Ok(false)
+    );
 }
 
 #[test]
 fn the_newer_half_of_the_past_certifies_nothing() {
     // It would say more here, as it is agreed on more closely; and hold from later on.
-    let (truth, mut learner) = (Wanderer { low: 0, high: 0, half: S }, Learner::new(Some(wander(2_000)), 5));
+    let (truth, mut learner) =
+        (Wanderer { low: 0, high: 0, half: S }, Learner::new(Some(wander(2_000)), 5));
     for n in 1..=240 {
         let half_width = if n < 125 { 1_000_000 } else { 10 };
         learner.note(16 * n * S, truth.agreed(16 * n * S, half_width, half_width), WIDE).unwrap();
@@ -193,8 +216,12 @@ fn the_newer_half_of_the_past_certifies_nothing() {
 }
 
 /// What is in force after a new rate at reading 1000, with a horizon of 100.
-fn taken_up(before: &[Certified], fresh: Certified) -> (Result<bool, Contradiction>, Vec<Certified>) {
-    let mut learner = Learner { certified: before.to_vec(), ..Learner::new(Some(wander(2_000)), 5) };
+fn taken_up(
+    before: &[Certified],
+    fresh: Certified,
+) -> (Result<bool, Contradiction>, Vec<Certified>) {
+    let mut learner =
+        Learner { certified: before.to_vec(), ..Learner::new(Some(wander(2_000)), 5) };
     (learner.take_up(fresh, 1_000, 100), learner.certified)
 }
 
@@ -210,11 +237,18 @@ fn what_is_in_force_is_narrowed_until_it_ends_and_followed_when_half_of_it_is_ov
         (vec![rate(0, 1_001, 12, 25)], vec![narrowed(1_001), fresh]),
         (vec![rate(0, 1_050, 12, 25)], vec![narrowed(1_050), fresh]),
         (vec![rate(0, 1_051, 12, 25)], vec![narrowed(1_051)]),
-        (vec![rate(0, 1_010, 12, 25), rate(0, 1_030, 5, 19)], vec![narrowed(1_010), rate(500, 1_030, 10, 19)]),
+        (
+            vec![rate(0, 1_010, 12, 25), rate(0, 1_030, 5, 19)],
+            vec![narrowed(1_010), rate(500, 1_030, 10, 19)],
+        ),
     ] {
         assert_eq!(taken_up(&before, fresh), (Ok(true), after), "{before:?}");
     }
     assert_eq!(taken_up(&[fresh], fresh), (Ok(false), vec![fresh]), "nothing new");
     let apart = vec![rate(0, 1_060, 21, 25)];
-    assert_eq!(taken_up(&apart, fresh), (Err(Contradiction), apart), "what is in force is what it was");
+    assert_eq!(
+        taken_up(&apart, fresh),
+        (Err(Contradiction), apart),
+        "what is in force is what it was"
+    );
 }

@@ -12,7 +12,10 @@ fn ageing() -> Ageing {
 }
 
 fn rates(k_ppb: u32) -> Rates {
-    Rates::plain(Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap()).unwrap())
+    Rates::plain(
+        Slopes::new(TickBounds::exactly(TickScale::NANOSECOND), compose(&[k_ppb]).unwrap())
+            .unwrap(),
+    )
 }
 
 /// A window, and the rates by which its facts age.
@@ -72,8 +75,12 @@ fn naive(all: &[(u64, i64, u64, i64)], now: u64) -> (i64, i64) {
     let k = i128::from(K_PPB);
     // 1/(1-k) - 1, in parts per billion, rounded up.
     let faster = -(-k * 1_000_000_000).div_euclid(1_000_000_000 - k);
-    let lower = |&(_, _, c4, l): &(u64, i64, u64, i64)| l + (age(c4 + 1, -k).div_euclid(1_000_000_000)) as i64;
-    let upper = |&(c1, u, _, _): &(u64, i64, u64, i64)| u - (-age(c1 - 1, faster)).div_euclid(1_000_000_000) as i64;
+    let lower = |&(_, _, c4, l): &(u64, i64, u64, i64)| {
+        l + (age(c4 + 1, -k).div_euclid(1_000_000_000)) as i64
+    };
+    let upper = |&(c1, u, _, _): &(u64, i64, u64, i64)| {
+        u - (-age(c1 - 1, faster)).div_euclid(1_000_000_000) as i64
+    };
     (all.iter().map(lower).max().unwrap(), all.iter().map(upper).min().unwrap())
 }
 
@@ -124,7 +131,10 @@ fn a_contradiction_is_empty_until_the_older_fact_has_left() {
     // Ageing would let the two meet again at some later reading; the contradiction stays.
     assert_eq!(window.bound(2_200), Bound::Empty);
     assert_eq!(window.bound(900_000), Bound::Empty);
-    assert!(matches!(window.bound(1_001_001), Bound::Within { .. }), "what remains is of the new time alone");
+    assert!(
+        matches!(window.bound(1_001_001), Bound::Within { .. }),
+        "what remains is of the new time alone"
+    );
     window.window.clear();
     assert_eq!(window.bound(1_001_001), Bound::Silent);
 }
@@ -151,7 +161,10 @@ fn better_rates_age_what_is_there_and_may_contradict_it() {
     let mut window = Aged::new(ageing(), u64::MAX);
     window.add(&facts(1_000, 1_000, 1_001, 1_000));
     window.add(&facts(1_001_000, 1_001_100, 1_001_001, 1_001_100));
-    assert!(matches!(window.bound(1_002_000), Bound::Within { .. }), "300 ns in a millisecond are allowed");
+    assert!(
+        matches!(window.bound(1_002_000), Bound::Within { .. }),
+        "300 ns in a millisecond are allowed"
+    );
     window.set_rates(rates(0));
     assert_eq!(window.bound(1_002_000), Bound::Empty, "never an inverted interval");
 }
@@ -165,7 +178,11 @@ fn worse_rates_forgive_what_they_explain_and_nothing_else() {
         assert_eq!(window.bound(1_002_000), Bound::Empty);
         window.widen(rates(K_PPB));
         let found = window.bound(1_002_000);
-        assert_eq!(Some(found).filter(|found| *found == Bound::Empty), bound, "a step of {step} ns: {found:?}");
+        assert_eq!(
+            Some(found).filter(|found| *found == Bound::Empty),
+            bound,
+            "a step of {step} ns: {found:?}"
+        );
     }
 }
 
@@ -177,7 +194,12 @@ fn the_newest_64_exchanges_count() {
         let at = 1_000 + 10 * later;
         window.add(&facts(at, at as i64 + 100, at + 1, at as i64 - 100));
         let Bound::Within { earliest_ns, latest_ns } = window.bound(2_000) else { panic!() };
-        assert_eq!(latest_ns - earliest_ns < 10, later < 64, "the best is the oldest of {}", later + 1);
+        assert_eq!(
+            latest_ns - earliest_ns < 10,
+            later < 64,
+            "the best is the oldest of {}",
+            later + 1
+        );
     }
 }
 
@@ -189,9 +211,13 @@ fn facts_that_may_be_of_the_span_are_dropped_and_no_others() {
         window
     };
     // The upper fact is 1_001 more by the reading that counts.
-    for (upper, lower, kept) in
-        [(18_998, 0, true), (18_999, 0, false), (18_999, 30_000, false), (18_999, 30_001, true), (18_998, 30_001, true)]
-    {
+    for (upper, lower, kept) in [
+        (18_998, 0, true),
+        (18_999, 0, false),
+        (18_999, 30_000, false),
+        (18_999, 30_001, true),
+        (18_998, 30_001, true),
+    ] {
         let mut window = of(upper, lower);
         window.drop_aged_into(10_000, 20_000..=30_000);
         assert_eq!(window.window.newest().is_some(), kept, "{upper} {lower}");
@@ -199,7 +225,11 @@ fn facts_that_may_be_of_the_span_are_dropped_and_no_others() {
     let mut window = of(40_000, 39_000);
     window.add(&facts(9_200, 25_000, 9_300, 24_000));
     window.drop_aged_into(10_000, 0..=10);
-    assert_eq!(window.bound(10_000), Bound::Empty, "nothing was dropped, so they still contradict each other");
+    assert_eq!(
+        window.bound(10_000),
+        Bound::Empty,
+        "nothing was dropped, so they still contradict each other"
+    );
     window.drop_aged_into(10_000, 20_000..=30_000);
     assert_eq!(window.bound(10_000), within(39_000 + 899, 40_000 + 1_001));
 }

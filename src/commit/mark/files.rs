@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// the working directory may change.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, MarkFileError> {
     let name = path.file_name().ok_or(NotPlain::NotRegular.of(MarkPart::Mark))?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(fs::canonicalize(directory)?.join(name))
 }
 
@@ -98,7 +99,8 @@ impl Lock {
         options.create(true).truncate(false).read(true).write(true);
         private(&mut options);
         exclusive(&mut options);
-        let file = open_plain(&path, MarkPart::Lock, &mut options)?.ok_or(MarkFileError::LockLost)?;
+        let file =
+            open_plain(&path, MarkPart::Lock, &mut options)?.ok_or(MarkFileError::LockLost)?;
         make_private(&file)?;
         lock(&file)?;
         let lock = Lock { path, file };
@@ -111,7 +113,11 @@ impl Lock {
     pub(super) fn check(&self) -> Result<(), MarkFileError> {
         let at_that_name = fs::symlink_metadata(&self.path).ok();
         let held = self.file.metadata()?;
-        if at_that_name.is_some_and(|found| is_one_file(&found, &held)) { Ok(()) } else { Err(MarkFileError::LockLost) }
+        if at_that_name.is_some_and(|found| is_one_file(&found, &held)) {
+            Ok(())
+        } else {
+            Err(MarkFileError::LockLost)
+        }
     }
 }
 
@@ -125,7 +131,11 @@ pub(super) fn lock_mark(path: &Path, file: &File) -> Result<(), MarkFileError> {
 }
 
 /// Opens what must be a regular file with one name, of this process's user.
-fn open_plain(path: &Path, part: MarkPart, options: &mut OpenOptions) -> Result<Option<File>, MarkFileError> {
+fn open_plain(
+    path: &Path,
+    part: MarkPart,
+    options: &mut OpenOptions,
+) -> Result<Option<File>, MarkFileError> {
     // Looked at before it is opened: opening a device may do something.
     match fs::symlink_metadata(path) {
         Ok(found) => check_plain(&found, part)?,
@@ -266,7 +276,8 @@ fn lock(_file: &File) -> Result<(), MarkFileError> {
 /// The rename itself is on the disk only when the directory is.
 #[cfg(unix)]
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
 }
 

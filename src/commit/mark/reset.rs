@@ -120,7 +120,9 @@ fn keep(path: &Path, bytes: &[u8]) -> Result<PathBuf, MarkFileError> {
         let kept = beside(path, &format!(".before-{number}"));
         match files::keep(&kept, bytes) {
             Ok(()) => return Ok(kept),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_KEPT => number += 1,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_KEPT => {
+                number += 1
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -8,7 +8,8 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new(name: &str) -> Directory {
-        let path = std::env::temp_dir().join(format!("sureclock-mark-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("sureclock-mark-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Directory(path)
@@ -230,7 +231,11 @@ mod neighbours {
         cover(&mark, 1).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
         assert!(!dir.0.join("dangling").exists());
-        assert_eq!(parse(&fs::read(dir.file()).unwrap(), UTC), Ok(100_000_001), "the twin: it is written");
+        assert_eq!(
+            parse(&fs::read(dir.file()).unwrap(), UTC),
+            Ok(100_000_001),
+            "the twin: it is written"
+        );
     }
 
     #[test]
@@ -350,7 +355,11 @@ mod neighbours {
         cover(&second, 1).unwrap();
         let said = fs::read(dir.file()).unwrap();
         assert_eq!(cover(&first, 200_000_000), Err(MarkFileError::LockLost));
-        assert_eq!(fs::read(dir.file()).unwrap(), said, "the second one's file is not written over");
+        assert_eq!(
+            fs::read(dir.file()).unwrap(),
+            said,
+            "the second one's file is not written over"
+        );
         assert_eq!(cover(&second, 200_000_000), Ok(()), "the twin");
     }
 
@@ -415,8 +424,14 @@ mod reset {
         let dir = Directory::new("reset-damaged");
         let to = Timestamp::from_unix_nanos(0);
         let missing = HighWaterMark::reset(dir.file(), to, Some(UTC)).unwrap_err();
-        assert!(matches!(missing, MarkFileError::System(error) if error.kind() == io::ErrorKind::NotFound));
-        assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 0, "a mistyped path leaves nothing behind");
+        assert!(
+            matches!(missing, MarkFileError::System(error) if error.kind() == io::ErrorKind::NotFound)
+        );
+        assert_eq!(
+            fs::read_dir(&dir.0).unwrap().count(),
+            0,
+            "a mistyped path leaves nothing behind"
+        );
         fs::write(dir.file(), "damaged").unwrap();
         assert_eq!(HighWaterMark::reset(dir.file(), to, None), Err(MarkFileError::Damaged));
         let reset = HighWaterMark::reset(dir.file(), to, Some(UTC)).unwrap();
@@ -430,7 +445,8 @@ mod reset {
 #[cfg_attr(miri, ignore = "of the system's clocks")]
 fn a_new_epoch_does_not_wait_for_a_disk_that_hangs() {
     let dir = Directory::new("hangs");
-    let builder = crate::SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).mark_file(dir.file());
+    let builder =
+        crate::SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).mark_file(dir.file());
     let (clock, own_loop) = builder.own_loop().unwrap();
     own_loop.disrupt(crate::DisruptionReason::ByHand);
     // A commit is in the middle of its sync.

@@ -4,7 +4,8 @@ use super::MarkFileError;
 use crate::time::{Timescale, Timestamp};
 
 pub(super) fn write(reserved: Timestamp, timescale: Timescale) -> String {
-    let body = format!("{FIRST_LINE}\ntimescale {timescale}\nreserved {}\n", reserved.as_unix_nanos());
+    let body =
+        format!("{FIRST_LINE}\ntimescale {timescale}\nreserved {}\n", reserved.as_unix_nanos());
     format!("{body}checksum {:016x}\n", fnv1a(body.as_bytes()))
 }
 
@@ -28,7 +29,9 @@ pub(super) fn read_in(bytes: &[u8], wanted: Timescale) -> Result<i64, MarkFileEr
 
 /// Fowler, Noll and Vo's hash of 64 bits: any one changed byte changes it.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 const FIRST_LINE: &str = "sureclock high-water mark, version 1";

@@ -32,13 +32,19 @@ struct Stage {
 
 impl Stage {
     fn new(budget: Duration) -> Stage {
-        let (mut shared, _, time) = crate::testing::start("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
+        let (mut shared, _, time) =
+            crate::testing::start("2026-11-23T11:03:00Z ± 1 ms".parse().unwrap());
         shared.limits.spin_budget = budget;
         shared.timer_sleeper = Sleeper::new(budget);
         // Sleeps that end late make the lead as long as it may be.
         shared.timer_sleeper.woke(Instant::now().checked_sub(budget).unwrap());
         assert_eq!(shared.timer_sleeper.lead(), budget);
-        Stage { shared, time, known: Known { registered: None, incarnation: None }, woken: Arc::default() }
+        Stage {
+            shared,
+            time,
+            known: Known { registered: None, incarnation: None },
+            woken: Arc::default(),
+        }
     }
 
     /// Somebody waits for a point so far beyond `earliest`.
@@ -87,7 +93,10 @@ fn without_a_budget_a_turn_sleeps_until_the_moment_itself() {
     stage.pend(400 * MS);
     let sleeps = stage.sleeps();
     assert!(sleeps >= 400 * MS && sleeps < LONGEST_SLEEP, "{sleeps:?}");
-    assert_eq!([Duration::ZERO, 4 * US, 9 * US, MS].map(early), [Duration::ZERO, 2 * US, 4_500 * US / 1_000, EARLY]);
+    assert_eq!(
+        [Duration::ZERO, 4 * US, 9 * US, MS].map(early),
+        [Duration::ZERO, 2 * US, 4_500 * US / 1_000, EARLY]
+    );
 }
 
 #[test]

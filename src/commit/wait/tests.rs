@@ -69,7 +69,11 @@ fn a_disruption_during_the_wait_is_an_error_even_after_the_recovery() {
     assert_eq!(wait.check(), Err(WaitError::DisruptedMeanwhile));
     let unconfirmed = guarded.wait().unwrap_err();
     assert_eq!((unconfirmed.error, unconfirmed.value), (WaitError::DisruptedMeanwhile, "value"));
-    assert_eq!(clock.commit_wait(s).check(), Err(WaitError::DisruptedMeanwhile), "whenever the wait began");
+    assert_eq!(
+        clock.commit_wait(s).check(),
+        Err(WaitError::DisruptedMeanwhile),
+        "whenever the wait began"
+    );
     let wait = clock.wait_until_after(s.timestamp());
     assert_eq!(wait.check(), Ok(true), "a wait for a timestamp from elsewhere speaks for itself");
 }
@@ -116,7 +120,10 @@ fn timestamps_rise_and_floors_too_far_ahead_are_refused() {
     assert!(s3.timestamp() > floor);
     assert!(clock.commit_timestamp().unwrap() > s3);
     let far = latest.checked_add(1_501 * MS).unwrap();
-    assert!(matches!(clock.commit_timestamp_above(far), Err(crate::CommitError::FloorTooFar { .. })));
+    assert!(matches!(
+        clock.commit_timestamp_above(far),
+        Err(crate::CommitError::FloorTooFar { .. })
+    ));
     assert!(clock.commit_timestamp_above(Timestamp::MAX).is_err());
     time.advance(Duration::from_secs(1));
     let read = clock.read_timestamp().unwrap();
@@ -148,7 +155,10 @@ fn found_one_wait_for_several_commits_fails_if_one_was_made_before_a_disruption(
     time.advance(Duration::from_secs(1));
     assert_eq!(clock.commit_wait(after).wait(), Ok(()));
     for commits in [[before, after], [after, before]] {
-        assert_eq!(clock.commit_wait_all(commits).unwrap().wait(), Err(WaitError::DisruptedMeanwhile));
+        assert_eq!(
+            clock.commit_wait_all(commits).unwrap().wait(),
+            Err(WaitError::DisruptedMeanwhile)
+        );
     }
     assert_eq!(clock.commit_wait_all([after, after]).unwrap().wait(), Ok(()));
     assert!(clock.commit_wait_all([]).is_none());
@@ -180,7 +190,12 @@ fn wait_in(clock: &SureClock, length: Duration) -> CommitWait {
 
 /// How late a wait was over.
 fn late(wait: &CommitWait) -> Duration {
-    wait.clock.now().unwrap().earliest().checked_duration_since(wait.timestamp).expect("a wait is never early")
+    wait.clock
+        .now()
+        .unwrap()
+        .earliest()
+        .checked_duration_since(wait.timestamp)
+        .expect("a wait is never early")
 }
 
 const US: Duration = Duration::from_micros(1);
@@ -243,7 +258,11 @@ fn a_poll_spins_for_the_last_microseconds_and_for_nothing_else() {
     let poll = |wait: &mut CommitWait| Pin::new(wait).poll(&mut Context::from_waker(Waker::noop()));
     let (clock, _own_loop) = set_once(10 * MS);
     for _ in 0..20 {
-        assert_eq!(poll(&mut wait_in(&clock, 5 * US)), Poll::Ready(Ok(())), "too short for another wake");
+        assert_eq!(
+            poll(&mut wait_in(&clock, 5 * US)),
+            Poll::Ready(Ok(())),
+            "too short for another wake"
+        );
     }
     // The least of some: the machine may do other things in any of them.
     let for_what_is_far_off = |budget| {
@@ -265,15 +284,18 @@ fn a_timeout_around_a_guarded_wait_does_not_lose_the_value() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (clock, time) = clock();
-        let mut guarded = clock.commit_wait(clock.commit_timestamp().unwrap()).guard("reply".to_owned());
+        let mut guarded =
+            clock.commit_wait(clock.commit_timestamp().unwrap()).guard("reply".to_owned());
         assert!(tokio::time::timeout(MS, &mut guarded).await.is_err());
         // Taken up again.
         time.advance(3 * MS);
-        let past = tokio::time::timeout(Duration::from_secs(30), &mut guarded).await.unwrap().unwrap();
+        let past =
+            tokio::time::timeout(Duration::from_secs(30), &mut guarded).await.unwrap().unwrap();
         assert_eq!(past.get(), "reply");
         assert!(guarded.give_up().is_none(), "given out already");
         // Given up.
-        let mut guarded = clock.commit_wait(clock.commit_timestamp().unwrap()).guard("reply".to_owned());
+        let mut guarded =
+            clock.commit_wait(clock.commit_timestamp().unwrap()).guard("reply".to_owned());
         assert!(tokio::time::timeout(MS, &mut guarded).await.is_err());
         let unconfirmed = guarded.give_up().unwrap();
         assert_eq!((unconfirmed.error, unconfirmed.value.as_str()), (WaitError::GivenUp, "reply"));

@@ -56,7 +56,11 @@ impl fmt::Display for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tick = self.calibration.tick();
         let skew = tick.middle().duration(self.margin).as_nanos();
-        let source = if self.forced { "taken on request" } else { "invariant, and the kernel's own clock source" };
+        let source = if self.forced {
+            "taken on request"
+        } else {
+            "invariant, and the kernel's own clock source"
+        };
         let (ppm, tenth) = (tick.width_ppb() / 2 / 1000, tick.width_ppb() / 2 / 100 % 10);
         write!(
             f,
@@ -73,7 +77,11 @@ impl fmt::Display for Certificate {
 /// Certifies the counter, or says why not; where `forced`, even if the kernel keeps time by another
 /// clock source, in which case RAW moves in steps of `raw_step_ns` at most. Where the machine
 /// `may_move`, the margin has room for what is measured on another host.
-pub(super) fn certify(forced: bool, raw_step_ns: u64, may_move: bool) -> Result<Certificate, &'static str> {
+pub(super) fn certify(
+    forced: bool,
+    raw_step_ns: u64,
+    may_move: bool,
+) -> Result<Certificate, &'static str> {
     trusted(forced, raw_step_ns, may_move).map_err(Distrust::as_str)
 }
 
@@ -149,14 +157,16 @@ fn calibrate(margin: u64, allowance: Duration, slack: u64) -> Result<(Calibratio
     std::thread::sleep(FIRST_BASE);
     let second = pair();
     // Roughly: the counter against RAW between the two.
-    let (ticks, ns) = (second.before.saturating_sub(first.before), second.raw_ns.saturating_sub(first.raw_ns));
+    let (ticks, ns) =
+        (second.before.saturating_sub(first.before), second.raw_ns.saturating_sub(first.raw_ns));
     let allowance = allowance.as_nanos() * u128::from(ticks) / u128::from(ns.max(1));
     let margin = margin.saturating_add(u64::try_from(allowance).unwrap_or(u64::MAX));
     let apart_ns = u128::from(margin) * u128::from(ns) / u128::from(ticks.max(1));
     if apart_ns > MOST_SKEW.as_nanos() {
         return Err(Distrust::Skew);
     }
-    let calibration = Calibration::begin(first, second, margin, slack).ok_or(Distrust::Calibration)?;
+    let calibration =
+        Calibration::begin(first, second, margin, slack).ok_or(Distrust::Calibration)?;
     let tick = calibration.tick();
     let usual = LEAST_TICK_2_40..=MOST_TICK_2_40;
     let is_clock = tick.width_ppb() <= WIDEST_TICK_PPB && usual.contains(&tick.least_2_40);
@@ -177,7 +187,11 @@ fn step() -> u64 {
 
 /// A reading of RAW between two of the counter: the closest of some.
 pub(super) fn pair() -> Pair {
-    let take = || Pair { before: ticks_after(0), raw_ns: os_ns(ClockId::MonotonicRaw), after: ticks_after(0) };
+    let take = || Pair {
+        before: ticks_after(0),
+        raw_ns: os_ns(ClockId::MonotonicRaw),
+        after: ticks_after(0),
+    };
     let mut best = take();
     for _ in 1..PAIRS {
         let next = take();
@@ -303,10 +317,19 @@ mod tests {
         *MEASURED.lock() = Some(Measured { margin: 1, cores: again.cores[..1].to_vec() });
         let grown = certify(true, 300, false).unwrap();
         assert_eq!(grown.cores, again.cores);
-        assert!(again.cores.len() == 1 || grown.margin > 1, "a core that has come since was not compared");
-        assert!(again.calibration.tick().and(certificate.calibration.tick()).is_some(), "both are true");
+        assert!(
+            again.cores.len() == 1 || grown.margin > 1,
+            "a core that has come since was not compared"
+        );
+        assert!(
+            again.calibration.tick().and(certificate.calibration.tick()).is_some(),
+            "both are true"
+        );
         let text = certificate.to_string();
-        assert!(text.contains(NAME) && text.contains("on request") && text.contains(" ppm"), "{text}");
+        assert!(
+            text.contains(NAME) && text.contains("on request") && text.contains(" ppm"),
+            "{text}"
+        );
         // As with jiffies, which say too little in four milliseconds: refused, whatever the
         // processor.
         assert!(is_clock_source() == Some(true) || certify(true, 4_000_000, false).is_err());

@@ -52,10 +52,18 @@ impl Survey {
 
     /// Compares what is left, as far as `length` allows. True when all cores are found to be within
     /// `most` ticks of each other.
-    pub(super) fn go_on(&mut self, read: impl Fn() -> u64 + Sync, most: u64, length: Duration) -> bool {
+    pub(super) fn go_on(
+        &mut self,
+        read: impl Fn() -> u64 + Sync,
+        most: u64,
+        length: Duration,
+    ) -> bool {
         let give_up = Instant::now() + length;
         for _ in 0..self.left.len() {
-            let Some(core) = self.left.front().copied().filter(|_| Instant::now() <= give_up) else { break };
+            let Some(core) = self.left.front().copied().filter(|_| Instant::now() <= give_up)
+            else {
+                break;
+            };
             let hull = offset(self.cores[0], core, &read)
                 .map(|(least, highest)| (self.offsets.0.min(least), self.offsets.1.max(highest)))
                 .filter(|hull| hull.1 - hull.0 <= i128::from(most));
@@ -96,7 +104,11 @@ fn cores_of_the_process() -> Option<Vec<usize>> {
             rustix::thread::sched_setaffinity(None, &all).ok()?;
             rustix::thread::sched_getaffinity(None).ok()
         };
-        let allowed = std::thread::Builder::new().spawn_scoped(scope, all_that_may_be).ok()?.join().ok()??;
+        let allowed = std::thread::Builder::new()
+            .spawn_scoped(scope, all_that_may_be)
+            .ok()?
+            .join()
+            .ok()??;
         Some((0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect())
     })
 }
@@ -194,11 +206,17 @@ mod tests {
     fn found_a_survey_goes_on_where_it_was_and_begins_anew_where_it_is_stuck() {
         let began = Instant::now();
         let read = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let Some(mut survey) = Survey::new().filter(|survey| !survey.left.is_empty()) else { return };
+        let Some(mut survey) = Survey::new().filter(|survey| !survey.left.is_empty()) else {
+            return;
+        };
         let cores = survey.left.len();
-        assert!(!survey.go_on(read, 0, Duration::from_secs(10)), "nothing can be compared as closely");
+        assert!(
+            !survey.go_on(read, 0, Duration::from_secs(10)),
+            "nothing can be compared as closely"
+        );
         assert_eq!((survey.left.len(), survey.offsets, survey.failed), (cores, (0, 0), 0));
-        let finishes = |survey: &mut Survey| (0..100).any(|_| survey.go_on(read, u64::MAX, LONGEST_OF_ALL));
+        let finishes =
+            |survey: &mut Survey| (0..100).any(|_| survey.go_on(read, u64::MAX, LONGEST_OF_ALL));
         assert!(finishes(&mut survey));
         assert!(survey.left.is_empty());
         // The first core is gone, and so is another one.

@@ -27,7 +27,9 @@ impl Distrust {
             #[cfg(target_arch = "x86_64")]
             Distrust::Trapped => "reading the TSC is not allowed",
             Distrust::ClockSource => "the kernel's clock source is not the hardware counter",
-            Distrust::Skew => "the counters of the cores could not be compared, or are too far apart",
+            Distrust::Skew => {
+                "the counters of the cores could not be compared, or are too far apart"
+            }
             Distrust::Calibration => "it could not be compared with CLOCK_MONOTONIC_RAW",
         }
     }
@@ -78,7 +80,11 @@ pub(in crate::counter) fn is_clock_source() -> Option<bool> {
 }
 
 fn is_hardware(clock_source: &str) -> bool {
-    if cfg!(target_arch = "x86_64") { clock_source == "tsc" } else { clock_source == "arch_sys_counter" }
+    if cfg!(target_arch = "x86_64") {
+        clock_source == "tsc"
+    } else {
+        clock_source == "arch_sys_counter"
+    }
 }
 
 /// Whether the processor says that a hypervisor runs it: CPUID 1, ECX bit 31.

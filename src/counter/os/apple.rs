@@ -62,7 +62,12 @@ fn os_ns(clock: libc::clockid_t) -> u64 {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes one timespec, and the pointer is to one that lives on this frame.
     let failed = unsafe { libc::clock_gettime(clock, &raw mut t) } != 0;
-    let ns = || u64::try_from(t.tv_sec).ok()?.checked_mul(NS_PER_S)?.checked_add(u64::try_from(t.tv_nsec).ok()?);
+    let ns = || {
+        u64::try_from(t.tv_sec)
+            .ok()?
+            .checked_mul(NS_PER_S)?
+            .checked_add(u64::try_from(t.tv_nsec).ok()?)
+    };
     // Both clocks are there since macOS 10.12, the oldest that Rust supports. The end of the range
     // is an error of whoever reads it.
     if failed { u64::MAX } else { ns().unwrap_or(u64::MAX) }

@@ -14,7 +14,9 @@ use rustix::time::ClockId;
 pub(in crate::counter) const RAW_MAY_CHANGE: bool = true;
 
 pub(in crate::counter) fn raw() -> Result<Nominal, &'static str> {
-    Ok(Nominal::nanoseconds("CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm"))
+    Ok(Nominal::nanoseconds(
+        "CLOCK_MONOTONIC_RAW: never slewed; its nominal rate is trusted to 100 ppm",
+    ))
 }
 
 #[inline]
@@ -33,7 +35,8 @@ pub(in crate::counter) fn suspended_ns() -> (i64, i64) {
 /// What the kernel keeps time by. `None` if it does not say: no /sys in a container, no descriptor
 /// left.
 pub(in crate::counter) fn clock_source() -> Option<String> {
-    let current = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    let current =
+        std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
     current.ok().map(|name| name.trim().to_owned())
 }
 
@@ -55,7 +58,10 @@ pub(in crate::counter) fn raw_is_its_own() -> bool {
 }
 
 /// From what the kernel says, and looks at MONOTONIC, RAW and MONOTONIC again.
-fn is_shown_to_be_its_own(clock_source: Option<&str>, mut looks: impl Iterator<Item = [u64; 3]>) -> bool {
+fn is_shown_to_be_its_own(
+    clock_source: Option<&str>,
+    mut looks: impl Iterator<Item = [u64; 3]>,
+) -> bool {
     clock_source.is_some() || looks.any(|[before, raw, after]| raw < before || raw > after)
 }
 

@@ -20,7 +20,12 @@ mod windows;
 pub(super) use apple::*;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use linux::*;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    windows
+)))]
 pub(super) use other::*;
 #[cfg(windows)]
 pub(super) use windows::*;

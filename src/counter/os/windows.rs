@@ -20,7 +20,9 @@
 use super::order::after_load;
 use crate::counter::nominal::{Nominal, lead_ns, tick_of};
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
-use windows_sys::Win32::System::WindowsProgramming::{QueryInterruptTime, QueryUnbiasedInterruptTime};
+use windows_sys::Win32::System::WindowsProgramming::{
+    QueryInterruptTime, QueryUnbiasedInterruptTime,
+};
 
 pub(in crate::counter) const RAW_MAY_CHANGE: bool = false;
 
@@ -29,7 +31,8 @@ pub(in crate::counter) fn raw() -> Result<Nominal, &'static str> {
     let mut ticks_per_s = 0_i64;
     // SAFETY: the call writes one i64, and the pointer is to one that lives on this frame.
     let done = unsafe { QueryPerformanceFrequency(&raw mut ticks_per_s) } != 0;
-    let tick = Some(ticks_per_s).filter(|_| done).and_then(|ticks| tick_of(u64::try_from(ticks).ok()?));
+    let tick =
+        Some(ticks_per_s).filter(|_| done).and_then(|ticks| tick_of(u64::try_from(ticks).ok()?));
     Ok(Nominal {
         tick: tick.ok_or("the performance counter has no usual frequency")?,
         skew: 1,

@@ -27,8 +27,13 @@ impl Mapping {
     /// Maps the first page of a device, or of a file that is at least as long, if it may be one.
     #[allow(unsafe_code)]
     pub(super) fn open(path: &Path, may_be_a_file: bool) -> Result<Mapping, VmClockError> {
-        let system = |error: rustix::io::Errno| VmClockError::System(std::io::Error::from(error).into());
-        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
+        let system =
+            |error: rustix::io::Errno| VmClockError::System(std::io::Error::from(error).into());
+        let file = rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+            Mode::empty(),
+        );
         let file = file.map_err(system)?;
         let stat = rustix::fs::fstat(&file).map_err(system)?;
         let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
@@ -42,8 +47,16 @@ impl Mapping {
             }
         }
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-        let mapped =
-            unsafe { rustix::mm::mmap(std::ptr::null_mut(), PAGE, ProtFlags::READ, MapFlags::SHARED, &file, 0) };
+        let mapped = unsafe {
+            rustix::mm::mmap(
+                std::ptr::null_mut(),
+                PAGE,
+                ProtFlags::READ,
+                MapFlags::SHARED,
+                &file,
+                0,
+            )
+        };
         let at = NonNull::new(mapped.map_err(system)?);
         at.map(Mapping).ok_or(VmClockError::System(std::io::ErrorKind::Other.into()))
     }

@@ -12,7 +12,8 @@ struct Device {
 
 impl Device {
     fn new(name: &str) -> Device {
-        let path = std::env::temp_dir().join(format!("sureclock-vmclock-{}-{name}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("sureclock-vmclock-{}-{name}", std::process::id()));
         let file = File::create(&path).unwrap();
         file.set_len(4096).unwrap();
         let device = Device { path, file };
@@ -91,7 +92,10 @@ fn in_the_middle_of_an_update_there_is_no_answer() {
     assert!(waited_for);
     let first = Device::new("update-from-the-start");
     first.put(SEQUENCE_AT, &1u32.to_le_bytes());
-    assert_eq!(first.open().unwrap_err(), VmClockError::System(std::io::ErrorKind::WouldBlock.into()));
+    assert_eq!(
+        first.open().unwrap_err(),
+        VmClockError::System(std::io::ErrorKind::WouldBlock.into())
+    );
 }
 
 #[test]
@@ -123,13 +127,18 @@ fn a_page_that_is_no_vm_clock_is_an_error_that_says_why() {
     };
     assert_eq!(fails(MAGIC_AT, b"KLCV", &MAGIC.to_le_bytes()), VmClockError::NoVmClock);
     assert_eq!(fails(VERSION_AT, &[2, 0], &[1, 0]), VmClockError::OtherVersion { found: 2 });
-    assert_eq!(fails(SIZE_AT, &[31, 0, 0, 0], &[0, 16, 0, 0]), VmClockError::TooShort { bytes: 31 });
+    assert_eq!(
+        fails(SIZE_AT, &[31, 0, 0, 0], &[0, 16, 0, 0]),
+        VmClockError::TooShort { bytes: 31 }
+    );
     assert!(fails(SIZE_AT, &[8, 0, 0, 0], &[32, 0, 0, 0]).to_string().contains("8 bytes"));
     short.file.set_len(4095).unwrap();
     assert_eq!(short.open().unwrap_err(), VmClockError::TooShort { bytes: 4095 });
     std::fs::remove_file(&short.path).unwrap();
     let missing = short.open().unwrap_err();
-    assert!(matches!(missing, VmClockError::System(error) if error.kind() == std::io::ErrorKind::NotFound));
+    assert!(
+        matches!(missing, VmClockError::System(error) if error.kind() == std::io::ErrorKind::NotFound)
+    );
     let folder = VmClock::open(&VmClockChoice::Device(std::env::temp_dir()));
     assert!(matches!(folder, Err((_, VmClockError::NoVmClock))), "{folder:?}");
     assert!(
@@ -176,7 +185,8 @@ fn readers_beside_a_hypervisor_answer_by_nothing_of_before_a_disruption() {
     let device = Device::new("readers");
     let clock = device.open().unwrap();
     let (counter, published) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (answered, refused, done) = (AtomicU64::new(0), AtomicU64::new(0), std::sync::atomic::AtomicBool::new(false));
+    let (answered, refused, done) =
+        (AtomicU64::new(0), AtomicU64::new(0), std::sync::atomic::AtomicBool::new(false));
     let reader = || {
         while !done.load(Ordering::Acquire) {
             let stamp = published.load(Ordering::Acquire);
@@ -184,7 +194,10 @@ fn readers_beside_a_hypervisor_answer_by_nothing_of_before_a_disruption() {
             if clock.unnoted() {
                 refused.fetch_add(1, Ordering::Relaxed);
             } else if published.load(Ordering::Acquire) == stamp {
-                assert_eq!(disruptions, stamp, "a reading of after a disruption, by what was published before it");
+                assert_eq!(
+                    disruptions, stamp,
+                    "a reading of after a disruption, by what was published before it"
+                );
                 answered.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -195,7 +208,8 @@ fn readers_beside_a_hypervisor_answer_by_nothing_of_before_a_disruption() {
         }
         let pause = || std::thread::sleep(Duration::from_micros(50));
         let enough = || answered.load(Ordering::Relaxed) > 0 && refused.load(Ordering::Relaxed) > 0;
-        let rounds = (1..).take_while(|round| *round <= LEAST_ROUNDS || !enough() && *round <= MOST_ROUNDS);
+        let rounds =
+            (1..).take_while(|round| *round <= LEAST_ROUNDS || !enough() && *round <= MOST_ROUNDS);
         for round in rounds {
             pause();
             let sequence = 2 * u32::try_from(round).unwrap();

@@ -12,7 +12,11 @@ const PUBLICATIONS: u64 = 2;
 
 /// A reader of the cell beside its writer, which calls `before` and `after` around each
 /// publication.
-fn reader_and_writer(reader: impl FnOnce(&Cell<2>) + Send + 'static, before: impl Fn(u64), after: impl Fn(u64)) {
+fn reader_and_writer(
+    reader: impl FnOnce(&Cell<2>) + Send + 'static,
+    before: impl Fn(u64),
+    after: impl Fn(u64),
+) {
     reader_and_writer_of(PUBLICATIONS, reader, before, after);
 }
 
@@ -31,7 +35,11 @@ fn reader_and_writer_of(
         after(m);
     }
     reader.join().expect("the reader ends");
-    assert_eq!(cell.load_with(|_| ()).0, [publications; 2], "the newest is not seen after the join");
+    assert_eq!(
+        cell.load_with(|_| ()).0,
+        [publications; 2],
+        "the newest is not seen after the join"
+    );
 }
 
 fn words_are_whole() {

@@ -108,7 +108,8 @@ fn a_writer_that_dies_while_a_reader_reads_means_no_other_try() {
 fn copies_and_stamp_share_no_cache_line() {
     let (_publisher, cell) = channel([0; 12]);
     let line = |word: &AtomicU64| std::ptr::from_ref(word).addr() / 64;
-    let mut lines: Vec<Vec<usize>> = cell.copies.iter().map(|copy| copy.0.iter().map(line).collect()).collect();
+    let mut lines: Vec<Vec<usize>> =
+        cell.copies.iter().map(|copy| copy.0.iter().map(line).collect()).collect();
     lines.push(vec![line(&cell.stamp)]);
     lines.iter_mut().for_each(Vec::dedup);
     // 12 words of 8 bytes are a line and a half.
@@ -155,7 +156,10 @@ fn words_stay_whole_and_never_go_back_on_real_threads() {
             publisher.publish(whole(m));
         }
         for reader in readers {
-            assert!(reader.join().unwrap() >= WRITES / LEAD, "the readers hardly ran beside the writer");
+            assert!(
+                reader.join().unwrap() >= WRITES / LEAD,
+                "the readers hardly ran beside the writer"
+            );
         }
     });
     assert_eq!(load_counting(&cell), (whole(WRITES), 1));

@@ -62,9 +62,11 @@ pub(super) const READINGS: [Word; 4] = [Word::Published, Word::Since, Word::Hear
 /// The slopes at which the two rises come to rest: those under (R), in every state of the clock.
 pub(super) const RESTS: [Word; 2] = [Word::SlowRest, Word::FastRest];
 /// What else there is of the slow rise.
-pub(super) const SLOW: [Word; 3] = [Word::SlowFirstUntil, Word::SlowSecondUntil, Word::SlowSecondSlope];
+pub(super) const SLOW: [Word; 3] =
+    [Word::SlowFirstUntil, Word::SlowSecondUntil, Word::SlowSecondSlope];
 /// What else there is of the fast rise.
-pub(super) const FAST: [Word; 3] = [Word::FastFirstUntil, Word::FastSecondUntil, Word::FastSecondSlope];
+pub(super) const FAST: [Word; 3] =
+    [Word::FastFirstUntil, Word::FastSecondUntil, Word::FastSecondSlope];
 pub(super) const LEAP: [Word; 1] = [Word::LeapMidnight];
 
 /// A field of adjacent bits within a word.

@@ -7,10 +7,14 @@ use proptest::prelude::*;
 #[test]
 fn every_state_and_reason_survives_the_words() {
     let contents = [Content::NotSynchronized, Content::ThreadDied].into_iter();
-    let rates = [i32::MIN, -681, 0, 681, i32::MAX].map(|ppm| DisruptionReason::RateBeyondBound { ppm });
-    for content in contents.chain(REASONS.map(Content::Disrupted)).chain(rates.map(Content::Disrupted)) {
+    let rates =
+        [i32::MIN, -681, 0, 681, i32::MAX].map(|ppm| DisruptionReason::RateBeyondBound { ppm });
+    for content in
+        contents.chain(REASONS.map(Content::Disrupted)).chain(rates.map(Content::Disrupted))
+    {
         let slopes = Slopes { slow: 5, fast: 6 };
-        let publication = Publication { incarnation: 7, epoch: u32::MAX, slopes, trusted: false, content };
+        let publication =
+            Publication { incarnation: 7, epoch: u32::MAX, slopes, trusted: false, content };
         let words = publication.encode(Some(u64::MAX));
         assert_eq!(Publication::decode(&words), publication);
         assert_eq!(quick(&words).now(1), None);
@@ -23,10 +27,14 @@ const PLAIN: Slopes = Slopes { slow: 1_098_961_871_962, fast: 1_100_061_383_592 
 /// Parameters of which no two fields are equal, with this leap second.
 fn params(leap: Option<Leap>) -> Params {
     let step = |until, slope| Step { from: 0, until, slope };
-    let slow =
-        Rise { steps: [step(9_000_000, 1_099_400_000_000), step(9_500_000, 1_099_300_000_000)], rest: PLAIN.slow };
-    let fast =
-        Rise { steps: [step(8_000_000, 1_099_600_000_000), step(8_500_000, 1_099_700_000_000)], rest: PLAIN.fast };
+    let slow = Rise {
+        steps: [step(9_000_000, 1_099_400_000_000), step(9_500_000, 1_099_300_000_000)],
+        rest: PLAIN.slow,
+    };
+    let fast = Rise {
+        steps: [step(8_000_000, 1_099_600_000_000), step(8_500_000, 1_099_700_000_000)],
+        rest: PLAIN.fast,
+    };
     Params {
         published: 1_000_000,
         margin: 777,

@@ -65,11 +65,15 @@ fn raise_and_take(next: Next, raise: Raise, others_candidate: i64, law: fn(i64, 
 }
 
 fn timestamps_are_above_what_was_raised(next: Next, raise: Raise) {
-    raise_and_take(next, raise, 1, |after_raise, _| assert!(after_raise > 10, "not above what was raised"));
+    raise_and_take(next, raise, 1, |after_raise, _| {
+        assert!(after_raise > 10, "not above what was raised")
+    });
 }
 
 fn raising_hides_no_timestamp(next: Next, raise: Raise) {
-    raise_and_take(next, raise, 11, |after_raise, others| assert!(after_raise != others, "given out twice"));
+    raise_and_take(next, raise, 11, |after_raise, others| {
+        assert!(after_raise != others, "given out twice")
+    });
 }
 
 /// A hybrid clock: one thread receives a stamp and stamps its answer, another one stamps two

@@ -56,8 +56,11 @@ impl Packet {
     /// [`PacketError`] for any other length: a request without extension fields is answered without
     /// them.
     pub fn decode(datagram: &[u8]) -> Result<Packet, PacketError> {
-        let bytes: &[u8; 48] = datagram.try_into().map_err(|_| PacketError { length: datagram.len() })?;
-        let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let bytes: &[u8; 48] =
+            datagram.try_into().map_err(|_| PacketError { length: datagram.len() })?;
+        let word = |at: usize| {
+            u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let time = |at: usize| NtpTime(u64::from(word(at)) << 32 | u64::from(word(at + 4)));
         Ok(Packet {
             leap: bytes[0] >> 6,
@@ -87,7 +90,9 @@ impl Packet {
         bytes[4..8].copy_from_slice(&self.root_delay_16_16.to_be_bytes());
         bytes[8..12].copy_from_slice(&self.root_dispersion_16_16.to_be_bytes());
         bytes[12..16].copy_from_slice(&self.reference_id);
-        for (at, time) in [(16, self.reference), (24, self.origin), (32, self.receive), (40, self.transmit)] {
+        for (at, time) in
+            [(16, self.reference), (24, self.origin), (32, self.receive), (40, self.transmit)]
+        {
             bytes[at..at + 8].copy_from_slice(&time.0.to_be_bytes());
         }
         bytes
@@ -117,15 +122,18 @@ impl NtpTime {
     #[must_use]
     pub fn to_timestamp_ceil(self, pivot: Timestamp) -> Option<Timestamp> {
         // Never overflows: 2^32 * 10^9 + 2^32 < 2^63.
-        let ns = self.era_start_ns(pivot) + i128::from(((self.0 & FRACTION) * NS_PER_S + FRACTION) >> 32);
+        let ns = self.era_start_ns(pivot)
+            + i128::from(((self.0 & FRACTION) * NS_PER_S + FRACTION) >> 32);
         i64::try_from(ns).ok().map(Timestamp::from_unix_nanos)
     }
 
     /// The stamp of a point in time, rounded down to 2^-32 s.
     #[must_use]
     pub fn from_timestamp_floor(time: Timestamp) -> NtpTime {
-        let ns = i128::from(time.as_unix_nanos()) + i128::from(UNIX_EPOCH_IN_NTP_S) * i128::from(NS_PER_S);
-        let (seconds, rest) = (ns.div_euclid(i128::from(NS_PER_S)), ns.rem_euclid(i128::from(NS_PER_S)));
+        let ns = i128::from(time.as_unix_nanos())
+            + i128::from(UNIX_EPOCH_IN_NTP_S) * i128::from(NS_PER_S);
+        let (seconds, rest) =
+            (ns.div_euclid(i128::from(NS_PER_S)), ns.rem_euclid(i128::from(NS_PER_S)));
         let stamp = (seconds << 32) + (rest << 32) / i128::from(NS_PER_S);
         // Modulo one era, on purpose: that is what the wire carries.
         NtpTime(u64::try_from(stamp.rem_euclid(1 << 64)).unwrap_or(0))
@@ -135,7 +143,8 @@ impl NtpTime {
     /// `pivot`.
     fn era_start_ns(self, pivot: Timestamp) -> i128 {
         let seconds = i128::from(self.0 >> 32) - i128::from(UNIX_EPOCH_IN_NTP_S);
-        let from = i128::from(pivot.as_unix_nanos()).div_euclid(i128::from(NS_PER_S)) - HALF_AN_ERA_S;
+        let from =
+            i128::from(pivot.as_unix_nanos()).div_euclid(i128::from(NS_PER_S)) - HALF_AN_ERA_S;
         let era = (seconds - from).rem_euclid(1 << 32);
         (from + era) * i128::from(NS_PER_S)
     }
@@ -174,17 +183,26 @@ mod tests {
         let stamp = NtpTime::from_timestamp_floor(start);
         assert_eq!(stamp.to_timestamp_floor(pivot), Some(start));
         let before = NtpTime(stamp.0 - (1 << 32));
-        assert_eq!(before.to_timestamp_floor(pivot).unwrap().to_string(), "2094-11-19T03:14:07.000000000Z");
+        assert_eq!(
+            before.to_timestamp_floor(pivot).unwrap().to_string(),
+            "2094-11-19T03:14:07.000000000Z"
+        );
     }
 
     #[test]
     fn found_a_server_more_than_a_year_behind_is_not_read_as_a_century_ahead() {
         let pivot: Timestamp = PIVOT.parse().unwrap();
         for days in [300, 400, 3_650, 24_800] {
-            let behind = Timestamp::from_unix_nanos(pivot.as_unix_nanos() - days * 86_400 * 1_000_000_000);
-            let ahead = Timestamp::from_unix_nanos(pivot.as_unix_nanos() + days * 86_400 * 1_000_000_000);
+            let behind =
+                Timestamp::from_unix_nanos(pivot.as_unix_nanos() - days * 86_400 * 1_000_000_000);
+            let ahead =
+                Timestamp::from_unix_nanos(pivot.as_unix_nanos() + days * 86_400 * 1_000_000_000);
             for time in [behind, ahead] {
-                assert_eq!(NtpTime::from_timestamp_floor(time).to_timestamp_floor(pivot), Some(time), "{days} days");
+                assert_eq!(
+                    NtpTime::from_timestamp_floor(time).to_timestamp_floor(pivot),
+                    Some(time),
+                    "{days} days"
+                );
             }
         }
     }
@@ -192,7 +210,8 @@ mod tests {
     #[test]
     fn stamps_say_what_is_proved() {
         for v in vectors("stamp") {
-            let (stamp, pivot) = (NtpTime(v.argument(0)), Timestamp::from_unix_nanos(v.argument(1)));
+            let (stamp, pivot) =
+                (NtpTime(v.argument(0)), Timestamp::from_unix_nanos(v.argument(1)));
             let both = [stamp.to_timestamp_floor(pivot), stamp.to_timestamp_ceil(pivot)];
             v.says(&both.map(|time| time.map(|time| i128::from(time.as_unix_nanos()))));
         }

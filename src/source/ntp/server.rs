@@ -22,7 +22,12 @@ pub struct ServerIdentity {
 impl Default for ServerIdentity {
     /// Stratum 1, reference `SURE`, last set at an unknown time, no leap second.
     fn default() -> ServerIdentity {
-        ServerIdentity { stratum: 1, reference_id: *b"SURE", reference: NtpTime(0), leap: LeapAnnouncement::None }
+        ServerIdentity {
+            stratum: 1,
+            reference_id: *b"SURE",
+            reference: NtpTime(0),
+            leap: LeapAnnouncement::None,
+        }
     }
 }
 
@@ -61,7 +66,10 @@ pub fn respond(
 ) -> Result<[u8; 48], RequestRejected> {
     let request = Packet::decode(request)?;
     if request.mode != 3 || !(3..=4).contains(&request.version) {
-        return Err(RequestRejected::NotAClientsRequest { mode: request.mode, version: request.version });
+        return Err(RequestRejected::NotAClientsRequest {
+            mode: request.mode,
+            version: request.version,
+        });
     }
     let uncertainty = received.uncertainty().max(transmitted.uncertainty());
     let receive = NtpTime::from_timestamp_floor(received.midpoint());

@@ -19,8 +19,11 @@ impl Stage {
     fn new() -> Stage {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let counter =
-            Counter::choose(CounterChoice::OsMonotonic, VmClock::open(&crate::VmClockChoice::Off).unwrap()).unwrap();
+        let counter = Counter::choose(
+            CounterChoice::OsMonotonic,
+            VmClock::open(&crate::VmClockChoice::Off).unwrap(),
+        )
+        .unwrap();
         let mut net = Net::new().unwrap();
         let address = server.local_addr().unwrap();
         net.begin(AskId::for_tests(1), address, &counter, ExchangeSettings::default()).unwrap();
@@ -85,7 +88,8 @@ fn found_what_came_is_said_and_a_longer_answer_is_one() {
     stage.send(&vec![4; 2_000]);
     stage.send(&long);
     let (unusable, end) = stage.outcomes();
-    let lengths = [47, LONGEST_REPLY + 1].map(|length| Problem::Rejected(Rejected::Length { length }));
+    let lengths =
+        [47, LONGEST_REPLY + 1].map(|length| Problem::Rejected(Rejected::Length { length }));
     assert_eq!((unusable, end.map(|result| result.is_ok())), (lengths.to_vec(), Some(true)));
 }
 
@@ -105,15 +109,18 @@ fn a_kiss_ends_the_exchange() {
 #[test]
 fn found_a_forged_icmp_error_does_not_end_the_exchange() {
     let mut stage = Stage::new();
-    let SocketAddr::V4(server) = stage.server.local_addr().unwrap() else { panic!("it is of IPv4") };
+    let SocketAddr::V4(server) = stage.server.local_addr().unwrap() else {
+        panic!("it is of IPv4")
+    };
     let SocketAddr::V4(client) = stage.client else { panic!("it is of IPv4") };
     if let Err(error) = forge_port_unreachable(client, server) {
         assert!(std::env::var_os("CI").is_none(), "no raw socket: {error}");
-        return println!("SKIPPED found_a_forged_icmp_error_does_not_end_the_exchange: no raw socket: {error}");
+        return println!(
+            "SKIPPED found_a_forged_icmp_error_does_not_end_the_exchange: no raw socket: {error}"
+        );
     }
     let (unusable, end) = stage.outcomes();
-    let refused =
-        |problem: &Problem| matches!(problem, Problem::Network(error) if error.kind() == ErrorKind::ConnectionRefused);
+    let refused = |problem: &Problem| matches!(problem, Problem::Network(error) if error.kind() == ErrorKind::ConnectionRefused);
     assert!(unusable.len() == 1 && unusable.iter().all(refused), "it arrived: {unusable:?}");
     assert!(end.is_none());
     stage.send(&stage.honest());
@@ -123,7 +130,10 @@ fn found_a_forged_icmp_error_does_not_end_the_exchange() {
 /// ICMP type 3, code 3, for a datagram from `client` to `server`, as anyone may send it who knows
 /// the two ports.
 #[cfg(target_os = "linux")]
-fn forge_port_unreachable(client: std::net::SocketAddrV4, server: std::net::SocketAddrV4) -> std::io::Result<()> {
+fn forge_port_unreachable(
+    client: std::net::SocketAddrV4,
+    server: std::net::SocketAddrV4,
+) -> std::io::Result<()> {
     use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
     let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP))?;
     let mut quoted = vec![0x45, 0, 0, 76, 0, 0, 0, 0, 64, 17, 0, 0];
@@ -134,7 +144,8 @@ fn forge_port_unreachable(client: std::net::SocketAddrV4, server: std::net::Sock
     quoted.extend([0, 56, 0, 0]);
     let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
     message.extend(quoted);
-    let sum: u32 = message.chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum();
+    let sum: u32 =
+        message.chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum();
     let folded = !(u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap_or(0));
     message[2..4].copy_from_slice(&folded.to_be_bytes());
     let to = std::net::SocketAddrV4::new(*client.ip(), 0);

@@ -30,7 +30,11 @@ pub(crate) struct CounterModel {
 impl CounterModel {
     /// The model of a counter whose oscillator is within `rate`. The rate is learned where `wander`
     /// says what is assumed of it. `None` if the slopes do not fit.
-    pub(crate) fn new(counter: &Counter, rate: RateBound, wander: Option<Wander>) -> Option<CounterModel> {
+    pub(crate) fn new(
+        counter: &Counter,
+        rate: RateBound,
+        wander: Option<Wander>,
+    ) -> Option<CounterModel> {
         let (tick, margin) = (counter.tick(), counter.margin());
         Some(CounterModel {
             id: counter.id(),
@@ -120,7 +124,11 @@ impl CounterModel {
     /// # Errors
     ///
     /// [`Contradiction`]; then the rates are what they were.
-    pub(super) fn learn_rate(&mut self, now: u64, interval_ns: (i64, i64)) -> Result<(), Contradiction> {
+    pub(super) fn learn_rate(
+        &mut self,
+        now: u64,
+        interval_ns: (i64, i64),
+    ) -> Result<(), Contradiction> {
         let wide = self.wide();
         if self.learner.note(now, interval_ns, wide)? {
             self.rates = self.learner.rates(wide);

@@ -23,7 +23,12 @@ impl Synchronizer {
     ///
     /// No line is evaluated at `now`: a counter that came back lower would make the floor of the
     /// recovery too low, and one that jumped an hour ahead would make the recovery an hour long.
-    pub(crate) fn disrupt_in_doubt(&mut self, now: MonotonicTime, reason: DisruptionReason, ran_until: Option<u64>) {
+    pub(crate) fn disrupt_in_doubt(
+        &mut self,
+        now: MonotonicTime,
+        reason: DisruptionReason,
+        ran_until: Option<u64>,
+    ) {
         if now.counter() != self.counter.id() {
             return;
         }
@@ -54,7 +59,9 @@ impl Synchronizer {
     pub(super) fn enter_disruption(&mut self, reason: DisruptionReason, ran_until: Option<u64>) {
         let shown = match self.phase {
             // The rate is what it was, and so is the reason why there is no answer.
-            Phase::Disrupted { reason: found, .. } if self.is_refused() && ran_until.is_none() => found,
+            Phase::Disrupted { reason: found, .. } if self.is_refused() && ran_until.is_none() => {
+                found
+            }
             _ => reason,
         };
         if ran_until.is_some() {

@@ -16,30 +16,44 @@ impl Synchronizer {
     /// The bound of each failure domain at reading `now`, with facts aged by `rates`.
     pub(super) fn domain_bounds_under(&mut self, now: u64, rates: &Rates) -> Vec<Bound> {
         let merged = self.merged_domains();
-        let bounds: Vec<Bound> = self.sources.iter_mut().map(|source| source.window.bound(now, rates)).collect();
+        let bounds: Vec<Bound> =
+            self.sources.iter_mut().map(|source| source.window.bound(now, rates)).collect();
         let members = |domain: usize| {
             let of = merged[..].iter().zip(&bounds).filter(move |(d, _)| **d == domain);
             of.map(|(_, bound)| *bound)
         };
         (0..self.config.domains.len())
             // Trusted whole only while it is the domain that the user meant.
-            .map(|d| domain_bound(members(d), self.config.domains[d].trusted_whole && self.is_unmerged(d, &merged)))
+            .map(|d| {
+                domain_bound(
+                    members(d),
+                    self.config.domains[d].trusted_whole && self.is_unmerged(d, &merged),
+                )
+            })
             .collect()
     }
 
     fn is_unmerged(&self, domain: usize, merged: &[usize]) -> bool {
-        self.config.sources.iter().zip(merged).all(|(setup, m)| (*m == domain) == (setup.domain == domain))
+        self.config
+            .sources
+            .iter()
+            .zip(merged)
+            .all(|(setup, m)| (*m == domain) == (setup.domain == domain))
     }
 
     /// The domain of each source, after those that share a host have been merged into the lowest of
     /// them.
     pub(super) fn merged_domains(&self) -> Vec<usize> {
-        let mut domain_of: Vec<usize> = self.config.sources.iter().map(|setup| setup.domain).collect();
+        let mut domain_of: Vec<usize> =
+            self.config.sources.iter().map(|setup| setup.domain).collect();
         for a in 0..self.sources.len() {
             for b in a + 1..self.sources.len() {
-                let (Some(x), Some(y)) = (self.sources[a].address, self.sources[b].address) else { continue };
+                let (Some(x), Some(y)) = (self.sources[a].address, self.sources[b].address) else {
+                    continue;
+                };
                 if same_host(x, y) && domain_of[a] != domain_of[b] {
-                    let (keep, drop) = (domain_of[a].min(domain_of[b]), domain_of[a].max(domain_of[b]));
+                    let (keep, drop) =
+                        (domain_of[a].min(domain_of[b]), domain_of[a].max(domain_of[b]));
                     domain_of.iter_mut().filter(|d| **d == drop).for_each(|d| *d = keep);
                 }
             }

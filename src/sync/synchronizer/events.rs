@@ -32,7 +32,10 @@ enum Reported {
 }
 
 #[derive(Debug)]
-#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "nobody reads them without the feature"))]
+#[cfg_attr(
+    not(feature = "tracing"),
+    allow(dead_code, reason = "nobody reads them without the feature")
+)]
 enum Event {
     Agreed { earliest_ns: i64, latest_ns: i64, degraded: bool },
     Holdover { age: Duration },
@@ -73,7 +76,10 @@ impl Events {
 }
 
 impl Waiting {
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nothing is kept without the feature"))]
+    #[cfg_attr(
+        not(feature = "tracing"),
+        allow(unused_variables, reason = "nothing is kept without the feature")
+    )]
     fn push(&mut self, event: impl FnOnce() -> Event) {
         #[cfg(feature = "tracing")]
         self.0.push(event());
@@ -97,13 +103,20 @@ impl Event {
                 tracing::info!(earliest_ns, latest_ns, degraded = false, "synchronized");
             }
             Event::Agreed { earliest_ns, latest_ns, degraded: true } => {
-                tracing::warn!(earliest_ns, latest_ns, degraded = true, "degraded: a liar could widen the interval");
+                tracing::warn!(
+                    earliest_ns,
+                    latest_ns,
+                    degraded = true,
+                    "degraded: a liar could widen the interval"
+                );
             }
             Event::Holdover { age } => tracing::warn!(?age, "holdover: too few sources answer"),
             Event::Disrupted { reason } => {
                 tracing::warn!(%reason, "disrupted: no answer until later facts agree");
             }
-            Event::Failed { source, problem } => tracing::debug!(source, %problem, "an exchange gave no facts"),
+            Event::Failed { source, problem } => {
+                tracing::debug!(source, %problem, "an exchange gave no facts")
+            }
         }
     }
 }

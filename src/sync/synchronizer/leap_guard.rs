@@ -45,7 +45,13 @@ pub(super) struct LeapGuard {
 
 impl LeapGuard {
     pub(super) fn new(known: Option<Leap>) -> LeapGuard {
-        LeapGuard { heard: BTreeMap::new(), said: Vec::new(), known, over: None, before_announcement: None }
+        LeapGuard {
+            heard: BTreeMap::new(),
+            said: Vec::new(),
+            known,
+            over: None,
+            before_announcement: None,
+        }
     }
 
     /// What an answer of `source` announces. `domains`: the failure domain of each source.
@@ -55,15 +61,22 @@ impl LeapGuard {
     /// one liar could widen any midnight.
     fn hear(&mut self, source: usize, facts: &Facts, domains: &[usize], faulty: usize) {
         // The day of its server's own clock: between the facts' ends lies what that read.
-        let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
+        let (a, b) =
+            (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
         let Some(midnight) = next_midnight((a & b) + ((a ^ b) >> 1)) else { return };
         let Some(leap) = Leap::announced(midnight, facts.leap) else { return };
         self.said.resize(domains.len(), None);
         self.said[source] = Some(leap);
         let announced_by = |kind: fn(&Leap) -> bool| {
-            let by = |said: &Option<Leap>| said.is_some_and(|said| said.midnight_ns == midnight && kind(&said));
-            let of: BTreeSet<usize> =
-                domains.iter().zip(&self.said).filter(|(_, said)| by(said)).map(|(d, _)| *d).collect();
+            let by = |said: &Option<Leap>| {
+                said.is_some_and(|said| said.midnight_ns == midnight && kind(&said))
+            };
+            let of: BTreeSet<usize> = domains
+                .iter()
+                .zip(&self.said)
+                .filter(|(_, said)| by(said))
+                .map(|(d, _)| *d)
+                .collect();
             of.len()
         };
         let needed = if is_usual(midnight) { 1 } else { faulty + 1 };
@@ -71,16 +84,24 @@ impl LeapGuard {
         let deleted = announced_by(|leap| leap.deleted) >= needed;
         if inserted || deleted {
             let leap = Leap { midnight_ns: midnight, inserted, deleted };
-            self.heard.entry(midnight).and_modify(|before| *before = before.and(leap)).or_insert(leap);
+            self.heard
+                .entry(midnight)
+                .and_modify(|before| *before = before.and(leap))
+                .or_insert(leap);
         }
     }
 
     /// The leap seconds of these midnights that are not over; those that were announced in their
     /// order, then what the user knows.
     fn to_come(&self, midnights: RangeInclusive<i64>) -> impl Iterator<Item = Leap> + '_ {
-        let is_over = |leap: &Leap| self.over.is_some_and(|(over, _)| over.midnight_ns == leap.midnight_ns);
+        let is_over =
+            |leap: &Leap| self.over.is_some_and(|(over, _)| over.midnight_ns == leap.midnight_ns);
         let known = self.known.filter(|leap| midnights.contains(&leap.midnight_ns));
-        self.heard.range(midnights).map(|(_, leap)| *leap).chain(known).filter(move |leap| !is_over(leap))
+        self.heard
+            .range(midnights)
+            .map(|(_, leap)| *leap)
+            .chain(known)
+            .filter(move |leap| !is_over(leap))
     }
 
     /// The next one that a clock at `earliest_ns` may not have left behind, with all that is said
@@ -104,10 +125,13 @@ impl LeapGuard {
     /// Whether the facts are too close to a leap second to be read by a clock without a count of
     /// its own.
     fn forbids(&self, facts: &Facts) -> bool {
-        let (a, b) = (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
-        let touch = |span: RangeInclusive<i64>| a.min(b) <= *span.end() && a.max(b) >= *span.start();
+        let (a, b) =
+            (facts.no_earlier_than().as_unix_nanos(), facts.no_later_than().as_unix_nanos());
+        let touch =
+            |span: RangeInclusive<i64>| a.min(b) <= *span.end() && a.max(b) >= *span.start();
         // Before the end of a month servers still announce.
-        let just_after = end_of_month(a.min(b).saturating_sub(DAY_NS)).map(|m| m..=m.saturating_add(JUST_AFTER_NS));
+        let just_after = end_of_month(a.min(b).saturating_sub(DAY_NS))
+            .map(|m| m..=m.saturating_add(JUST_AFTER_NS));
         let near = a.min(b).saturating_sub(DAY_NS)..=a.max(b).saturating_add(DAY_NS);
         self.to_come(near).map(|leap| around(&leap, EARLY_NS)).chain(just_after).any(touch)
     }
@@ -133,7 +157,9 @@ impl Synchronizer {
         self.leap.hear(source, &facts, &domains, self.config.faulty);
         self.mind_the_leap(now);
         let Phase::Running(params) = self.phase else {
-            return (!self.leap.forbids(&facts) && facts.before().incarnation() == self.incarnation).then_some(facts);
+            return (!self.leap.forbids(&facts)
+                && facts.before().incarnation() == self.incarnation)
+                .then_some(facts);
         };
         let facts = match self.leap.over {
             // Asked before everyone had stepped.
@@ -171,9 +197,15 @@ impl Synchronizer {
     /// # Errors
     ///
     /// The interval reaches into one, or over it: there is nothing to begin with.
-    pub(super) fn leap_to_come(&self, earliest_ns: i64, latest_ns: i64) -> Result<Option<Leap>, AroundALeap> {
+    pub(super) fn leap_to_come(
+        &self,
+        earliest_ns: i64,
+        latest_ns: i64,
+    ) -> Result<Option<Leap>, AroundALeap> {
         match self.leap.next(earliest_ns, None) {
-            Some(leap) if latest_ns.saturating_add(EARLY_NS) >= leap.begins_ns() => Err(AroundALeap),
+            Some(leap) if latest_ns.saturating_add(EARLY_NS) >= leap.begins_ns() => {
+                Err(AroundALeap)
+            }
             next => Ok(next),
         }
     }
@@ -184,9 +216,13 @@ impl Synchronizer {
         let Some(before) = self.leap.before_announcement.take() else { return };
         let Phase::Running(params) = self.phase else { return };
         let until = now.saturating_add(self.overlap());
-        let (Ok(given), Some(counted)) = (before.now(until), before.counted_on(until)) else { return };
-        let takes_back =
-            |leap: Leap| leap.earliest(counted.0) < given.0 || leap.latest(counted.1).is_none_or(|ns| ns > given.1);
+        let (Ok(given), Some(counted)) = (before.now(until), before.counted_on(until)) else {
+            return;
+        };
+        let takes_back = |leap: Leap| {
+            leap.earliest(counted.0) < given.0
+                || leap.latest(counted.1).is_none_or(|ns| ns > given.1)
+        };
         if params.leap.is_some_and(takes_back) {
             self.phase = Phase::Running(before);
             self.enter_disruption(DisruptionReason::LeapSecond, None);
@@ -207,7 +243,8 @@ impl Synchronizer {
             // The sooner there are facts of after, the sooner the interval is narrow again.
             source.schedule.hurry();
         }
-        self.last_earliest_ns = self.last_earliest_ns.map(|ns| ns.saturating_sub(leap.after_ns().0));
+        self.last_earliest_ns =
+            self.last_earliest_ns.map(|ns| ns.saturating_sub(leap.after_ns().0));
         self.run_with(params);
     }
 
@@ -225,7 +262,8 @@ impl Synchronizer {
         for source in &mut self.sources {
             let newest = source.last.map(|facts| facts.no_earlier_than().as_unix_nanos());
             if let Some(midnight) = newest.and_then(|ns| end_of_month(ns.saturating_sub(DAY_NS))) {
-                let span = midnight.saturating_sub(EARLY_NS)..=midnight.saturating_add(JUST_AFTER_NS);
+                let span =
+                    midnight.saturating_sub(EARLY_NS)..=midnight.saturating_add(JUST_AFTER_NS);
                 source.window.drop_aged_into(now, span, self.counter.rates());
             }
         }
@@ -236,7 +274,10 @@ impl Synchronizer {
     fn drop_facts_around(&mut self, now: u64, counted_through: Option<Leap>) {
         let midnight = counted_through.map(|leap| leap.midnight_ns);
         for source in &mut self.sources {
-            let Some(newest) = source.last.map(|facts| facts.no_earlier_than().as_unix_nanos()) else { continue };
+            let Some(newest) = source.last.map(|facts| facts.no_earlier_than().as_unix_nanos())
+            else {
+                continue;
+            };
             // No window is longer than a day.
             let near = newest.saturating_sub(2 * DAY_NS)..=newest.saturating_add(2 * DAY_NS);
             for leap in self.leap.to_come(near).filter(|leap| Some(leap.midnight_ns) != midnight) {

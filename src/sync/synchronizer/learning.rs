@@ -34,7 +34,10 @@ impl Synchronizer {
     /// What was contradicted: the learned rate, where one was in use and under (R) alone the
     /// sources agree; else what `reason` says. The learned rate is given up either way.
     pub(super) fn what_broke(&mut self, now: u64, reason: DisruptionReason) -> DisruptionReason {
-        let contradicted = matches!(reason, DisruptionReason::SourcesDisagree | DisruptionReason::ContradictsPublished);
+        let contradicted = matches!(
+            reason,
+            DisruptionReason::SourcesDisagree | DisruptionReason::ContradictsPublished
+        );
         let published = matches!(&self.phase, Phase::Running(params) if params.rates.are_learned());
         let in_use = published || self.counter.rates().are_learned();
         if !contradicted || !in_use {
@@ -56,7 +59,10 @@ impl Synchronizer {
     /// # Errors
     ///
     /// [`DisruptionReason::RateBeyondBound`].
-    pub(super) fn check_for_excess(&mut self, agreed: &AgreedBound) -> Result<(), DisruptionReason> {
+    pub(super) fn check_for_excess(
+        &mut self,
+        agreed: &AgreedBound,
+    ) -> Result<(), DisruptionReason> {
         use DisruptionReason::{ContradictsPublished, RateWandered, SourcesDisagree};
         let after_a_contradiction = match self.phase {
             Phase::Starting => true,
@@ -69,14 +75,18 @@ impl Synchronizer {
             return Ok(());
         }
         let wide = self.counter.wide();
-        let Some(rate) = self.excess.note(agreed.at, (agreed.earliest_ns, agreed.latest_ns), wide) else {
+        let Some(rate) = self.excess.note(agreed.at, (agreed.earliest_ns, agreed.latest_ns), wide)
+        else {
             return Ok(());
         };
         let scale = self.counter.scale();
         let too_slow = rate.slow > wide.fast;
-        let ppb = if too_slow { scale.excess_ppb(rate.fast).1 } else { scale.excess_ppb(rate.slow).0 };
-        let away_from_zero = if ppb < 0 { ppb.div_euclid(1_000) } else { -(-ppb).div_euclid(1_000) };
-        let ppm = i32::try_from(away_from_zero).unwrap_or(if ppb < 0 { i32::MIN } else { i32::MAX });
+        let ppb =
+            if too_slow { scale.excess_ppb(rate.fast).1 } else { scale.excess_ppb(rate.slow).0 };
+        let away_from_zero =
+            if ppb < 0 { ppb.div_euclid(1_000) } else { -(-ppb).div_euclid(1_000) };
+        let ppm =
+            i32::try_from(away_from_zero).unwrap_or(if ppb < 0 { i32::MIN } else { i32::MAX });
         Err(DisruptionReason::RateBeyondBound { ppm })
     }
 
@@ -100,7 +110,10 @@ impl Synchronizer {
     /// Whether the rate bound was shown to be too small: then nothing is published until that is
     /// over.
     pub(super) fn is_refused(&self) -> bool {
-        matches!(self.phase, Phase::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. })
+        matches!(
+            self.phase,
+            Phase::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. }
+        )
     }
 
     /// Gives up the learned rate: only (R) is left, by which fewer facts contradict each other.
@@ -120,7 +133,8 @@ impl Synchronizer {
         // Both are twice: of the uncertainty, and of its growth.
         let width = u128::from(latest.abs_diff(earliest)) << FRACTION_BITS;
         let worth = width / (u128::from(growth.max(1)) * GROWTH_SHARE);
-        let worth = if self.config.adapts { u64::try_from(worth).unwrap_or(u64::MAX) } else { u64::MAX };
+        let worth =
+            if self.config.adapts { u64::try_from(worth).unwrap_or(u64::MAX) } else { u64::MAX };
         self.sources.iter_mut().for_each(|source| source.schedule.is_worth(worth));
     }
 }

@@ -1,6 +1,8 @@
 //! Where each source is asked: the addresses of its name, and who has asked to be left alone.
 
-use super::super::addresses::{Addresses, After, BETWEEN_LOOK_UPS, Choice, FIRST_REST, LookUpPace, Taken};
+use super::super::addresses::{
+    Addresses, After, BETWEEN_LOOK_UPS, Choice, FIRST_REST, LookUpPace, Taken,
+};
 use super::super::status::Problem;
 use super::{SourceState, Synchronizer};
 use crate::source::SourceError;
@@ -13,7 +15,10 @@ impl Synchronizer {
     /// [`resolved`](Synchronizer::resolved) gives. Otherwise whoever asks does.
     pub(crate) fn has_a_name(&mut self, source: usize) {
         let scale = self.counter.scale();
-        let pace = LookUpPace { between: scale.ticks(BETWEEN_LOOK_UPS), first_rest: scale.ticks(FIRST_REST) };
+        let pace = LookUpPace {
+            between: scale.ticks(BETWEEN_LOOK_UPS),
+            first_rest: scale.ticks(FIRST_REST),
+        };
         if let Some(source) = self.sources.get_mut(source) {
             source.addresses.get_or_insert_with(|| Addresses::new(pace));
         }
@@ -24,7 +29,10 @@ impl Synchronizer {
         let now = self.advance(now)?;
         let index = self.sources.iter_mut().position(|source| {
             let is_due = source.schedule.next() <= now;
-            source.addresses.as_mut().is_some_and(|known| (known.count() > 0 || is_due) && known.take_lookup(now))
+            source
+                .addresses
+                .as_mut()
+                .is_some_and(|known| (known.count() > 0 || is_due) && known.take_lookup(now))
         })?;
         let source = &mut self.sources[index];
         if source.addresses.as_ref().is_some_and(|known| known.count() == 0) {
@@ -41,7 +49,10 @@ impl Synchronizer {
         let Some(known) = &mut source.addresses else { return };
         let had_none = known.count() == 0;
         known.found(addresses);
-        if source.in_flight.is_none() && known.count() > 0 && (had_none || known.has_a_better_one(ticks)) {
+        if source.in_flight.is_none()
+            && known.count() > 0
+            && (had_none || known.has_a_better_one(ticks))
+        {
             source.schedule.another_address(ticks);
         }
     }
@@ -55,7 +66,10 @@ impl Synchronizer {
     /// The name of a source has no address now.
     pub(crate) fn unresolved(&mut self, now: MonotonicTime, index: usize, problem: Problem) {
         let _ = self.advance(now);
-        let Some(known) = self.sources.get_mut(index).and_then(|source| source.addresses.as_mut()) else { return };
+        let Some(known) = self.sources.get_mut(index).and_then(|source| source.addresses.as_mut())
+        else {
+            return;
+        };
         known.not_found();
         if known.count() == 0 {
             self.note_failure(index, problem);
@@ -94,7 +108,8 @@ impl Synchronizer {
                 .filter_map(|at| Some((at, self.sources[at].address?)))
                 .collect();
             let taken = |address| {
-                let by = others.iter().find(|(_, other)| super::domains::same_host(*other, address));
+                let by =
+                    others.iter().find(|(_, other)| super::domains::same_host(*other, address));
                 match by {
                     None => Taken::Free,
                     Some((at, _)) if *at < index => Taken::Earlier,
@@ -109,7 +124,9 @@ impl Synchronizer {
                     return Some((index, Some(address)));
                 }
                 Some(Choice::Lookup) => {}
-                Some(Choice::RestUntil(until)) => source.schedule.rest_until(until.max(now.saturating_add(1))),
+                Some(Choice::RestUntil(until)) => {
+                    source.schedule.rest_until(until.max(now.saturating_add(1)))
+                }
             }
         }
         None
@@ -194,7 +211,8 @@ enum Wish {
 fn asks_for(problem: Problem) -> Wish {
     match problem {
         Problem::Rejected(Rejected::KissOfDeath { code }) if code.forbids() => Wish::Silence,
-        Problem::Rejected(Rejected::KissOfDeath { .. }) | Problem::Source(SourceError::TooOften) => Wish::Slower,
+        Problem::Rejected(Rejected::KissOfDeath { .. })
+        | Problem::Source(SourceError::TooOften) => Wish::Slower,
         Problem::Source(SourceError::Denied) => Wish::Silence,
         _ => Wish::Nothing,
     }

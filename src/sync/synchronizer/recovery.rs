@@ -76,7 +76,8 @@ pub(super) enum Gap {
 
 impl Floor {
     /// Nothing was given to anyone: the first agreement is published.
-    pub(super) const NONE: Floor = Floor { given: Given::Nothing, least_latest_ns: None, old_latest: None };
+    pub(super) const NONE: Floor =
+        Floor { given: Given::Nothing, least_latest_ns: None, old_latest: None };
 
     /// The counter runs on: readers may be given what `params` say until the disruption is
     /// published.
@@ -88,7 +89,11 @@ impl Floor {
     /// by the counter as it was.
     pub(super) fn before_the_counter_moved(params: &Params, until: u64) -> Floor {
         let until = until.max(params.published);
-        Floor { given: Given::up_to(params, until), least_latest_ns: None, old_latest: old_latest(params, until) }
+        Floor {
+            given: Given::up_to(params, until),
+            least_latest_ns: None,
+            old_latest: old_latest(params, until),
+        }
     }
 
     /// The clock is disrupted again before it answered: nothing was given since. `until`, where the
@@ -134,7 +139,8 @@ impl Floor {
             Given::Until(_) => i64::MAX,
             Given::UpTo(ns) => ns,
         };
-        let least_latest = self.least_latest_ns.map_or(agreed.latest_ns, |least| least.min(agreed.latest_ns));
+        let least_latest =
+            self.least_latest_ns.map_or(agreed.latest_ns, |least| least.min(agreed.latest_ns));
         self.least_latest_ns = Some(least_latest);
         let floor = given.max(least_latest);
         if agreed.earliest_ns < floor {

@@ -53,17 +53,27 @@ impl Synchronizer {
                 (Bound::Empty, _) => Verdict::Contradictory,
                 (Bound::Within { .. }, None) => Verdict::NoAgreement,
                 (Bound::Within { earliest_ns, latest_ns }, Some((from, to))) => {
-                    if earliest_ns <= to && from <= latest_ns { Verdict::Agrees } else { Verdict::Falseticker }
+                    if earliest_ns <= to && from <= latest_ns {
+                        Verdict::Agrees
+                    } else {
+                        Verdict::Falseticker
+                    }
                 }
             },
             interval: match bound {
-                Bound::Within { earliest_ns, latest_ns } if !moved => self.interval(earliest_ns, latest_ns),
+                Bound::Within { earliest_ns, latest_ns } if !moved => {
+                    self.interval(earliest_ns, latest_ns)
+                }
                 _ => None,
             },
-            delay: source.last.map(|f| scale.duration(f.after().ticks().saturating_sub(f.before().ticks()))),
+            delay: source
+                .last
+                .map(|f| scale.duration(f.after().ticks().saturating_sub(f.before().ticks()))),
             root_distance: source.last.and_then(|f| f.stratum.map(|_| f.root_bound)),
             stratum: source.last.and_then(|f| f.stratum),
-            last_heard: source.last.map(|f| scale.duration(ticks.saturating_sub(f.after().ticks()))),
+            last_heard: source
+                .last
+                .map(|f| scale.duration(ticks.saturating_sub(f.after().ticks()))),
             problem: source.problem.or(source.in_flight.and_then(|flight| flight.seen)),
             counts: source.counts,
         });
@@ -107,7 +117,9 @@ impl Synchronizer {
             Phase::Disrupted { reason, gap, .. } => {
                 let (behind_by, ahead_by, needs_new_epoch) = match *gap {
                     None => (None, None, false),
-                    Some(Gap::Behind { by, degraded }) => (Some(by), None, !degraded && by > self.config.max_recovery),
+                    Some(Gap::Behind { by, degraded }) => {
+                        (Some(by), None, !degraded && by > self.config.max_recovery)
+                    }
                     Some(Gap::Ahead { by }) => (None, Some(by), true),
                 };
                 State::Disrupted { reason: *reason, behind_by, ahead_by, needs_new_epoch }
@@ -128,11 +140,13 @@ impl Synchronizer {
     pub(super) fn holdover_age(&self, ticks: u64) -> Option<Duration> {
         let Phase::Running(params) = &self.phase else { return None };
         let age = self.counter.scale().duration(ticks.saturating_sub(params.heard));
-        (age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout)).then_some(age)
+        (age > self.config.poll.saturating_mul(3).saturating_add(self.config.timeout))
+            .then_some(age)
     }
 
     fn interval(&self, earliest_ns: i64, latest_ns: i64) -> Option<TimeInterval> {
-        let (earliest, latest) = (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
+        let (earliest, latest) =
+            (Timestamp::from_unix_nanos(earliest_ns), Timestamp::from_unix_nanos(latest_ns));
         TimeInterval::new(earliest, latest, self.config.timescale).ok()
     }
 }

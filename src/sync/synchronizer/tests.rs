@@ -38,7 +38,8 @@ impl World {
         let counter = ManualCounter::new(100 * S);
         let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
         let builder = settings(builder);
-        let (clock, synchronizer) = builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
+        let (clock, synchronizer) =
+            builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
         World { counter, clock, synchronizer, truth: TRUTH }
     }
 
@@ -84,7 +85,11 @@ impl World {
                     // Another answer of this round may have disrupted the clock: then these make no
                     // facts, and nobody waits.
                     if let Ok(facts) = Facts::new(before, point, now, point) {
-                        self.synchronizer.lock().answered(now, ask.id, facts.with_leap(leap(ask.source)));
+                        self.synchronizer.lock().answered(
+                            now,
+                            ask.id,
+                            facts.with_leap(leap(ask.source)),
+                        );
                     }
                 }
                 None => self.synchronizer.lock().failed(now, ask.id, Problem::Timeout),
@@ -112,11 +117,17 @@ const HONEST: [Option<i64>; 3] = [Some(0); 3];
 #[test]
 fn three_honest_sources_synchronize_in_one_round() {
     let world = World::new();
-    assert_eq!((world.state(), world.clock.now()), (State::Starting, Err(NowError::NotSynchronized)));
+    assert_eq!(
+        (world.state(), world.clock.now()),
+        (State::Starting, Err(NowError::NotSynchronized))
+    );
     world.round(HONEST);
     assert_eq!(world.state(), State::Synchronized);
     assert!(world.inside());
-    assert!(world.clock.now().unwrap().uncertainty() <= Duration::from_micros(1_100), "half the round trip");
+    assert!(
+        world.clock.now().unwrap().uncertainty() <= Duration::from_micros(1_100),
+        "half the round trip"
+    );
     assert!(world.synchronizer.lock().next_ask(world.clock.monotonic()).is_none(), "nobody is due");
 }
 
@@ -157,8 +168,14 @@ fn two_of_three_are_degraded_and_certain_and_one_is_holdover() {
     world.pass(60 * S);
     assert!(world.clock.now().unwrap().uncertainty() > growing);
     world.pass(1024 * S);
-    assert!(matches!(world.clock.now(), Err(NowError::Stale { .. } | NowError::TooUncertain { .. })));
-    assert!(world.clock.after(Timestamp::from_unix_nanos(TRUTH)).unwrap(), "age ends readings, not the lower bound");
+    assert!(matches!(
+        world.clock.now(),
+        Err(NowError::Stale { .. } | NowError::TooUncertain { .. })
+    ));
+    assert!(
+        world.clock.after(Timestamp::from_unix_nanos(TRUTH)).unwrap(),
+        "age ends readings, not the lower bound"
+    );
     world.round(HONEST);
     assert!(world.inside());
 }
@@ -243,7 +260,10 @@ fn a_step_back_of_years_needs_the_callers_new_epoch() {
         world.pass(16 * S);
         world.round(HONEST);
     }
-    assert!(matches!(world.state(), State::Disrupted { needs_new_epoch: true, behind_by: Some(_), .. }));
+    assert!(matches!(
+        world.state(),
+        State::Disrupted { needs_new_epoch: true, behind_by: Some(_), .. }
+    ));
     assert!(world.clock.start_new_epoch());
     world.pass(16 * S);
     world.round(HONEST);
@@ -313,12 +333,19 @@ fn found_kisses_let_a_source_rest_or_slow_it_down_and_never_end_it() {
     world.pass(31 * S);
     assert!(world.synchronizer.lock().next_ask(world.clock.monotonic()).is_none());
     world.pass(2 * S);
-    assert_eq!(world.synchronizer.lock().next_ask(world.clock.monotonic()).map(|ask| ask.source), Some(1));
+    assert_eq!(
+        world.synchronizer.lock().next_ask(world.clock.monotonic()).map(|ask| ask.source),
+        Some(1)
+    );
     world.pass(256 * S);
     world.check();
     world.pass(16 * S);
     world.round(HONEST);
-    assert_eq!(world.state(), State::Synchronized, "five minutes later all of them are asked again");
+    assert_eq!(
+        world.state(),
+        State::Synchronized,
+        "five minutes later all of them are asked again"
+    );
     assert_eq!(world.clock.status().sources[0].rests_for, None);
 }
 
@@ -360,9 +387,17 @@ fn found_sources_that_share_a_host_are_shown_as_one_domain() {
     let status = world.clock.status();
     assert_eq!((status.sources.len(), status.domains, status.distinct_domains), (3, 3, 1));
     world.round(HONEST);
-    assert_eq!(world.clock.now(), Err(NowError::NotSynchronized), "one domain of three is no agreement");
+    assert_eq!(
+        world.clock.now(),
+        Err(NowError::NotSynchronized),
+        "one domain of three is no agreement"
+    );
     world.synchronizer.lock().located(0, "127.0.0.1:124".parse().unwrap());
-    assert_eq!(world.clock.status().distinct_domains, 2, "the twin: another port is another server");
+    assert_eq!(
+        world.clock.status().distinct_domains,
+        2,
+        "the twin: another port is another server"
+    );
 }
 
 #[test]
@@ -377,7 +412,11 @@ fn an_unanswered_question_times_out_by_itself() {
 }
 
 /// What the clock answered in each tenth of the minute around a midnight: a width, in milliseconds.
-fn widths_around_midnight(announced: LeapAnnouncement, by: &[usize], really: LeapAnnouncement) -> Vec<i64> {
+fn widths_around_midnight(
+    announced: LeapAnnouncement,
+    by: &[usize],
+    really: LeapAnnouncement,
+) -> Vec<i64> {
     let (mut world, _) = before_midnight(30_000_000_000);
     let mut widths = Vec::new();
     let mut last = None;
@@ -392,15 +431,19 @@ fn widths_around_midnight(announced: LeapAnnouncement, by: &[usize], really: Lea
             world.truth += truth;
         }
         let on_the_day = step < 290;
-        world.round_by(
-            HONEST,
-            |source| {
-                if on_the_day && by.contains(&source) { announced } else { LeapAnnouncement::None }
-            },
-        );
+        world.round_by(HONEST, |source| {
+            if on_the_day && by.contains(&source) { announced } else { LeapAnnouncement::None }
+        });
         let now = world.clock.now().unwrap_or_else(|error| panic!("at step {step}: {error}"));
-        assert!(world.inside(), "at step {step}: {now}, but it is {}", Timestamp::from_unix_nanos(world.now_ns()));
-        assert!(last.is_none_or(|last| last <= now.earliest()), "earliest went back at step {step}");
+        assert!(
+            world.inside(),
+            "at step {step}: {now}, but it is {}",
+            Timestamp::from_unix_nanos(world.now_ns())
+        );
+        assert!(
+            last.is_none_or(|last| last <= now.earliest()),
+            "earliest went back at step {step}"
+        );
         last = Some(now.earliest());
         widths.push((now.latest().as_unix_nanos() - now.earliest().as_unix_nanos()) / 1_000_000);
         world.pass(S / 10 - 2_000_000);
@@ -417,8 +460,14 @@ fn an_announced_leap_second_widens_the_answer_by_a_second_and_no_longer_than_nee
             assert!(widths.iter().all(|ms| *ms < 1_030), "{kind:?}: {widths:?}");
             let wide = widths.iter().filter(|ms| **ms > 30).count();
             // From a second before midnight to two after it, by the count of before, and a poll.
-            assert!((25..=230).contains(&wide), "{kind:?} by {by:?}, really {really:?}: wide for {wide} tenths");
-            assert!(widths[..285].iter().chain(&widths[530..]).all(|ms| *ms < 30), "{kind:?}: {widths:?}");
+            assert!(
+                (25..=230).contains(&wide),
+                "{kind:?} by {by:?}, really {really:?}: wide for {wide} tenths"
+            );
+            assert!(
+                widths[..285].iter().chain(&widths[530..]).all(|ms| *ms < 30),
+                "{kind:?}: {widths:?}"
+            );
         }
     }
 }
@@ -428,7 +477,9 @@ fn a_leap_second_that_the_user_knows_of_needs_no_announcement() {
     for known in [false, true] {
         let (mut world, midnight) = before_midnight(30_000_000_000);
         if known {
-            let builder = |b: Builder| b.leap_second(Timestamp::from_unix_nanos(midnight), LeapAnnouncement::Insert);
+            let builder = |b: Builder| {
+                b.leap_second(Timestamp::from_unix_nanos(midnight), LeapAnnouncement::Insert)
+            };
             let truth = world.truth;
             world = World { truth, ..World::with(builder) };
         }
@@ -451,7 +502,9 @@ fn a_leap_second_that_the_user_knows_of_needs_no_announcement() {
 fn found_one_source_is_not_believed_where_leap_seconds_do_not_come() {
     let day = 86_400_000_000_000;
     // The ends of January, June and December 2027.
-    for (midnight, is_usual) in [(1_801_440_000, false), (1_814_400_000, true), (1_830_297_600, true)] {
+    for (midnight, is_usual) in
+        [(1_801_440_000, false), (1_814_400_000, true), (1_830_297_600, true)]
+    {
         let midnight = midnight * 1_000_000_000;
         assert_eq!(midnight % day, 0);
         for (by, believed) in [(&[1][..], is_usual), (&[0, 2], true), (&[0, 1, 2], true)] {
@@ -472,9 +525,12 @@ fn found_two_names_of_one_host_announce_a_leap_second_once() {
     world.truth = 1_801_440_000_000_000_000 - 30_000_000_000 - world.counter.ticks() as i64;
     world.synchronizer.lock().located(0, "192.0.2.1:123".parse().unwrap());
     world.synchronizer.lock().located(1, "192.0.2.1:123".parse().unwrap());
-    world.round_by(HONEST, |source| if source < 2 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
+    world.round_by(HONEST, |source| {
+        if source < 2 { LeapAnnouncement::Insert } else { LeapAnnouncement::None }
+    });
     assert_eq!(world.clock.status().leap_second, None);
-    let deletes = |source| if source == 2 { LeapAnnouncement::Delete } else { LeapAnnouncement::Insert };
+    let deletes =
+        |source| if source == 2 { LeapAnnouncement::Delete } else { LeapAnnouncement::Insert };
     world.pass(16 * S);
     world.round_by(HONEST, deletes);
     assert_eq!(world.clock.status().leap_second, None, "each kind needs f+1 of its own");
@@ -483,7 +539,9 @@ fn found_two_names_of_one_host_announce_a_leap_second_once() {
 #[test]
 fn a_liar_takes_no_announcement_back() {
     let (mut world, midnight) = before_midnight(30_000_000_000);
-    world.round_by(HONEST, |source| if source == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
+    world.round_by(HONEST, |source| {
+        if source == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None }
+    });
     assert_eq!(world.clock.status().leap_second, Some(Timestamp::from_unix_nanos(midnight)));
     // The one that announced it says now that it is another day, and announces for that; then
     // nothing any more.
@@ -522,7 +580,11 @@ fn an_announcement_that_is_published_too_late_is_a_disruption() {
         if late {
             world.pass(9_500_000_000);
         }
-        world.synchronizer.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Insert));
+        world.synchronizer.lock().answered(
+            read,
+            asks[0].0.id,
+            facts.with_leap(LeapAnnouncement::Insert),
+        );
         world.check();
         assert_eq!(world.clock.now().is_err(), late);
     }
@@ -563,7 +625,10 @@ fn at_says_nothing_across_a_leap_second_that_is_over() {
     world.truth -= 1_000_000_000;
     world.pass(4 * S);
     world.round(HONEST);
-    assert_eq!([before, during].map(|reading| world.clock.at(reading)), [Err(crate::AtError::BeforeEpoch); 2]);
+    assert_eq!(
+        [before, during].map(|reading| world.clock.at(reading)),
+        [Err(crate::AtError::BeforeEpoch); 2]
+    );
     assert!(world.clock.at(world.clock.monotonic()).is_ok());
 }
 
@@ -642,7 +707,10 @@ fn found_an_agreed_error_of_years_does_not_name_the_era_after_the_disruption() {
     let twelve_years = 12 * 365 * 86_400 * 1_000_000_000;
     world.round([Some(0), Some(twelve_years), Some(twelve_years)]);
     let built = crate::ntp::ExchangeSettings::default().era_pivot;
-    assert!(world.synchronizer.lock().exchange_settings().era_pivot > built, "the twin: two liars did name it");
+    assert!(
+        world.synchronizer.lock().exchange_settings().era_pivot > built,
+        "the twin: two liars did name it"
+    );
     world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::SourcesDisagree);
     assert_eq!(world.synchronizer.lock().exchange_settings().era_pivot, built);
 }
@@ -661,7 +729,10 @@ fn found_a_leap_second_announced_by_one_source_alone_ends_what_others_agreed_on(
     let soon = Timestamp::from_unix_nanos(world.now_ns() + 500_000_000);
     assert!(world.now_ns() > midnight);
     assert_eq!(world.clock.after(soon), Ok(false));
-    assert!(matches!(world.clock.now(), Err(NowError::TooUncertain { .. })), "after 15 minutes it is wider than that");
+    assert!(
+        matches!(world.clock.now(), Err(NowError::TooUncertain { .. })),
+        "after 15 minutes it is wider than that"
+    );
 }
 
 #[test]
@@ -732,7 +803,8 @@ fn found_a_waker_that_asks_for_the_status_does_not_deadlock() {
     let s = world.clock.commit_timestamp().unwrap();
     let mut wait = Box::pin(world.clock.commit_wait(s));
     let waker = std::task::Waker::from(Arc::new(AsksForStatus(world.clock.clone())));
-    let poll = std::future::Future::poll(wait.as_mut(), &mut std::task::Context::from_waker(&waker));
+    let poll =
+        std::future::Future::poll(wait.as_mut(), &mut std::task::Context::from_waker(&waker));
     assert!(poll.is_pending());
     world.pass(16 * S);
     world.round(HONEST);
@@ -797,7 +869,8 @@ fn a_suspend_that_nobody_noticed_is_seen_before_a_commit_wait_ends() {
 fn found_a_clock_that_begins_during_a_leap_second_that_nobody_announces_any_more() {
     // 2026-12-31 is the end of a month, the day after is none.
     let end_of_month = 1_798_761_600_000_000_000;
-    for (midnight, may_be_one) in [(end_of_month, true), (end_of_month + 86_400_000_000_000, false)] {
+    for (midnight, may_be_one) in [(end_of_month, true), (end_of_month + 86_400_000_000_000, false)]
+    {
         let mut world = World::new();
         // 0.4 s after midnight for servers that step late.
         world.truth = midnight + 400_000_000 - world.counter.ticks() as i64;
@@ -827,7 +900,8 @@ fn found_readings_of_cores_that_differ_take_no_facts_away() {
     // less than that of the question.
     let counter = ManualCounter::new(100 * S);
     let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
-    let (clock, synchronizer) = builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
+    let (clock, synchronizer) =
+        builder.synchronizer_over(Counter::manual(Arc::clone(&counter))).unwrap();
     let ask = synchronizer.lock().next_ask(clock.monotonic()).unwrap();
     let margin = synchronizer.lock().counter.margin();
     counter.set(100 * S - margin);

@@ -31,8 +31,11 @@ impl Etcd {
     ///
     /// With the server's log, if it does not come up.
     pub fn start() -> io::Result<Option<Etcd>> {
-        let (clients, peers) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-        let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+        let (clients, peers) =
+            (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+        let url = |listener: &TcpListener| {
+            listener.local_addr().map(|address| format!("http://{address}"))
+        };
         let (url, peer) = (url(&clients)?, url(&peers)?);
         let directory = std::env::temp_dir().join(format!(
             "sureclock-etcd-{}-{}",
@@ -46,10 +49,29 @@ impl Etcd {
         drop((clients, peers));
         let mut command = Command::new("etcd");
         // Debian sets these for its service.
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
-        command.arg("--data-dir").arg(directory.0.join("data")).args(["--name", "test", "--unsafe-no-fsync"]);
-        command.args(["--listen-client-urls", &url, "--advertise-client-urls", &url, "--listen-peer-urls", &peer]);
-        command.args(["--initial-advertise-peer-urls", &peer, "--initial-cluster", &format!("test={peer}")]);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::null());
+        command.arg("--data-dir").arg(directory.0.join("data")).args([
+            "--name",
+            "test",
+            "--unsafe-no-fsync",
+        ]);
+        command.args([
+            "--listen-client-urls",
+            &url,
+            "--advertise-client-urls",
+            &url,
+            "--listen-peer-urls",
+            &peer,
+        ]);
+        command.args([
+            "--initial-advertise-peer-urls",
+            &peer,
+            "--initial-cluster",
+            &format!("test={peer}"),
+        ]);
         let child = match command.stdout(output.try_clone()?).stderr(output).spawn() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 skipped("etcd-server");

@@ -55,7 +55,9 @@ impl Drop for Directory {
 #[must_use]
 pub fn require_postgres() -> Option<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let found = installed.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").is_file());
+    let found = installed
+        .map(|version| version.path().join("bin"))
+        .find(|bin| bin.join("initdb").is_file());
     if found.is_none() {
         skipped("postgresql");
     }
@@ -66,7 +68,10 @@ pub fn require_postgres() -> Option<PathBuf> {
 /// panics.
 pub(crate) fn skipped(package: &str) {
     let test = thread::current().name().unwrap_or("a test").to_owned();
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{test} cannot run without the package {package}");
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "{test} cannot run without the package {package}"
+    );
     eprintln!("SKIPPED no-{package}: {test}: it is in the Debian package `{package}`");
 }
 
@@ -79,7 +84,8 @@ impl Postgres {
     pub fn start(bin: &Path) -> io::Result<Postgres> {
         let claim = TcpListener::bind("127.0.0.1:0")?;
         let port = claim.local_addr()?.port();
-        let directory = std::env::temp_dir().join(format!("sureclock-postgres-{}-{port}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("sureclock-postgres-{}-{port}", std::process::id()));
         fs::create_dir(&directory)?;
         let cleared = Directory(directory.clone());
         if let Some((uid, gid)) = other_user()? {
@@ -89,7 +95,13 @@ impl Postgres {
         let made = command(&bin.join("initdb"), &directory)?
             .arg("--pgdata")
             .arg(&data)
-            .args(["--username=test", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"])
+            .args([
+                "--username=test",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+            ])
             .stdout(Stdio::null())
             .status()?;
         if !made.success() {
@@ -99,12 +111,19 @@ impl Postgres {
         let output = fs::File::create(&log)?;
         drop(claim);
         let mut server = command(&bin.join("postgres"), &directory)?;
-        server.arg("-D").arg(&data).args(["-c", &format!("port={port}"), "-c", "listen_addresses=127.0.0.1"]);
+        server.arg("-D").arg(&data).args([
+            "-c",
+            &format!("port={port}"),
+            "-c",
+            "listen_addresses=127.0.0.1",
+        ]);
         server.args(["-c", "unix_socket_directories=", "-c", "max_connections=300"]);
         let child = server.stdout(output.try_clone()?).stderr(output).spawn()?;
         let mut server = Postgres { bin: bin.to_owned(), child, _directory: cleared, port };
         let until = Instant::now() + COMES_UP_WITHIN;
-        let ready = || fs::read_to_string(&log).is_ok_and(|log| log.contains("ready to accept connections"));
+        let ready = || {
+            fs::read_to_string(&log).is_ok_and(|log| log.contains("ready to accept connections"))
+        };
         while !ready() {
             if Instant::now() > until || server.child.try_wait()?.is_some() {
                 let log = fs::read_to_string(&log).unwrap_or_default();
@@ -135,7 +154,12 @@ impl Postgres {
     #[must_use]
     pub fn tool(&self, program: &str, database: &str) -> Command {
         let mut tool = command(&self.bin.join(program), Path::new("/")).expect("a user for it");
-        tool.args(["--host=127.0.0.1", &format!("--port={}", self.port), "--username=test", "--no-password"]);
+        tool.args([
+            "--host=127.0.0.1",
+            &format!("--port={}", self.port),
+            "--username=test",
+            "--no-password",
+        ]);
         tool.arg(format!("--dbname={database}"));
         tool
     }
@@ -161,7 +185,12 @@ fn other_user() -> io::Result<Option<(u32, u32)>> {
         (fields.first() == Some(&"postgres"))
             .then(|| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)))
     });
-    let missing = || io::Error::new(io::ErrorKind::NotFound, "no user `postgres`, and the server does not run as root");
+    let missing = || {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "no user `postgres`, and the server does not run as root",
+        )
+    };
     ids.flatten().map(Some).ok_or_else(missing)
 }
 

@@ -62,14 +62,16 @@ fn the_database_decides_as_the_library_does() {
     let Some((_server, mut client)) = database() else { return };
     let mut random = 1_u64;
     let mut below = |end: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % end
     };
     let (mut state, mut seen) = (FenceState::new(name()), std::collections::BTreeMap::new());
     for round in 0..3_000 {
         let token = FencingToken {
             resource: name(),
-            sequence: (round / 150 + below(3)).saturating_sub(below(2)) + ((below(20) / 19 * below(2)) << 41),
+            sequence: (round / 150 + below(3)).saturating_sub(below(2))
+                + ((below(20) / 19 * below(2)) << 41),
             holder: u128::from(below(3)),
             write: below(4),
             previous: u128::from(below(2)),
@@ -107,10 +109,13 @@ fn found_a_token_with_a_part_that_is_null_is_refused() {
     for null in 0..whole.len() {
         let mut parts = whole;
         parts[null] = "NULL";
-        let error = client.query_one(&format!("SELECT sureclock.fence({})", parts.join(", ")), &[]).expect_err("NULL");
+        let error = client
+            .query_one(&format!("SELECT sureclock.fence({})", parts.join(", ")), &[])
+            .expect_err("NULL");
         assert_eq!(error.code().map(|code| code.code()), Some("SF001"), "{parts:?}: {error}");
     }
-    let row = client.query_one(&format!("SELECT sureclock.fence({})", whole.join(", ")), &[]).unwrap();
+    let row =
+        client.query_one(&format!("SELECT sureclock.fence({})", whole.join(", ")), &[]).unwrap();
     assert!(row.get::<_, bool>(0), "the twin: whole it is admitted");
 }
 
@@ -135,7 +140,11 @@ fn no_client_can_forget_the_fence() {
     assert_eq!(fence(&mut transaction, &writer.barrier()), Ok(true));
     assert!(transaction.batch_execute("INSERT INTO accounts VALUES (1, 1)").is_err());
     drop(transaction);
-    assert_eq!(fence(&mut client, &writer.barrier()), Ok(true), "it was rolled back with its transaction");
+    assert_eq!(
+        fence(&mut client, &writer.barrier()),
+        Ok(true),
+        "it was rolled back with its transaction"
+    );
 
     let first = writer.token(b"insert").unwrap();
     let mut transaction = client.transaction().unwrap();
@@ -153,12 +162,16 @@ fn no_client_can_forget_the_fence() {
     let second = writer.token(b"update").unwrap();
     let mut zombie = Client::connect(&server.url(), NoTls).unwrap();
     let mut transaction = client.transaction().unwrap();
-    assert_eq!(fence(&mut transaction, &FencingHolder::new(6).unwrap().writer(name()).barrier()), Ok(true));
+    assert_eq!(
+        fence(&mut transaction, &FencingHolder::new(6).unwrap().writer(name()).barrier()),
+        Ok(true)
+    );
     let late = std::thread::spawn(move || fence(&mut zombie, &second));
     std::thread::sleep(std::time::Duration::from_millis(100));
     assert!(!late.is_finished(), "it waits");
     transaction.commit().unwrap();
     assert_eq!(late.join().unwrap(), Err("SF002".into()));
-    let balance: i64 = client.query_one("SELECT balance FROM accounts WHERE key = 1", &[]).unwrap().get(0);
+    let balance: i64 =
+        client.query_one("SELECT balance FROM accounts WHERE key = 1", &[]).unwrap().get(0);
     assert_eq!(balance, 10);
 }

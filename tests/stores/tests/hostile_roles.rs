@@ -64,7 +64,10 @@ fn login(server: &Postgres, role: &str) -> Client {
 /// Raises a fence by the writes 0, 1, 2, .. of one holder; write n has the id n.
 fn token_call(resource: &str, sequence: u64, write: u64) -> String {
     let (last, id) = (write.saturating_sub(1), write);
-    format!("SELECT sureclock.fence('{resource}', {sequence}, '{:032x}', {write}, '{last:032x}', '{id:032x}')", 7)
+    format!(
+        "SELECT sureclock.fence('{resource}', {sequence}, '{:032x}', {write}, '{last:032x}', '{id:032x}')",
+        7
+    )
 }
 
 fn with_token(write: u64, sql: &str) -> String {
@@ -103,17 +106,24 @@ fn found_a_temporary_table_of_the_fences_name_lets_nobody_write() {
                  INSERT INTO fences SELECT 'accounts', 1, NULL, 1, NULL, pg_current_xact_id();"
             );
             for write in WRITES {
-                assert_eq!(refused(&mut client, &format!("{own} {write}; COMMIT")), "SF000", "{role}: {write}");
+                assert_eq!(
+                    refused(&mut client, &format!("{own} {write}; COMMIT")),
+                    "SF000",
+                    "{role}: {write}"
+                );
             }
         }
     }
     assert_eq!(contents(&server), "(1,10); (1,1)");
-    login(&server, "teller").batch_execute(&with_token(2, "UPDATE bank.accounts SET balance = 20")).unwrap();
+    login(&server, "teller")
+        .batch_execute(&with_token(2, "UPDATE bank.accounts SET balance = 20"))
+        .unwrap();
     assert_eq!(contents(&server), "(1,20); (1,1)", "the twin: with a token it is written");
 }
 
 #[test]
-fn found_functions_operators_types_and_triggers_of_a_role_are_never_run_as_the_owner_of_the_fences() {
+fn found_functions_operators_types_and_triggers_of_a_role_are_never_run_as_the_owner_of_the_fences()
+{
     let Some(server) = bank() else { return };
     let mut teller = login(&server, "teller");
     teller
@@ -147,7 +157,9 @@ fn found_functions_operators_types_and_triggers_of_a_role_are_never_run_as_the_o
         )
         .unwrap_or_else(|error| panic!("{error:?}"));
     // The shadows are found by the role itself: the attack is one.
-    let row = teller.query_one("SELECT pg_has_role('a'::name, 1::oid, 'b'), 2::int8 < 3::int8", &[]).unwrap();
+    let row = teller
+        .query_one("SELECT pg_has_role('a'::name, 1::oid, 'b'), 2::int8 < 3::int8", &[])
+        .unwrap();
     assert!(!row.get::<_, bool>(1), "the role's own operator");
     teller.batch_execute("TRUNCATE teller.ran").unwrap();
     let temporary = "CREATE TEMP TABLE fences (resource text, admitted_in xid8);
@@ -210,8 +222,15 @@ fn found_a_role_without_a_right_raises_no_fence_and_gains_none() {
     let mut auditor = login(&server, "auditor");
     auditor.batch_execute(&token_call("audit", 1, 0)).unwrap();
     let mut client = Client::connect(&server.url(), NoTls).unwrap();
-    client.batch_execute("GRANT USAGE ON SCHEMA bank TO auditor; GRANT UPDATE ON bank.accounts TO auditor").unwrap();
-    let elsewhere = format!("BEGIN; {}; UPDATE bank.accounts SET balance = 9; COMMIT", token_call("audit", 1, 1));
+    client
+        .batch_execute(
+            "GRANT USAGE ON SCHEMA bank TO auditor; GRANT UPDATE ON bank.accounts TO auditor",
+        )
+        .unwrap();
+    let elsewhere = format!(
+        "BEGIN; {}; UPDATE bank.accounts SET balance = 9; COMMIT",
+        token_call("audit", 1, 1)
+    );
     assert_eq!(refused(&mut auditor, &elsewhere), "SF000");
     assert_eq!(contents(&server), "(1,10); (1,1)");
 }
@@ -225,7 +244,10 @@ fn a_right_is_that_of_the_role_that_is_set_and_of_its_members() {
         .unwrap();
     login(&server, "member").batch_execute(&token_call("accounts/1", 1, 0)).unwrap();
     let mut pool = login(&server, "pool");
-    assert_eq!(refused(&mut pool, &format!("SET ROLE auditor; {}", token_call("accounts/1", 2, 0))), "42501");
+    assert_eq!(
+        refused(&mut pool, &format!("SET ROLE auditor; {}", token_call("accounts/1", 2, 0))),
+        "42501"
+    );
     pool.batch_execute(&format!("SET ROLE teller; {}", token_call("accounts/1", 2, 0))).unwrap();
 }
 
@@ -244,22 +266,45 @@ fn found_a_partition_by_its_own_name_and_one_attached_later_take_no_write_withou
              GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bank TO clerk, teller",
         )
         .unwrap();
-    let rows = [("ledger_2", "(1, 2)"), ("ledger_3", "(1, 3)"), ("ledger_4", "(1, 4)"), ("ledger_4_1", "(1, 4)")];
+    let rows = [
+        ("ledger_2", "(1, 2)"),
+        ("ledger_3", "(1, 3)"),
+        ("ledger_4", "(1, 4)"),
+        ("ledger_4_1", "(1, 4)"),
+    ];
     for (table, row) in rows {
-        assert_eq!(refused(&mut clerk, &format!("INSERT INTO bank.{table} VALUES {row}")), "SF000", "{table}");
-        assert_eq!(refused(&mut clerk, &format!("INSERT INTO bank.ledger VALUES {row}")), "SF000", "{table}");
+        assert_eq!(
+            refused(&mut clerk, &format!("INSERT INTO bank.{table} VALUES {row}")),
+            "SF000",
+            "{table}"
+        );
+        assert_eq!(
+            refused(&mut clerk, &format!("INSERT INTO bank.ledger VALUES {row}")),
+            "SF000",
+            "{table}"
+        );
         assert_eq!(refused(&mut clerk, &format!("TRUNCATE bank.{table}")), "42501", "{table}");
     }
     // Until the new ones are fenced against TRUNCATE, nothing is written to the table.
-    assert_eq!(refused(&mut teller, &with_token(2, "INSERT INTO bank.ledger VALUES (2, 1)")), "SF009");
+    assert_eq!(
+        refused(&mut teller, &with_token(2, "INSERT INTO bank.ledger VALUES (2, 1)")),
+        "SF009"
+    );
     owner.batch_execute("SELECT sureclock.protect('bank.ledger', 'accounts')").unwrap();
     owner.batch_execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA bank TO clerk").unwrap();
     for (table, row) in rows {
         assert_eq!(refused(&mut clerk, &format!("TRUNCATE bank.{table}")), "SF000", "{table}");
-        assert_eq!(refused(&mut clerk, &format!("INSERT INTO bank.{table} VALUES {row}")), "SF000", "{table}");
+        assert_eq!(
+            refused(&mut clerk, &format!("INSERT INTO bank.{table} VALUES {row}")),
+            "SF000",
+            "{table}"
+        );
     }
-    let everywhere = "INSERT INTO bank.ledger VALUES (2, 1), (2, 2), (2, 3), (1, 4); DELETE FROM bank.ledger_2";
-    teller.batch_execute(&with_token(2, everywhere)).unwrap_or_else(|error| panic!("the twin: {error:?}"));
+    let everywhere =
+        "INSERT INTO bank.ledger VALUES (2, 1), (2, 2), (2, 3), (1, 4); DELETE FROM bank.ledger_2";
+    teller
+        .batch_execute(&with_token(2, everywhere))
+        .unwrap_or_else(|error| panic!("the twin: {error:?}"));
     assert_eq!(contents(&server), "(1,10); (1,1) (2,1) (2,3) (1,4)");
     // Rows move between partitions as they are, and not without a token.
     assert_eq!(refused(&mut clerk, "UPDATE bank.ledger SET day = 2 WHERE day = 3"), "SF000");
@@ -272,7 +317,10 @@ fn found_a_partition_by_its_own_name_and_one_attached_later_take_no_write_withou
              GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON bank.child TO clerk, teller",
         )
         .unwrap();
-    assert_eq!(refused(&mut teller, &with_token(4, "UPDATE bank.accounts SET balance = 11")), "SF009");
+    assert_eq!(
+        refused(&mut teller, &with_token(4, "UPDATE bank.accounts SET balance = 11")),
+        "SF009"
+    );
     owner.batch_execute("SELECT sureclock.protect('bank.accounts', 'accounts')").unwrap();
     assert_eq!(refused(&mut clerk, "INSERT INTO bank.child VALUES (2, 2)"), "SF000");
     teller.batch_execute(&with_token(4, "UPDATE bank.accounts SET balance = 11")).unwrap();
@@ -285,7 +333,13 @@ fn copy_and_a_cascade_take_no_way_around_the_fence() {
         (login(&server, "owner"), login(&server, "clerk"), login(&server, "teller"));
     for table in ["accounts", "ledger", "ledger_1"] {
         let rows = format!("SET ROLE clerk;\nCOPY bank.{table} FROM STDIN;\n8\t1\n\\.\n");
-        let told = output(&server, "psql", "postgres", &["--no-psqlrc", "--set=VERBOSITY=sqlstate"], rows.as_bytes());
+        let told = output(
+            &server,
+            "psql",
+            "postgres",
+            &["--no-psqlrc", "--set=VERBOSITY=sqlstate"],
+            rows.as_bytes(),
+        );
         let told = String::from_utf8_lossy(&told.stderr).into_owned();
         assert!(told.contains("SF000"), "{table}: {told}");
     }
@@ -302,7 +356,11 @@ fn copy_and_a_cascade_take_no_way_around_the_fence() {
     assert_eq!(contents(&server), "(1,10); (1,1)");
     teller.batch_execute(&with_token(2, "DELETE FROM bank.people")).unwrap();
     let mut client = Client::connect(&server.url(), NoTls).unwrap();
-    assert_eq!(client.query_one("SELECT count(*) FROM bank.accounts", &[]).unwrap().get::<_, i64>(0), 0, "the twin");
+    assert_eq!(
+        client.query_one("SELECT count(*) FROM bank.accounts", &[]).unwrap().get::<_, i64>(0),
+        0,
+        "the twin"
+    );
 }
 
 #[test]
@@ -323,7 +381,8 @@ fn an_admission_ends_with_its_transaction_however_that_ends() {
     assert_eq!(refused(&mut teller, &early), "SF000", "refused, and not let through for ever");
     let afterwards = format!("BEGIN; {call}; SET CONSTRAINTS ALL IMMEDIATE; {update}; COMMIT");
     assert_eq!(refused(&mut teller, &afterwards), "SF000");
-    let kept = format!("BEGIN; SAVEPOINT a; {call}; RELEASE a; {update}; SAVEPOINT b; {update}; COMMIT");
+    let kept =
+        format!("BEGIN; SAVEPOINT a; {call}; RELEASE a; {update}; SAVEPOINT b; {update}; COMMIT");
     teller.batch_execute(&kept).unwrap_or_else(|error| panic!("the twin: {error:?}"));
     assert_eq!((contents(&server).as_str(), admitted(&server)), ("(1,12); (1,1)", 0));
     let isolated = with_token(3, update).replace("BEGIN", "BEGIN ISOLATION LEVEL SERIALIZABLE");
@@ -335,7 +394,13 @@ fn an_admission_ends_with_its_transaction_however_that_ends() {
 }
 
 /// Runs a program of the server's package to its end.
-fn output(server: &Postgres, program: &str, database: &str, arguments: &[&str], input: &[u8]) -> Output {
+fn output(
+    server: &Postgres,
+    program: &str,
+    database: &str,
+    arguments: &[&str],
+    input: &[u8],
+) -> Output {
     let mut tool = server.tool(program, database);
     tool.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = tool.spawn().unwrap();
@@ -363,7 +428,8 @@ fn found_a_restored_dump_admits_no_transaction_of_the_new_cluster() {
         let mut transaction = teller.transaction().unwrap();
         transaction.batch_execute(&token_call("accounts", 5, 2)).unwrap();
         transaction.batch_execute("UPDATE bank.accounts SET balance = 20").unwrap();
-        let number = transaction.query_one("SELECT pg_current_xact_id()::text", &[]).unwrap().get(0);
+        let number =
+            transaction.query_one("SELECT pg_current_xact_id()::text", &[]).unwrap().get(0);
         transaction.commit().unwrap();
         number
     };
@@ -384,11 +450,18 @@ fn found_a_restored_dump_admits_no_transaction_of_the_new_cluster() {
     while current < number {
         // Each transaction of the new cluster until that number, which is one of them.
         let mut transaction = clerk.transaction().unwrap();
-        let drawn: String = transaction.query_one("SELECT pg_current_xact_id()::text", &[]).unwrap().get(0);
+        let drawn: String =
+            transaction.query_one("SELECT pg_current_xact_id()::text", &[]).unwrap().get(0);
         current = drawn.parse().unwrap();
         assert!(current <= number, "the new cluster is beyond {number} already");
-        let error = transaction.batch_execute("UPDATE bank.accounts SET balance = 9").expect_err("without a token");
-        assert_eq!(error.code().map(|code| code.code()), Some("SF000"), "transaction {current} of {number}");
+        let error = transaction
+            .batch_execute("UPDATE bank.accounts SET balance = 9")
+            .expect_err("without a token");
+        assert_eq!(
+            error.code().map(|code| code.code()),
+            Some("SF000"),
+            "transaction {current} of {number}"
+        );
     }
     assert_eq!(contents(&new), "(1,20); (1,1)");
 
@@ -401,7 +474,10 @@ fn found_a_restored_dump_admits_no_transaction_of_the_new_cluster() {
     Client::connect(&new.url(), NoTls).unwrap().batch_execute(above).unwrap();
     assert_eq!(refused(&mut teller, &token_call("accounts", 8, 0)), "SF004");
     teller.batch_execute(&token_call("accounts", 9, 0)).unwrap();
-    let write = format!("BEGIN; {}; UPDATE bank.accounts SET balance = 30; COMMIT", token_call("accounts", 9, 1));
+    let write = format!(
+        "BEGIN; {}; UPDATE bank.accounts SET balance = 30; COMMIT",
+        token_call("accounts", 9, 1)
+    );
     teller.batch_execute(&write).unwrap_or_else(|error| panic!("the twin: {error:?}"));
     assert_eq!(contents(&new), "(1,30); (1,1)");
 }
@@ -411,16 +487,21 @@ fn the_fence_is_not_installed_with_more_rights_than_it_needs() {
     let Some(bin) = require_postgres() else { return };
     let server = Postgres::start(&bin).unwrap();
     let mut client = Client::connect(&server.url(), NoTls).unwrap();
-    let as_superuser = client.batch_execute(sureclock::fence::POSTGRES).expect_err("by a superuser");
+    let as_superuser =
+        client.batch_execute(sureclock::fence::POSTGRES).expect_err("by a superuser");
     assert!(as_superuser.to_string().contains("db error"), "{as_superuser:?}");
     assert_eq!(as_superuser.code().map(|code| code.code()), Some("42501"));
     client.batch_execute("ROLLBACK; CREATE ROLE sureclock NOLOGIN; CREATE ROLE clerk").unwrap();
-    client.batch_execute("ALTER DEFAULT PRIVILEGES FOR ROLE sureclock GRANT ALL ON TABLES TO clerk").unwrap();
+    client
+        .batch_execute("ALTER DEFAULT PRIVILEGES FOR ROLE sureclock GRANT ALL ON TABLES TO clerk")
+        .unwrap();
     let install = INSTALL.replace("CREATE ROLE sureclock NOLOGIN;", "");
     let with_defaults = client.batch_execute(&install).expect_err("default privileges");
     assert_eq!(with_defaults.code().map(|code| code.code()), Some("42501"), "{with_defaults:?}");
     client
-        .batch_execute("ROLLBACK; ALTER DEFAULT PRIVILEGES FOR ROLE sureclock REVOKE ALL ON TABLES FROM clerk")
+        .batch_execute(
+            "ROLLBACK; ALTER DEFAULT PRIVILEGES FOR ROLE sureclock REVOKE ALL ON TABLES FROM clerk",
+        )
         .unwrap();
     client.batch_execute(&install).unwrap_or_else(|error| panic!("the twin: {error:?}"));
     // A schema that another role has made before is not used.

@@ -27,14 +27,18 @@ const ACCOUNTS: usize = 50;
 #[ignore = "the process that the other test stops"]
 fn leads() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
-    let [etcd, database, round, fenced]: [&str; 4] = arguments.split('|').collect::<Vec<_>>().try_into().unwrap();
+    let [etcd, database, round, fenced]: [&str; 4] =
+        arguments.split('|').collect::<Vec<_>>().try_into().unwrap();
     let clock = SureClock::builder().ntp("127.0.0.1:1").max_faulty(0).start().unwrap();
-    let (mut store, mut client) = (EtcdLeases::new(etcd), Client::connect(database, NoTls).unwrap());
+    let (mut store, mut client) =
+        (EtcdLeases::new(etcd), Client::connect(database, NoTls).unwrap());
     let mut leaderships = Vec::new();
     for account in 0..ACCOUNTS {
         let name = format!("{round}-{account}");
         let leadership = loop {
-            if let Some(leadership) = Leadership::acquire(&mut store, &clock, resource(&name), TERM).unwrap() {
+            if let Some(leadership) =
+                Leadership::acquire(&mut store, &clock, resource(&name), TERM).unwrap()
+            {
                 break leadership;
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -46,11 +50,16 @@ fn leads() {
         leaderships.push((name, leadership, writer, balance));
         if account % 10 == 9 {
             for (_, leadership, ..) in &mut leaderships {
-                assert!(leadership.renew(&mut store, &clock).unwrap(), "lost before it was stopped");
+                assert!(
+                    leadership.renew(&mut store, &clock).unwrap(),
+                    "lost before it was stopped"
+                );
             }
         }
     }
-    assert!(leaderships.iter().all(|(_, leadership, ..)| leadership.lease().state(&clock).is_held()));
+    assert!(
+        leaderships.iter().all(|(_, leadership, ..)| leadership.lease().state(&clock).is_held())
+    );
     // All checks are made. Here it is stopped.
     println!("ready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
@@ -76,10 +85,17 @@ fn fence(client: &mut impl postgres::GenericClient, token: &FencingToken) -> Res
     let uuid = |number: u128| format!("{number:032x}");
     let (sequence, write) = (token.sequence.cast_signed(), token.write.cast_signed());
     let call = "SELECT sureclock.fence($1, $2, $3::text::uuid, $4, $5::text::uuid, $6::text::uuid)";
-    let parameters: [&(dyn postgres::types::ToSql + Sync); 6] =
-        [&token.resource.as_str(), &sequence, &uuid(token.holder), &write, &uuid(token.previous), &uuid(token.id)];
+    let parameters: [&(dyn postgres::types::ToSql + Sync); 6] = [
+        &token.resource.as_str(),
+        &sequence,
+        &uuid(token.holder),
+        &write,
+        &uuid(token.previous),
+        &uuid(token.id),
+    ];
     let row = client.query_one(call, &parameters);
-    row.map(|row| row.get(0)).map_err(|error| error.code().expect("an error of the database").code().to_owned())
+    row.map(|row| row.get(0))
+        .map_err(|error| error.code().expect("an error of the database").code().to_owned())
 }
 
 fn balance(client: &mut Client, account: &str) -> i64 {
@@ -98,7 +114,9 @@ fn deposit(
     if fenced {
         fence(&mut transaction, &writer.token(&balance.to_le_bytes()).unwrap())?;
     }
-    transaction.execute("UPDATE accounts SET balance = $2 WHERE name = $1", &[&account, &balance]).unwrap();
+    transaction
+        .execute("UPDATE accounts SET balance = $2 WHERE name = $1", &[&account, &balance])
+        .unwrap();
     transaction.commit().unwrap();
     Ok(())
 }
@@ -175,8 +193,8 @@ fn no_zombie_of_many_writes_past_the_fence_and_without_it_they_do() {
     client.batch_execute("CREATE TABLE accounts (name text PRIMARY KEY, balance int8)").unwrap();
     client.batch_execute(INSTALL).unwrap();
     client.batch_execute("SELECT sureclock.allow('accounts', 'test')").unwrap();
-    let rounds: usize =
-        std::env::var("SURECLOCK_ROUNDS").map_or(100, |rounds| rounds.parse().expect("a number of rounds"));
+    let rounds: usize = std::env::var("SURECLOCK_ROUNDS")
+        .map_or(100, |rounds| rounds.parse().expect("a number of rounds"));
     let (mut zombies, mut written) = (0, 0);
     for number in 0..rounds.div_ceil(ACCOUNTS) as u64 {
         written += round(&etcd, &database, &mut client, number, true);
@@ -185,6 +203,8 @@ fn no_zombie_of_many_writes_past_the_fence_and_without_it_they_do() {
     }
     assert_eq!(written, 0);
     let unfenced = round(&etcd, &database, &mut client, 1_000_000, false);
-    println!("without the fence {unfenced} of {ACCOUNTS} zombies wrote, and as many deposits are lost");
+    println!(
+        "without the fence {unfenced} of {ACCOUNTS} zombies wrote, and as many deposits are lost"
+    );
     assert_eq!(unfenced, ACCOUNTS);
 }

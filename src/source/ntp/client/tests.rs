@@ -20,7 +20,8 @@ fn at(ns: i64, half: i64) -> TimeInterval {
 }
 
 fn honest_reply(exchange: &Exchange) -> Packet {
-    let reply = respond(&exchange.request(), &at(0, 50), &at(100, 50), &ServerIdentity::default()).unwrap();
+    let reply =
+        respond(&exchange.request(), &at(0, 50), &at(100, 50), &ServerIdentity::default()).unwrap();
     Packet::decode(&reply).unwrap()
 }
 
@@ -90,7 +91,10 @@ fn found_a_server_of_before_the_build_is_refused_for_that_and_not_read_as_ahead(
     };
     for days in [1, 300, 400, 20_000] {
         let refused = asked(days * day);
-        assert!(matches!(refused, Err(Rejected::BeforeTheBuild { .. })), "{days} days: {refused:?}");
+        assert!(
+            matches!(refused, Err(Rejected::BeforeTheBuild { .. })),
+            "{days} days: {refused:?}"
+        );
         assert!(refused.unwrap_err().is_final());
     }
     assert!(asked(-day).is_ok(), "the twin: a day after it");
@@ -119,8 +123,14 @@ fn an_answer_that_cannot_be_used_says_why() {
         assert_eq!(result, Err(rejected));
         assert!(rejected.is_final(), "{rejected}");
     }
-    assert!(matches!(judge(|p| p.root_dispersion_16_16 = 16 << 16), Err(Rejected::AbsurdRootDistance { .. })));
-    assert!(matches!(judge(|p| p.root_delay_16_16 = u32::MAX), Err(Rejected::AbsurdRootDistance { .. })));
+    assert!(matches!(
+        judge(|p| p.root_dispersion_16_16 = 16 << 16),
+        Err(Rejected::AbsurdRootDistance { .. })
+    ));
+    assert!(matches!(
+        judge(|p| p.root_delay_16_16 = u32::MAX),
+        Err(Rejected::AbsurdRootDistance { .. })
+    ));
     assert!(KissCode(*b"DENY").forbids() && !KissCode(*b"RATE").forbids());
     assert!(judge(|p| p.reference.0 = 0).is_ok(), "a zero reference time is no reason to refuse");
     assert!(judge(|p| p.root_dispersion_16_16 = 0).is_ok());
@@ -150,7 +160,11 @@ fn an_unaged_root_dispersion_is_charged_on_request() {
     let plain = Exchange::with_nonce(7, reading(1), ExchangeSettings::default());
     let charged = exchange.receive(&reply.encode(), reading(2)).unwrap().no_later_than();
     let uncharged = plain.receive(&reply.encode(), reading(2)).unwrap().no_later_than();
-    assert_eq!(charged.checked_duration_since(uncharged), Some(Duration::from_millis(15)), "15 ppm of 1000 s");
+    assert_eq!(
+        charged.checked_duration_since(uncharged),
+        Some(Duration::from_millis(15)),
+        "15 ppm of 1000 s"
+    );
     reply.reference.0 = 0;
     assert_eq!(exchange.receive(&reply.encode(), reading(2)), Err(Rejected::ReferenceUnknown));
 }

@@ -40,7 +40,9 @@ impl tracing::Subscriber for Asking {
         let status = self.clock.status();
         let mut message = Message(String::new());
         event.record(&mut message);
-        self.heard.lock().push(format!("{} [{:?}]", message.0, status.state).split([':', '{']).next().unwrap().into());
+        self.heard.lock().push(
+            format!("{} [{:?}]", message.0, status.state).split([':', '{']).next().unwrap().into(),
+        );
         if self.panics {
             std::panic::panic_any(PanicsOnDrop);
         }
@@ -66,7 +68,9 @@ fn heard(panics: bool, story: impl FnOnce(&World) + Send + 'static) -> Vec<Strin
         tracing::subscriber::with_default(subscriber, || story(&world));
         let _ = done.send(std::mem::take(&mut *heard.lock()));
     });
-    ended.recv_timeout(Duration::from_secs(30)).expect("a subscriber that asks the clock does not hang it")
+    ended
+        .recv_timeout(Duration::from_secs(30))
+        .expect("a subscriber that asks the clock does not hang it")
 }
 
 #[test]
@@ -111,7 +115,10 @@ fn found_the_log_follows_the_state_and_does_not_stop_at_the_start() {
         world.pass(16 * S);
         world.round(HONEST);
     });
-    let states: Vec<&str> =
-        heard.iter().map(|line| line.split(' ').next().unwrap()).filter(|line| !line.starts_with("an")).collect();
+    let states: Vec<&str> = heard
+        .iter()
+        .map(|line| line.split(' ').next().unwrap())
+        .filter(|line| !line.starts_with("an"))
+        .collect();
     assert_eq!(states, ["degraded", "synchronized", "holdover", "synchronized"], "{heard:?}");
 }

@@ -15,16 +15,25 @@ fn granted_by_deadline(world: &World, term: Duration) -> (LeaseGrantor, Lease) {
 }
 
 /// Rounds every tenth of a second; gives for each step the error of a commit timestamp.
-fn commits_around(really: LeapAnnouncement, say: impl Fn(usize) -> LeapAnnouncement) -> Vec<(i64, String)> {
+fn commits_around(
+    really: LeapAnnouncement,
+    say: impl Fn(usize) -> LeapAnnouncement,
+) -> Vec<(i64, String)> {
     let (mut world, midnight) = before_midnight(10_000_000_000);
     let mut errors = Vec::new();
     for step in 0..250 {
         if step == 100 && really == LeapAnnouncement::Insert {
             world.truth -= 1_000_000_000;
         }
-        world.round_by(HONEST, |source| if step < 85 { say(source) } else { LeapAnnouncement::None });
+        world.round_by(
+            HONEST,
+            |source| if step < 85 { say(source) } else { LeapAnnouncement::None },
+        );
         if let Err(error) = world.clock.commit_timestamp() {
-            errors.push(((world.now_ns() - midnight) / 1_000_000, format!("{error:?}; now {:?}", world.clock.now())));
+            errors.push((
+                (world.now_ns() - midnight) / 1_000_000,
+                format!("{error:?}; now {:?}", world.clock.now()),
+            ));
         }
         world.pass(S / 10 - 2_000_000);
     }
@@ -39,11 +48,9 @@ fn found_no_commit_timestamps_after_an_inserted_leap_second() {
 
 #[test]
 fn found_no_commit_timestamps_after_a_deletion_that_one_liar_announced() {
-    let errors =
-        commits_around(
-            LeapAnnouncement::None,
-            |s| if s == 1 { LeapAnnouncement::Delete } else { LeapAnnouncement::None },
-        );
+    let errors = commits_around(LeapAnnouncement::None, |s| {
+        if s == 1 { LeapAnnouncement::Delete } else { LeapAnnouncement::None }
+    });
     assert!(errors.is_empty(), "{} {errors:#?}", errors.len());
 }
 
@@ -58,11 +65,16 @@ fn found_an_honest_announcement_as_its_day_begins_that_disrupted() {
     let t = world.now_ns();
     assert!(t > midnight);
     world.pass(1_000_000);
-    let (upper, lower) = (Timestamp::from_unix_nanos(t + 5_000_000), Timestamp::from_unix_nanos(t - 5_000_000));
+    let (upper, lower) =
+        (Timestamp::from_unix_nanos(t + 5_000_000), Timestamp::from_unix_nanos(t - 5_000_000));
     for (ask, before) in asks {
         let now = world.clock.monotonic();
         if let Ok(facts) = Facts::new(before, upper, now, lower) {
-            world.synchronizer.lock().answered(now, ask.id, facts.with_leap(LeapAnnouncement::Insert));
+            world.synchronizer.lock().answered(
+                now,
+                ask.id,
+                facts.with_leap(LeapAnnouncement::Insert),
+            );
         }
     }
     assert!(world.inside(), "{:?}", world.clock.now());
@@ -82,7 +94,11 @@ fn found_a_deletion_published_too_late_that_nobody_noticed() {
     // True time is above `latest`: a commit timestamp below true time.
     let s = world.clock.commit_timestamp().unwrap();
     assert!(s.timestamp().as_unix_nanos() < world.now_ns());
-    world.synchronizer.lock().answered(read, asks[0].0.id, facts.with_leap(LeapAnnouncement::Delete));
+    world.synchronizer.lock().answered(
+        read,
+        asks[0].0.id,
+        facts.with_leap(LeapAnnouncement::Delete),
+    );
     world.check();
     let wait = world.clock.commit_wait(s);
     world.pass(5 * S);
@@ -92,7 +108,10 @@ fn found_a_deletion_published_too_late_that_nobody_noticed() {
 #[test]
 fn found_a_lease_lost_before_a_deletion_sooner_than_it_said() {
     let (world, midnight) = before_midnight(10_000_000_000);
-    world.round_by(HONEST, |s| if s == 1 { LeapAnnouncement::Delete } else { LeapAnnouncement::None });
+    world.round_by(
+        HONEST,
+        |s| if s == 1 { LeapAnnouncement::Delete } else { LeapAnnouncement::None },
+    );
     world.pass(7 * S);
     let (_, lease) = granted_by_deadline(&world, Duration::from_secs(10));
     let LeaseState::Held { at_least } = lease.state(&world.clock) else { panic!() };
@@ -103,7 +122,11 @@ fn found_a_lease_lost_before_a_deletion_sooner_than_it_said() {
         world.check();
         let elapsed = world.clock.elapsed(from, world.clock.monotonic()).unwrap();
         if elapsed.at_most < at_least && !lease.state(&world.clock).is_held() {
-            lost.get_or_insert((elapsed.at_most, lease.state(&world.clock), world.now_ns() - midnight));
+            lost.get_or_insert((
+                elapsed.at_most,
+                lease.state(&world.clock),
+                world.now_ns() - midnight,
+            ));
         }
     }
     assert_eq!(lost, None, "held for at least {at_least:?}");
@@ -114,7 +137,9 @@ fn found_an_announcement_taken_back_while_the_clock_is_disrupted() {
     let days = 86_400_000_000_000;
     for evict in [false, true] {
         let (mut world, midnight) = before_midnight(120_000_000_000);
-        world.round_by(HONEST, |s| if s == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None });
+        world.round_by(HONEST, |s| {
+            if s == 1 { LeapAnnouncement::Insert } else { LeapAnnouncement::None }
+        });
         assert_eq!(world.clock.status().leap_second, Some(Timestamp::from_unix_nanos(midnight)));
         world.synchronizer.lock().disrupt(world.clock.monotonic(), DisruptionReason::Suspended);
         if evict {
@@ -180,7 +205,12 @@ fn found_two_holders_by_deadline_over_a_deletion() {
     b.round(HONEST);
     a.pass(2_000_000);
     assert!(b.inside() && b.now_ns() == a.now_ns());
-    let mut successor = LeaseGrantor::recovered("leader".parse().unwrap(), Duration::from_secs(10), promised, &b.clock);
+    let mut successor = LeaseGrantor::recovered(
+        "leader".parse().unwrap(),
+        Duration::from_secs(10),
+        promised,
+        &b.clock,
+    );
     let mut both = None;
     for _ in 0..60 {
         a.pass(S / 10);
@@ -206,7 +236,11 @@ fn found_a_floor_too_low_after_a_late_publication_with_a_contradiction() {
     world.pass(15 * S);
     world.truth -= 1_000_000_000;
     let given = world.clock.now().unwrap().earliest();
-    world.synchronizer.lock().answered(read, asks[1].0.id, facts.with_leap(LeapAnnouncement::Insert));
+    world.synchronizer.lock().answered(
+        read,
+        asks[1].0.id,
+        facts.with_leap(LeapAnnouncement::Insert),
+    );
     assert!(world.clock.now().is_err());
     let mut went_back = None;
     for _ in 0..300 {
@@ -214,7 +248,10 @@ fn found_a_floor_too_low_after_a_late_publication_with_a_contradiction() {
         world.round(HONEST);
         if let Ok(now) = world.clock.now() {
             if now.earliest() < given {
-                went_back.get_or_insert((now.earliest().as_unix_nanos() - midnight, given.as_unix_nanos() - midnight));
+                went_back.get_or_insert((
+                    now.earliest().as_unix_nanos() - midnight,
+                    given.as_unix_nanos() - midnight,
+                ));
             }
         }
     }

@@ -17,7 +17,11 @@ impl Own {
         let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
         let (clock, synchronizer) = builder.synchronizer_over(counter.clone()).unwrap();
         let own = OwnLoop::new(Arc::clone(&synchronizer), counter.clone());
-        let own = Own { world: World { counter: manual, clock, synchronizer, truth: TRUTH }, own, counter };
+        let own = Own {
+            world: World { counter: manual, clock, synchronizer, truth: TRUTH },
+            own,
+            counter,
+        };
         own.run(3);
         assert!(own.world.inside());
         own
@@ -119,7 +123,8 @@ fn found_a_lease_does_not_outlive_a_suspend_whatever_the_clock_says_of_its_rate(
     let request = lease.request(&own.world.clock, Duration::from_secs(30)).unwrap();
     // The grantor is on another machine.
     let other = Own::new(100 * S);
-    let mut grantor = LeaseGrantor::first_ever(resource(), LeaseForm::Duration, Duration::from_secs(100));
+    let mut grantor =
+        LeaseGrantor::first_ever(resource(), LeaseForm::Duration, Duration::from_secs(100));
     let grant = grantor.grant(&other.world.clock, &request).unwrap();
     lease.granted(&own.world.clock, &grant).unwrap();
     // An hour asleep.
@@ -243,7 +248,11 @@ fn found_a_name_that_stood_for_nothing_once_is_looked_up_again() {
             return;
         }
         for (ask, _) in own.world.asks() {
-            own.world.synchronizer.lock().failed(own.world.clock.monotonic(), ask.id, Problem::Timeout);
+            own.world.synchronizer.lock().failed(
+                own.world.clock.monotonic(),
+                ask.id,
+                Problem::Timeout,
+            );
         }
         own.world.pass(S);
     }
@@ -273,7 +282,12 @@ fn found_names_of_one_pool_are_several_hosts_again_after_an_outage() {
         own.world.pass(S);
     }
     let status = own.world.clock.status();
-    assert_eq!((status.distinct_domains, status.state), (3, State::Synchronized), "{:?}", own.world.clock.now());
+    assert_eq!(
+        (status.distinct_domains, status.state),
+        (3, State::Synchronized),
+        "{:?}",
+        own.world.clock.now()
+    );
 }
 
 #[test]
@@ -296,13 +310,19 @@ fn found_no_elapsed_time_is_certified_by_a_rate_bound_known_to_be_wrong() {
         own.world.truth += 16 * 681_000;
     }
     let state = own.world.state();
-    assert!(matches!(state, State::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. }), "{state:?}");
+    assert!(
+        matches!(state, State::Disrupted { reason: DisruptionReason::RateBeyondBound { .. }, .. }),
+        "{state:?}"
+    );
     let (before, began) = (own.world.clock.monotonic(), own.world.now_ns());
     own.world.pass(100 * S);
     own.world.truth += 100 * 681_000;
     let passed = Duration::from_nanos((own.world.now_ns() - began) as u64);
     let elapsed = own.world.clock.elapsed(before, own.world.clock.monotonic());
-    assert!(elapsed.is_none_or(|elapsed| elapsed.at_most >= passed), "{elapsed:?}, and {passed:?} passed");
+    assert!(
+        elapsed.is_none_or(|elapsed| elapsed.at_most >= passed),
+        "{elapsed:?}, and {passed:?} passed"
+    );
 }
 
 #[test]
@@ -382,11 +402,16 @@ fn disruptions_around_a_leap_second_end_and_earliest_never_goes_back() {
             for kind in 0..3 {
                 let manual = ManualCounter::new(100 * S);
                 let counter = Counter::manual(Arc::clone(&manual));
-                let builder = (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
+                let builder =
+                    (1..=3).fold(SureClock::builder(), |b, i| b.ntp(format!("127.0.0.1:{i}")));
                 let (clock, synchronizer) = builder.synchronizer_over(counter.clone()).unwrap();
                 let own = OwnLoop::new(Arc::clone(&synchronizer), counter.clone());
                 let truth = MIDNIGHT - 600 * S as i64 - 100 * S as i64;
-                let mut own = Own { world: World { counter: manual, clock, synchronizer, truth }, own, counter };
+                let mut own = Own {
+                    world: World { counter: manual, clock, synchronizer, truth },
+                    own,
+                    counter,
+                };
                 let began = own.world.counter.shown();
                 let (mut highest, mut stepped) = (None, false);
                 let mut recovered = false;
@@ -407,7 +432,11 @@ fn disruptions_around_a_leap_second_end_and_earliest_never_goes_back() {
                         }
                     }
                     own.check();
-                    let say = if announced && !stepped { LeapAnnouncement::Insert } else { LeapAnnouncement::None };
+                    let say = if announced && !stepped {
+                        LeapAnnouncement::Insert
+                    } else {
+                        LeapAnnouncement::None
+                    };
                     own.world.round_with(HONEST, say);
                     if let Ok(i) = own.world.clock.now() {
                         if highest.is_some_and(|h| i.earliest() < h) {
@@ -421,7 +450,10 @@ fn disruptions_around_a_leap_second_end_and_earliest_never_goes_back() {
                     }
                 }
                 if !recovered || !own.world.inside() {
-                    bad.push(format!("no answer: {announced} {quarter} {kind}: {:?}", own.world.state()));
+                    bad.push(format!(
+                        "no answer: {announced} {quarter} {kind}: {:?}",
+                        own.world.state()
+                    ));
                 }
             }
         }
@@ -447,7 +479,11 @@ fn names_of_a_pool_that_stay_alone_do_not_move() {
         own.check();
         for (ask, _) in own.world.asks() {
             asked.insert((ask.source, ask.address));
-            own.world.synchronizer.lock().answered(own.world.clock.monotonic(), ask.id, own.world.facts(0));
+            own.world.synchronizer.lock().answered(
+                own.world.clock.monotonic(),
+                ask.id,
+                own.world.facts(0),
+            );
         }
         own.world.pass(S);
     }

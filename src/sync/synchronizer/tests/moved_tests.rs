@@ -73,7 +73,11 @@ fn found_what_readers_were_given_stays_given_over_a_move_though_it_was_wrong() {
             }
             moving.world.pass(S);
         }
-        assert_ne!(moving.world.state(), State::Synchronized, "the sources are ten seconds below what was given");
+        assert_ne!(
+            moving.world.state(),
+            State::Synchronized,
+            "the sources are ten seconds below what was given"
+        );
     }
 }
 
@@ -113,7 +117,11 @@ fn found_a_move_after_another_disruption_does_not_move_its_floor() {
         let asks = moving.world.asks();
         // No reading has been taken since the disruption was published: its floor is still to be
         // found.
-        moving.world.synchronizer.lock().disrupt(moving.world.clock.monotonic(), DisruptionReason::SourcesDisagree);
+        moving
+            .world
+            .synchronizer
+            .lock()
+            .disrupt(moving.world.clock.monotonic(), DisruptionReason::SourcesDisagree);
         moving.move_it(HOUR);
         if failing {
             moving.own.failed(asks[0].0.id, Problem::Timeout);
@@ -138,7 +146,11 @@ fn found_nothing_is_lost_in_an_update_that_takes_long() {
     moving.world.counter.update_vm_clock();
     let status = moving.world.clock.status();
     assert_eq!(status.counts.disruptions, 1);
-    assert!(matches!(status.state, State::Disrupted { reason: DisruptionReason::Suspended, .. }), "{:?}", status.state);
+    assert!(
+        matches!(status.state, State::Disrupted { reason: DisruptionReason::Suspended, .. }),
+        "{:?}",
+        status.state
+    );
     assert_eq!(status.sources[asks[0].0.source].problem, Some(deny));
 }
 
@@ -154,7 +166,8 @@ fn found_the_status_after_a_move_shows_no_interval_of_before_it() {
         let status = moving.world.clock.status();
         assert_eq!(status.interval, None);
         assert!(status.sources.iter().all(|source| source.interval.is_none()));
-        let restored = matches!(status.state, State::Disrupted { reason: DisruptionReason::Restored, .. });
+        let restored =
+            matches!(status.state, State::Disrupted { reason: DisruptionReason::Restored, .. });
         assert!(restored, "{:?}", status.state);
     }
 }
@@ -162,12 +175,21 @@ fn found_the_status_after_a_move_shows_no_interval_of_before_it() {
 #[test]
 fn found_a_clock_whose_thread_died_still_counts_moves() {
     let mut moving = Moving::new();
-    let mut grantor =
-        LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, Duration::from_secs(100));
+    let mut grantor = LeaseGrantor::first_ever(
+        "leader".parse().unwrap(),
+        LeaseForm::Duration,
+        Duration::from_secs(100),
+    );
     let mut lease = Lease::new("leader".parse().unwrap()).unwrap();
     let request = lease.request(&moving.world.clock, Duration::from_secs(50)).unwrap();
-    lease.granted(&moving.world.clock, &grantor.grant(&moving.world.clock, &request).unwrap()).unwrap();
-    let mut idle = LeaseGrantor::first_ever("leader".parse().unwrap(), LeaseForm::Duration, Duration::from_secs(100));
+    lease
+        .granted(&moving.world.clock, &grantor.grant(&moving.world.clock, &request).unwrap())
+        .unwrap();
+    let mut idle = LeaseGrantor::first_ever(
+        "leader".parse().unwrap(),
+        LeaseForm::Duration,
+        Duration::from_secs(100),
+    );
     assert!(lease.state(&moving.world.clock).is_held() && idle.is_free(&moving.world.clock));
     moving.world.synchronizer.lock().die();
     assert!(lease.state(&moving.world.clock).is_held(), "by duration the counter is enough");
@@ -208,7 +230,9 @@ fn recovers_from(ns: i64, by_order: [usize; 3], disturb: impl Fn(&mut Moving)) -
         let asks = moving.world.asks();
         moving.world.pass(if asks.is_empty() { 100_000_000 } else { 5_000_000 });
         for source in by_order {
-            let Some((ask, before)) = asks.iter().find(|(ask, _)| ask.source == source) else { continue };
+            let Some((ask, before)) = asks.iter().find(|(ask, _)| ask.source == source) else {
+                continue;
+            };
             moving.world.pass(5_000_000);
             let now = moving.world.clock.monotonic();
             let wrong = if source == 1 { ns } else { 0 };
@@ -243,7 +267,10 @@ fn found_one_far_liar_of_three_does_not_stop_a_clock_after_a_move() {
                 },
             ] {
                 let after = recovers_from(ns, by_order, disturb);
-                assert!(after.is_some_and(|ticks| ticks < 32 * S), "{ns} ns, {by_order:?}: {after:?}");
+                assert!(
+                    after.is_some_and(|ticks| ticks < 32 * S),
+                    "{ns} ns, {by_order:?}: {after:?}"
+                );
             }
         }
     }
@@ -257,7 +284,10 @@ fn while_a_liar_may_still_be_outvoted_nobody_is_asked_to_decide() {
     moving.check();
     moving.world.round([Some(0), Some(24 * HOUR), None]);
     let state = moving.world.state();
-    assert!(matches!(state, State::Disrupted { behind_by: Some(_), needs_new_epoch: false, .. }), "{state:?}");
+    assert!(
+        matches!(state, State::Disrupted { behind_by: Some(_), needs_new_epoch: false, .. }),
+        "{state:?}"
+    );
 }
 
 #[test]
@@ -278,7 +308,10 @@ fn found_a_jump_of_a_century_waits_for_a_person_and_one_of_days_does_not() {
         assert_eq!(moving.world.clock.now().is_err(), asks, "{days} days");
         if asks {
             let state = moving.world.state();
-            assert!(matches!(state, State::Disrupted { ahead_by: Some(_), needs_new_epoch: true, .. }), "{state:?}");
+            assert!(
+                matches!(state, State::Disrupted { ahead_by: Some(_), needs_new_epoch: true, .. }),
+                "{state:?}"
+            );
             assert!(moving.world.clock.start_new_epoch());
             moving.world.pass(16 * S);
             moving.world.round(HONEST);

@@ -78,7 +78,8 @@ struct Night {
 impl Night {
     fn begin(seed: u64) -> Night {
         let mut dice = Dice::new(seed);
-        let really = dice.of(&[LeapAnnouncement::None, LeapAnnouncement::Insert, LeapAnnouncement::Delete]);
+        let really =
+            dice.of(&[LeapAnnouncement::None, LeapAnnouncement::Insert, LeapAnnouncement::Delete]);
         let late = [dice.coin(), dice.coin()];
         let off = dice.of(&[0, 5_000_000, 300_000_000, 1_500_000_000]);
         let u = M - G * (3 + dice.below(40) as i64) - dice.below(S) as i64;
@@ -94,7 +95,8 @@ impl Night {
     }
 
     fn pass(&mut self) {
-        let by = self.dice.of(&[1_000, 1_000_000, 100_000_000, 700_000_000]) + self.dice.below(1_000_000);
+        let by = self.dice.of(&[1_000, 1_000_000, 100_000_000, 700_000_000])
+            + self.dice.below(1_000_000);
         self.u += by as i64;
         self.clocks.iter().for_each(|clock| clock.pass(by));
     }
@@ -102,10 +104,14 @@ impl Night {
     /// What a source read and says at `stamped`.
     fn said(&mut self, source: usize, stamped: i64) -> (i64, LeapAnnouncement) {
         if source != LIAR {
-            return (reads(self.really, stamped, self.late[source]), announces(self.really, stamped));
+            return (
+                reads(self.really, stamped, self.late[source]),
+                announces(self.really, stamped),
+            );
         }
         let lie = self.dice.of(&[0, G, -G, 2 * G, -2 * G, -6 * G, 86_400 * G, -86_400 * G, 3 * G]);
-        let (none, insert, delete) = (LeapAnnouncement::None, LeapAnnouncement::Insert, LeapAnnouncement::Delete);
+        let (none, insert, delete) =
+            (LeapAnnouncement::None, LeapAnnouncement::Insert, LeapAnnouncement::Delete);
         let late = self.dice.coin();
         (reads(self.really, stamped, late) + lie, self.dice.of(&[none, none, insert, delete]))
     }
@@ -151,16 +157,31 @@ impl Night {
         for at in 0..self.clocks.len() {
             let Ok(now) = self.clocks[at].clock.now() else { continue };
             let (earliest, latest) = (now.earliest().as_unix_nanos(), now.latest().as_unix_nanos());
-            let what =
-                format!("{what}: u = M{:+}, clock {at} says M{:+} to M{:+}", self.u - M, earliest - M, latest - M);
+            let what = format!(
+                "{what}: u = M{:+}, clock {at} says M{:+} to M{:+}",
+                self.u - M,
+                earliest - M,
+                latest - M
+            );
             assert!(earliest <= a.min(z) && a.max(z) <= latest, "outside, {what}");
-            assert!(self.last[at].is_none_or(|last| last <= earliest), "went back from {:?}, {what}", self.last[at]);
-            assert!(self.highest <= latest, "below an earliest of before, M{:+}, {what}", self.highest - M);
+            assert!(
+                self.last[at].is_none_or(|last| last <= earliest),
+                "went back from {:?}, {what}",
+                self.last[at]
+            );
+            assert!(
+                self.highest <= latest,
+                "below an earliest of before, M{:+}, {what}",
+                self.highest - M
+            );
             answers += 1;
             self.last[at] = Some(earliest);
             self.highest = self.highest.max(earliest);
             if let Ok(s) = self.clocks[at].clock.commit_timestamp() {
-                assert!(s.timestamp().as_unix_nanos() > self.seen, "a commit below one that was seen, {what}");
+                assert!(
+                    s.timestamp().as_unix_nanos() > self.seen,
+                    "a commit below one that was seen, {what}"
+                );
                 self.pending.push((at, s));
             }
         }
@@ -181,7 +202,8 @@ fn two_clocks_hold_every_convention_through_random_nights() {
     let mut answers = 0;
     for seed in 1..=nights {
         let mut night = Night::begin(seed);
-        let what = format!("seed {seed}, {:?}, late {:?}, off {}", night.really, night.late, night.off);
+        let what =
+            format!("seed {seed}, {:?}, late {:?}, off {}", night.really, night.late, night.off);
         while night.u < M + 15 * G {
             let at = usize::from(night.dice.coin());
             night.exchange(at);

@@ -51,7 +51,8 @@ fn runs_a_node() {
 fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Outcome> {
     let (bin, _) = (require_postgres()?, require_chronyd()?);
     let database = Postgres::start(&bin).unwrap();
-    let mut daemons: Vec<Chronyd> = (0..3).map(|_| Chronyd::start(Config::honest()).unwrap()).collect();
+    let mut daemons: Vec<Chronyd> =
+        (0..3).map(|_| Chronyd::start(Config::honest()).unwrap()).collect();
     for daemon in &mut daemons {
         daemon.wait_until_serving(Duration::from_secs(20)).unwrap();
     }
@@ -62,7 +63,8 @@ fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Outcome> {
     for (number, (there, back)) in [(all, 0), (0, all), (half, half)].into_iter().enumerate() {
         let leg = |ms| Leg::delayed(Duration::from_millis(ms));
         let path = || Path::clear().forward(leg(there)).backward(leg(back));
-        let own: Vec<Relay> = daemons.iter().map(|daemon| Relay::start(daemon.addr(), path()).unwrap()).collect();
+        let own: Vec<Relay> =
+            daemons.iter().map(|daemon| Relay::start(daemon.addr(), path()).unwrap()).collect();
         let servers: Vec<String> = own.iter().map(|relay| relay.addr().to_string()).collect();
         relays.extend(own);
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -74,7 +76,8 @@ fn play(wait: bool, transactions: u64, uncertainty_ms: u64) -> Option<Outcome> {
     let nodes = Nodes::start(commands).unwrap();
     let began = Instant::now();
     let outcome = nodes.run(16, transactions).unwrap();
-    let (count, took, uncertainty) = (outcome.history.len(), began.elapsed(), &nodes.uncertainty_us);
+    let (count, took, uncertainty) =
+        (outcome.history.len(), began.elapsed(), &nodes.uncertainty_us);
     println!("{count} transactions in {took:.1?}, uncertainties at the start {uncertainty:?} us");
     Some(outcome)
 }
@@ -107,6 +110,7 @@ fn strictly_serializable_on_postgresql_with_commit_wait_and_not_without() {
         assert_eq!(outcome.unbalanced, 0, "audits in which money was made or lost");
     }
     let Some(outcome) = play(false, 2_000, 10) else { return };
-    let violation = history::check(&outcome.history).expect_err("2 000 transactions without commit wait");
+    let violation =
+        history::check(&outcome.history).expect_err("2 000 transactions without commit wait");
     println!("{violation}\naudits in which money was made or lost: {}", outcome.unbalanced);
 }

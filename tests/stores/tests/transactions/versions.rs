@@ -30,15 +30,19 @@ impl Postgres {
         Ok(storage)
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>) -> Result<T, Error> {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Error> {
         let idle = self.idle.lock().pop();
         let mut client = match idle {
             Some(client) => client,
             None => Client::connect(&self.url, NoTls)?,
         };
         // The server's own words are only in what is behind the error.
-        let result = work(&mut client)
-            .map_err(|error| error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string))?;
+        let result = work(&mut client).map_err(|error| {
+            error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
+        })?;
         self.idle.lock().push(client);
         Ok(result)
     }
@@ -64,27 +68,35 @@ impl Storage for Postgres {
 
     fn erase(&self, by: Id) -> Result<(), Error> {
         self.with(|client| {
-            client.execute(&format!("DELETE FROM {} WHERE by = $1", self.table), &[&by.cast_signed()]).map(|_| ())
+            client
+                .execute(&format!("DELETE FROM {} WHERE by = $1", self.table), &[&by.cast_signed()])
+                .map(|_| ())
         })
     }
 
     fn read(&self, key: Key, t: Timestamp) -> Result<Version, Error> {
-        let newest =
-            format!("SELECT * FROM {} WHERE key = $1 AND at <= $2 ORDER BY at DESC, by DESC LIMIT 1", self.table);
-        let row = self.with(|client| client.query_opt(&newest, &[&key.cast_signed(), &t.as_unix_nanos()]))?;
+        let newest = format!(
+            "SELECT * FROM {} WHERE key = $1 AND at <= $2 ORDER BY at DESC, by DESC LIMIT 1",
+            self.table
+        );
+        let row = self
+            .with(|client| client.query_opt(&newest, &[&key.cast_signed(), &t.as_unix_nanos()]))?;
         Ok(row.as_ref().map(version).transpose()?.unwrap_or(Version::initial(key)))
     }
 
     fn read_all(&self, t: Timestamp) -> Result<Vec<Version>, Error> {
-        let newest =
-            format!("SELECT DISTINCT ON (key) * FROM {} WHERE at <= $1 ORDER BY key, at DESC, by DESC", self.table);
+        let newest = format!(
+            "SELECT DISTINCT ON (key) * FROM {} WHERE at <= $1 ORDER BY key, at DESC, by DESC",
+            self.table
+        );
         let rows = self.with(|client| client.query(&newest, &[&t.as_unix_nanos()]))?;
         Ok(rows.iter().map(version).collect::<Result<_, _>>()?)
     }
 
     fn highest(&self) -> Result<Option<Timestamp>, Error> {
         let highest = format!("SELECT max(at) FROM {}", self.table);
-        let highest: Option<i64> = self.with(|client| client.query_one(&highest, &[])?.try_get(0))?;
+        let highest: Option<i64> =
+            self.with(|client| client.query_one(&highest, &[])?.try_get(0))?;
         Ok(highest.map(Timestamp::from_unix_nanos))
     }
 }
